@@ -1,0 +1,96 @@
+namespace EfEnvelope.Diagnostics;
+
+// Every text a user can meet, in one place and in three beats: what, whose, how to mend. Never a value, never key bytes.
+internal static partial class Messages
+{
+    public static string MalformedKekUri(string? value)
+        => $"'{value}' is not a KEK URI. It names a provider and a key, such as 'local:clinic' or 'aws-kms:alias/clinic'.";
+
+    public static string MalformedEncryptionContext(string? name)
+        => $"The encryption context pair '{name}' is empty, has no value, or occurs twice. Give each name once, with a value.";
+
+    public static string WrappedKeyWithoutCopy()
+        => "A wrapped key needs at least one copy. Give one per KEK.";
+
+    public static string MalformedWrappedKey()
+        => "The stored form of a wrapped key could not be read. It was altered or written by something else; restore the row from a backup.";
+
+    public static string NoKmsForKek(IEnumerable<string> keks, IEnumerable<string> configured)
+        => $"The key is wrapped under '{string.Join("', '", keks)}', but only '{string.Join("', '", configured)}' is configured. "
+            + "Configure the KMS that holds one of these KEKs.";
+
+    public static string KekConfiguredTwice(object kek)
+        => $"The KEK '{kek}' is configured twice, so the second could not stand in for the first. Give the key of each KMS a name of its own.";
+
+    public static string KeyWrapperFailed(object kek)
+        => $"The key wrapper of '{kek}' failed with an exception that is not a 'KmsException'. See the inner exception, and mend the wrapper or what it calls.";
+
+    public static string NoKmsConfigured()
+        => "No key management service is configured. Call a provider such as 'UseLocalKms(…)' inside 'UseEnvelopeEncryption(…)'.";
+
+    public static string MalformedScope(string? scope)
+        => $"'{scope}' is not a key scope. Use 1 to 200 letters, digits and '.', '_', '/', '-', starting with a letter or digit.";
+
+    public static string OptionOutOfRange(string option, object? value, string range)
+        => FormattableString.Invariant($"'EnvelopeOptions.{option}' is {value}. It must be {range}.");
+
+    public static string KeyVersionDestroyed(object version)
+        => $"Key version '{version}' was destroyed, and what it encrypted is gone for good.";
+
+    public static string KeyVersionDisabled(object version)
+        => $"Key version '{version}' is disabled, so what it encrypted cannot be read for now. Enable it to read it again.";
+
+    public static string KeyVersionNotUnwrapped(object version)
+        => $"Key version '{version}' could not be unwrapped by its KMS. Nothing was written. See the inner exception, mend the KMS or the access to it, and retry.";
+
+    public static string WrappedKeyDoesNotOpen(object version)
+        => $"The wrapped key of '{version}' does not open. It was altered, moved from another scope or version, or belongs to another KMS. Restore its row from a backup.";
+
+    public static string CommitmentDiffers(object version)
+        => $"The unwrapped key of '{version}' is not the key that was stored: its commitment differs. The key store or the KMS was tampered with; restore the row from a backup.";
+
+    public static string NoVersionNumberLeft(object version)
+        => $"No version can follow '{version}', whose number is the highest there is. Versions count up one by one, so its row was altered or written by something else; restore the key store from a backup.";
+
+    public static string NewVersionNotReadBack(object version)
+        => $"Key version '{version}' was stored but could not be read back. Nothing was encrypted under it. Check the key store's table, and retry.";
+
+    public static string NewVersionNotWrapped(object version)
+        => $"A data key for '{version}' could not be wrapped by the KMS. Nothing was written. See the inner exception, mend the KMS or the access to it, and retry.";
+
+    public static string NoPrimary(object scope)
+        => $"No key version of scope '{scope}' may encrypt now. Nothing was written. Enable a version, or mend the KMS named in the inner exception, and retry.";
+
+    public static string RingTooOld(object scope, TimeSpan age)
+        => $"The key ring of scope '{scope}' could not be refreshed for {age}, so its keys may no longer be used. Mend what the inner exception names, and retry.";
+
+    public static string RingMustNotWrite(object scope)
+        => $"The key ring of scope '{scope}' is past its time and the key store cannot be read, so nothing may be written under it. Mend what the inner exception names, and retry.";
+
+    public static string BudgetDebtTooLarge(object version, string field, long limit)
+        => $"One transaction encrypts more than {limit} values of '{field}' under '{version}'. Commit in smaller transactions.";
+
+    public static string BudgetExhausted(object version, string field)
+        => $"'{version}' has encrypted 2^32 values of '{field}', the most that is safe. Nothing was written. Rotate the key of its scope.";
+
+    public static string NotAnEnvelope(string field)
+        => $"Column '{field}' holds a value that is not an envelope. The row was written outside EfEnvelope, or altered; save it again through EF Core, or restore it.";
+
+    public static string UnknownAlgorithm(string field, int algorithm)
+        => $"Column '{field}' holds an envelope of algorithm {algorithm}, which this version does not know. It was altered, or written by a newer version of EfEnvelope; update EfEnvelope.";
+
+    public static string UnknownKeyVersion(string field, string scope, uint number)
+        => $"Column '{field}' holds an envelope under key version {number}, which scope '{scope}' does not have. The value was altered, belongs to another scope, or its key row was lost; restore the key store from a backup.";
+
+    public static string DecryptionFailed(string field, object version)
+        => $"Decryption of '{field}' failed under '{version}'. The value was altered, or copied from another column.";
+
+    public static string WrongPlaintextSize(string field, string type)
+        => $"Column '{field}' was decrypted, but its content is not a '{type}'. It was written by another version of the application; give the property the type it was written with.";
+
+    public static string KeyWasDropped(object version)
+        => $"Key version '{version}' was dropped while it was in use. Nothing was written. Retry.";
+
+    public static string InvalidUnicode(string field)
+        => $"The value for '{field}' is not valid Unicode (it has half of a surrogate pair), so it cannot be encrypted without loss. Mend the text, or make the property a 'byte[]'.";
+}

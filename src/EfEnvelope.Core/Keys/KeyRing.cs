@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using EfEnvelope.Diagnostics;
+using EfEnvelope.Kms;
+
+namespace EfEnvelope.Keys;
+
+/// <summary>One version in a ring: the stored row, its unwrapped key, and why the KMS did not unwrap it anew.</summary>
+/// <param name="Stored">The row.</param>
+/// <param name="Key">The unwrapped key, or <see langword="null" /> when there is none.</param>
+/// <param name="Failure">
+/// What the KMS answered instead of unwrapping it, and a key may outlive that for a while; or that what it unwrapped is not the key.
+/// </param>
+/// <param name="VerifiedAt">When the KMS last unwrapped it.</param>
+internal sealed record RingKey(StoredKey Stored, DataKey? Key, EnvelopeException? Failure = null, Moment VerifiedAt = default);
+
+/// <summary>All versions of one scope: an immutable snapshot.</summary>
+[DebuggerDisplay("KeyRing({Scope})")]
+internal sealed class KeyRing
+{
+    private readonly RingKey[] _keys;
+    private readonly TimeProvider _time;
+    private readonly DateTimeOffset _storeTime;
+    private readonly Moment _readAt;
+
+    public KeyRing(KeyScope scope, IEnumerable<RingKey> keys, DateTimeOffset storeTime, Moment readAt, TimeProvider time)
+    {
+        Scope = scope;
+        _keys = [.. keys.OrderBy(k => k.Stored.Version.Number)];
+        _time = time;
+        _storeTime = storeTime;
+        _readAt = readAt;
+    }
+
+    public KeyScope Scope { get; }
+
+    public IReadOnlyList<RingKey> Keys => _keys;
+
+    /// <summary>Gets how long ago the key store was read.</summary>
+    public TimeSpan Age => _readAt.Elapsed(_time);
+
+    /// <summary>Gets how long ago the KMS unwrapped the key of this ring that it has not unwrapped for longest.</summary>
+    public TimeSpan Unverified => _keys.Where(k => k.Key is not null).Select(k => k.VerifiedAt.Elapsed(_time)).DefaultIfEmpty(Age).Max();
+
+    /// <summary>Gets what the key store's clock shows now, as told by the time since it was read.</summary>
+    public DateTimeOffset StoreTime => _storeTime + Age;
+
+    /// <summary>Gets the one version that encrypts now: the newest whose time has come, or the oldest when none has.</summary>
+    /// <exception cref="KeyUnavailableException">There is none.</exception>
+    public DataKey Primary => FindPrimary()?.Key ?? throw NoPrimary();
+
+    public RingKey? FindPrimary()
+    {
+        var now = StoreTime;
+        for (var i = _keys.Length - 1; i >= 0; i--)
+        {
+            var stored = _keys[i].Stored;
+            if (_keys[i].Key is not null && stored.EncryptsFrom <= now && MayStillEncrypt(stored, now))
+                return _keys[i];
+        }
+
+        // No time has come at all: the store's clock was set back, as by a failover to a server that is behind. The oldest proved
+        // version is the one that every other process knows, too.
+        return _keys.Any(k => k.Stored.EncryptsFrom <= now)
+            ? null
+            : _keys.FirstOrDefault(k => k.Key is not null && k.Stored.EncryptsFrom is not null && MayStillEncrypt(k.Stored, now));
+    }
+
+    public RingKey? Find(uint number)
+    {
+        foreach (var key in _keys)
+        {
+            if ((uint)key.Stored.Version.Number == number)
+                return key;
+        }
+
+        return null;
+    }
+
+    /// <summary>Gets the key that decrypts, or says why there is none.</summary>
+    public static DataKey RequireKey(RingKey key)
+        => key.Key ?? throw (key.Stored.Status switch
+        {
+            KeyVersionStatus.Destroyed => new KeyDestroyedException(Messages.KeyVersionDestroyed(key.Stored.Version)),
+            KeyVersionStatus.Disabled => new KeyUnavailableException(Messages.KeyVersionDisabled(key.Stored.Version)),
+            _ => FindAlarm(key) ?? (EnvelopeException)new KeyUnavailableException(Messages.KeyVersionNotUnwrapped(key.Stored.Version), key.Failure),
+        });
+
+    // Made anew each time: an exception that many callers throw would gather the stack traces of all of them.
+    private static EnvelopeDecryptionException? FindAlarm(RingKey key)
+        => key.Failure switch
+        {
+            EnvelopeDecryptionException altered => new EnvelopeDecryptionException(altered.Message),
+            KmsException { Kind: KmsErrorKind.InvalidCiphertext }
+                => new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(key.Stored.Version)),
+            _ => null,
+        };
+
+    private static bool MayStillEncrypt(StoredKey stored, DateTimeOffset now) => stored.EncryptsUntil is not { } until || now <= until;
+
+    private Exception NoPrimary()
+    {
+        var newest = _keys.LastOrDefault(k => k.Failure is not null);
+        return newest is not null && FindAlarm(newest) is { } alarm
+            ? alarm
+            : new KeyUnavailableException(Messages.NoPrimary(Scope), newest?.Failure);
+    }
+}

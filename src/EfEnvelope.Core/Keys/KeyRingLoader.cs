@@ -1,0 +1,184 @@
+using System.Security.Cryptography;
+using EfEnvelope.Diagnostics;
+using EfEnvelope.Kms;
+using Microsoft.Extensions.Logging;
+
+namespace EfEnvelope.Keys;
+
+/// <summary>Reads a ring from the key store and unwraps its keys; makes new versions, proving each before it may encrypt.</summary>
+internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions options, TimeProvider time, ILogger logger)
+{
+    /// <summary>Reads the ring. Keys that the previous ring holds outlive an outage of the KMS, but not its refusal.</summary>
+    public async ValueTask<KeyRing> LoadAsync(
+        IKeyStore store, KeyScope scope, KeyRing? previous, bool mayAdd, CancellationToken cancellationToken)
+    {
+        // The ring is as old as its read: asking the KMS may take its time, and must not make the snapshot look younger.
+        var readAt = Moment.Now(time);
+        var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+        if (previous is not null)
+            snapshot = await RestoreLostAsync(store, snapshot, previous, cancellationToken).ConfigureAwait(false);
+        if (mayAdd && !snapshot.Keys.Any(k => k.EncryptsFrom is not null))
+        {
+            await AddVersionAsync(store, scope, snapshot, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            readAt = Moment.Now(time);
+            snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+        }
+
+        // A version that was never proved encrypted nothing, so it can make no value unreadable: it waits for the next rotation.
+        var keys = new List<RingKey>(snapshot.Keys.Count);
+        foreach (var stored in snapshot.Keys.Where(k => k is not { EncryptsFrom: null, Status: KeyVersionStatus.Enabled }))
+            keys.Add(await UnwrapAsync(stored, previous?.Find((uint)stored.Version.Number), cancellationToken).ConfigureAwait(false));
+        return new KeyRing(scope, keys, snapshot.StoreTime, readAt, time);
+    }
+
+    /// <summary>Stores a new version, reads it back, unwraps it, and only then sets the time at which it becomes primary.</summary>
+    public async ValueTask<KeyVersion> AddVersionAsync(
+        IKeyStore store, KeyScope scope, KeyStoreSnapshot snapshot, TimeSpan activationDelay, CancellationToken cancellationToken)
+    {
+        // A version without its time was left by a process that died before proving it: prove it now instead of making one more.
+        var last = snapshot.Keys.Count == 0 ? null : snapshot.Keys[^1];
+        var version = last is { EncryptsFrom: null, Status: KeyVersionStatus.Enabled } ? last.Version : NextVersion(scope, last);
+        if (version != last?.Version)
+            await StoreAsync(store, version, snapshot.StoreTime, cancellationToken).ConfigureAwait(false);
+
+        snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+        var readBack = snapshot.Keys.FirstOrDefault(k => k.Version == version)
+            ?? throw new KeyUnavailableException(Messages.NewVersionNotReadBack(version));
+        if (readBack.EncryptsFrom is not null)
+            return version;
+        try
+        {
+            var proved = await UnwrapAsync(readBack, previous: null, cancellationToken).ConfigureAwait(false);
+            KeyRing.RequireKey(proved).Dispose();
+        }
+        catch (EnvelopeDecryptionException) when (version == last?.Version)
+        {
+            // Left unproved by somebody else, and no good: it encrypted nothing, so it is put aside instead of blocking every rotation.
+            if (!await store.TryUpdateAsync(readBack with { Status = KeyVersionStatus.Disabled }, cancellationToken).ConfigureAwait(false))
+                return version;
+            logger.KeyVersionDiscarded(version.ToString());
+            snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+            return await AddVersionAsync(store, scope, snapshot, activationDelay, cancellationToken).ConfigureAwait(false);
+        }
+
+        var encryptsFrom = snapshot.StoreTime + activationDelay;
+        if (!await store.TryUpdateAsync(readBack with { EncryptsFrom = encryptsFrom }, cancellationToken).ConfigureAwait(false))
+            return version;
+        if (snapshot.Keys.LastOrDefault(k => k.Version.Number < version.Number && k.EncryptsUntil is null) is { } former)
+            await store.TryUpdateAsync(former with { EncryptsUntil = encryptsFrom + options.RefreshInterval }, cancellationToken).ConfigureAwait(false);
+        logger.KeyVersionAdded(version.ToString(), encryptsFrom);
+        return version;
+    }
+
+    private static KeyVersion NextVersion(KeyScope scope, StoredKey? last)
+        => last?.Version.Number switch
+        {
+            null => new KeyVersion(scope, 1),
+            int.MaxValue => throw new EnvelopeConfigurationException(Messages.NoVersionNumberLeft(last.Version)),
+            { } number => new KeyVersion(scope, number + 1),
+        };
+
+    private async ValueTask StoreAsync(IKeyStore store, KeyVersion version, DateTimeOffset storeTime, CancellationToken cancellationToken)
+    {
+        var bytes = GC.AllocateArray<byte>(DataKey.Length, pinned: true);
+        try
+        {
+            RandomNumberGenerator.Fill(bytes);
+            var wrapped = await wrapping.WrapAsync(bytes, ContextOf(version), cancellationToken).ConfigureAwait(false);
+            using var key = new DataKey(version, bytes);
+            await store.TryAddAsync(
+                new StoredKey
+                {
+                    Version = version,
+                    Status = KeyVersionStatus.Enabled,
+                    Wrapped = wrapped,
+                    Commitment = key.DeriveCommitment(),
+                    CreatedAt = storeTime,
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (KmsException e)
+        {
+            throw new KeyUnavailableException(Messages.NewVersionNotWrapped(version), e);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+
+    private async ValueTask<RingKey> UnwrapAsync(StoredKey stored, RingKey? previous, CancellationToken cancellationToken)
+    {
+        if (stored.Status != KeyVersionStatus.Enabled || stored.Wrapped is null)
+            return new RingKey(stored, null);
+        var kept = previous?.Key is { } key && stored.Commitment.Span.SequenceEqual(previous.Stored.Commitment.Span) ? key : null;
+        try
+        {
+            var bytes = await wrapping.UnwrapAsync(stored.Wrapped, ContextOf(stored.Version), cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (bytes.Length != DataKey.Length)
+                    throw new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(stored.Version));
+                return Prove(stored, bytes, kept);
+            }
+            finally
+            {
+                CryptographicOperations.ZeroMemory(bytes);
+            }
+        }
+        catch (KmsException e)
+        {
+            // No answer is waited out, for a time that each key has of its own; a refusal is obeyed at once.
+            var outage = e.IsTransient || e.Kind == KmsErrorKind.Unauthenticated;
+            var mayKeep = outage && previous?.VerifiedAt.Elapsed(time) < options.RefreshInterval + options.StaleIfErrorFor;
+            logger.KeyUnwrapFailed(stored.Version.ToString(), e.Kind.ToString(), e);
+            return new RingKey(stored, mayKeep ? kept : null, e, previous?.VerifiedAt ?? default);
+        }
+        catch (EnvelopeDecryptionException e)
+        {
+            // One version's alarm: what the others encrypted stays readable.
+            logger.KeyUnwrapFailed(stored.Version.ToString(), nameof(KmsErrorKind.InvalidCiphertext), e);
+            return new RingKey(stored, null, e);
+        }
+    }
+
+    private RingKey Prove(StoredKey stored, Span<byte> bytes, DataKey? kept)
+    {
+        var key = new DataKey(stored.Version, bytes);
+        if (!CryptographicOperations.FixedTimeEquals(key.DeriveCommitment(), stored.Commitment.Span))
+        {
+            key.Dispose();
+            throw new EnvelopeDecryptionException(Messages.CommitmentDiffers(stored.Version));
+        }
+
+        // The key in use stays, with its subkeys and budgets; this unwrapping only proved that it may.
+        if (kept is null)
+            return new RingKey(stored, key, VerifiedAt: Moment.Now(time));
+        key.Dispose();
+        return new RingKey(stored, kept, VerifiedAt: Moment.Now(time));
+    }
+
+    // A row that vanished while this process still holds its wrapped key would make every later row unreadable: put it back.
+    private async ValueTask<KeyStoreSnapshot> RestoreLostAsync(
+        IKeyStore store, KeyStoreSnapshot snapshot, KeyRing previous, CancellationToken cancellationToken)
+    {
+        var lost = previous.Keys.Where(k => k.Key is not null && snapshot.Keys.All(s => s.Version != k.Stored.Version)).ToList();
+        if (lost.Count == 0)
+            return snapshot;
+        foreach (var key in lost)
+        {
+            logger.KeyVersionRestored(key.Stored.Version.ToString());
+            await store.TryAddAsync(key.Stored, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await store.ReadAsync(previous.Scope, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static EncryptionContext ContextOf(KeyVersion version)
+        => new(
+        [
+            new("purpose", "efenvelope data key"),
+            new("scope", version.Scope.Name),
+            new("version", version.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+        ]);
+}

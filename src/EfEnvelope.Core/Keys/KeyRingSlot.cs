@@ -1,0 +1,251 @@
+using System.Runtime.ExceptionServices;
+using EfEnvelope.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace EfEnvelope.Keys;
+
+/// <summary>What a caller wants a ring for: an old snapshot may still read, but must not write.</summary>
+internal enum RingUse
+{
+    Read,
+    Write,
+}
+
+/// <summary>
+/// Holds the ring of one scope in one database and keeps it fresh: one refresh at a time, early and jittered; old keys outlive an
+/// outage for a stated time; failures are remembered briefly.
+/// </summary>
+internal sealed class KeyRingSlot(
+    KeyScope scope, KeyRingLoader loader, EnvelopeOptions options, TimeProvider time, ILogger logger) : IDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile State? _state;
+    private Failure? _failure;
+    private Moment? _unknownReloadAt;
+    private bool _disposed;
+
+    /// <summary>Gets the ring; completes synchronously while it is fresh.</summary>
+    public ValueTask<KeyRing> GetAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
+        => GetFresh(use) is { } ring ? new ValueTask<KeyRing>(ring) : RefreshAsync(store, use, cancellationToken);
+
+    /// <summary>Gets the ring while it is fresh, without any I/O.</summary>
+    public KeyRing? GetFresh(RingUse use)
+        => _state is { } state && state.Ring.Age < state.RefreshAfter && !Lacks(state, use) ? state.Ring : null;
+
+    // Reading makes no key: a ring without any is enough to say that a stored value's version is not there. Writing needs one.
+    private static bool Lacks(State state, RingUse use) => use == RingUse.Write && state.Ring.Keys.Count == 0;
+
+    /// <summary>Reads the ring once more because a stored value names a version it does not know; not more often than the negative cache allows.</summary>
+    public async ValueTask<KeyRing> ReloadForUnknownAsync(IKeyStore store, uint number, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var state = _state;
+            var recently = _unknownReloadAt?.Elapsed(time) < options.NegativeCacheTime;
+            if (state is not null && (state.Ring.Find(number) is not null || recently))
+                return state.Ring;
+            _unknownReloadAt = Moment.Now(time);
+            return (await LoadAsync(store, state, RingUse.Read, cancellationToken).ConfigureAwait(false)).Ring;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Reads the ring now, because its primary was not found where it should be.</summary>
+    public async ValueTask<KeyRing> ReloadAsync(IKeyStore store, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return (await LoadAsync(store, _state, RingUse.Write, cancellationToken).ConfigureAwait(false)).Ring;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Makes a new version that becomes primary after the delay.</summary>
+    public async ValueTask<KeyVersion> RotateAsync(IKeyStore store, TimeSpan activationDelay, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // A KMS that cannot open what is there must not wrap what comes after it: it may be another one, or a new and empty one.
+            var state = await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
+            if (state.Ring.Keys.Count > 0)
+                _ = state.Ring.Primary;
+            var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+            var version = await loader.AddVersionAsync(store, scope, snapshot, activationDelay, cancellationToken).ConfigureAwait(false);
+            await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
+            return version;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Takes from the budget of a column under a version, reserving more from the store when it runs out.</summary>
+    public async ValueTask TakeBudgetAsync(IKeyStore store, DataKey key, UsageBudget budget, int count, CancellationToken cancellationToken)
+    {
+        if (budget.TryTake(count))
+            return;
+        if (await budget.ReserveAsync(store, key.Version, count, options, cancellationToken).ConfigureAwait(false))
+            await RotateByItselfAsync(store, key.Version, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Gets whether values were encrypted that the key store has not counted yet.</summary>
+    public bool HasDebt => Debts.Any();
+
+    /// <summary>Reserves what was encrypted while the store could not be written.</summary>
+    public async ValueTask SettleAsync(IKeyStore store, CancellationToken cancellationToken)
+    {
+        foreach (var (key, budget) in Debts)
+        {
+            if (await budget.ReserveAsync(store, key.Version, 0, options, cancellationToken).ConfigureAwait(false))
+                await RotateByItselfAsync(store, key.Version, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public void Dispose()
+    {
+        _disposed = true;
+        foreach (var key in _state?.Ring.Keys ?? [])
+            key.Key?.Dispose();
+    }
+
+    private IEnumerable<(DataKey Key, UsageBudget Budget)> Debts
+        => (_state?.Ring.Keys ?? []).Select(k => k.Key).OfType<DataKey>()
+            .SelectMany(key => key.FindAll<UsageBudget>().Where(b => b.HasDebt).Select(b => (key, b)));
+
+    private TimeSpan UsableFor => options.RefreshInterval + options.StaleIfErrorFor;
+
+    private async ValueTask<KeyRing> RefreshAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
+    {
+        // While the ring is only due, one caller refreshes it and the others go on; once its time is past, all wait.
+        var pastTime = _state is not { } known || known.Ring.Age >= options.RefreshInterval || Lacks(known, use);
+        if (!await _gate.WaitAsync(pastTime ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, cancellationToken).ConfigureAwait(false))
+            return _state!.Ring;
+        KeyRing ring;
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var former = _state?.Ring;
+            ring = await RefreshCoreAsync(store, use, cancellationToken).ConfigureAwait(false);
+            if (ReferenceEquals(ring, former))
+                return ring;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
+        // Who waited for the refresh goes on now: one of them may hold the store's only writer, for which a rotation waits.
+        await RotateByAgeAsync(store, ring, cancellationToken).ConfigureAwait(false);
+        return _state!.Ring;
+    }
+
+    private async ValueTask<KeyRing> RefreshCoreAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
+    {
+        if (GetFresh(use) is { } fresh)
+            return fresh;
+        var state = _state is { } known && Lacks(known, use) ? null : _state;
+        var failure = RecentFailure(state is null ? options.NegativeCacheTime : options.RetryInterval);
+        if (failure is null)
+        {
+            try
+            {
+                return (await LoadAsync(store, _state, use, cancellationToken).ConfigureAwait(false)).Ring;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                failure = ExceptionDispatchInfo.Capture(e);
+                _failure = new Failure(Moment.Now(time), failure);
+                logger.KeyRingRefreshFailed(scope.Name, e);
+            }
+        }
+
+        // The key store is out of reach. A ring past its time may read, but must not write: it cannot know what was retired.
+        if (state is null || failure.SourceException is EnvelopeDecryptionException)
+            failure.Throw();
+        if (state!.Ring.Unverified >= UsableFor)
+            throw new KeyUnavailableException(Messages.RingTooOld(scope, UsableFor), failure.SourceException);
+        if (use == RingUse.Write && state.Ring.Age >= options.RefreshInterval)
+            throw new KeyUnavailableException(Messages.RingMustNotWrite(scope), failure.SourceException);
+        return state.Ring;
+    }
+
+    private ExceptionDispatchInfo? RecentFailure(TimeSpan within)
+        => _failure is { } failure && failure.At.Elapsed(time) < within ? failure.Cause : null;
+
+    private async ValueTask<State> LoadAsync(IKeyStore store, State? former, RingUse use, CancellationToken cancellationToken)
+    {
+        var ring = await loader.LoadAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
+        var failed = ring.Keys.FirstOrDefault(k => k.Failure is not null);
+        if (former is null && failed is not null && ring.Keys.All(k => k.Key is null))
+            KeyRing.RequireKey(failed);
+
+        var state = new State(ring, failed is null ? Jitter(options.RefreshInterval) : Min(ring.Age + options.RetryInterval, options.RefreshInterval));
+        _state = state;
+        _failure = null;
+        foreach (var dropped in former?.Ring.Keys ?? [])
+        {
+            if (dropped.Key is not null && ring.Keys.All(k => !ReferenceEquals(k.Key, dropped.Key)))
+                dropped.Key.Dispose();
+        }
+
+        return state;
+    }
+
+    private async ValueTask RotateByAgeAsync(IKeyStore store, KeyRing ring, CancellationToken cancellationToken)
+    {
+        if (options.RotateAfter is { } age && ring.FindPrimary() is { } primary && ring.StoreTime - primary.Stored.CreatedAt >= age)
+            await RotateByItselfAsync(store, primary.Stored.Version, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask RotateByItselfAsync(IKeyStore store, KeyVersion primary, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await RotateByItselfCoreAsync(store, primary, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    // Nobody asked for this rotation, so nobody may fail because of it; there is room in the budget to try again later.
+    private async ValueTask RotateByItselfCoreAsync(IKeyStore store, KeyVersion primary, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+            if (snapshot.Keys.Any(k => k.Version.Number > primary.Number && k.EncryptsFrom is not null && k.Status == KeyVersionStatus.Enabled))
+                return;
+            await loader.AddVersionAsync(store, scope, snapshot, options.ActivationDelay, cancellationToken).ConfigureAwait(false);
+            await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            logger.KeyRotationFailed(scope.Name, e);
+        }
+    }
+
+    // Between 80 and 100 percent, so that many instances started together do not ask the KMS together.
+    private static TimeSpan Jitter(TimeSpan interval)
+        => interval * (0.8 + (0.2 * System.Security.Cryptography.RandomNumberGenerator.GetInt32(1001) / 1000));
+
+    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
+
+    /// <param name="Ring">The snapshot.</param>
+    /// <param name="RefreshAfter">The age of the snapshot at which the next refresh is due.</param>
+    private sealed record State(KeyRing Ring, TimeSpan RefreshAfter);
+
+    private sealed record Failure(Moment At, ExceptionDispatchInfo Cause);
+}
