@@ -1,0 +1,48 @@
+using EfEnvelope;
+using EfEnvelope.Kms.Local;
+using EfEnvelope.Kms.Local.Keks;
+using EfEnvelope.Kms.Local.Storage;
+
+namespace Microsoft.EntityFrameworkCore;
+
+/// <summary>Adds the embedded KMS to envelope encryption.</summary>
+public static class LocalKmsEnvelopeOptionsBuilderExtensions
+{
+    /// <summary>
+    /// Wraps data keys by an embedded KMS in one SQLite file, sealed by a passphrase. The file and the KEK are made when the first
+    /// data key is wrapped; unwrapping never makes either.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="connectionString">
+    /// Such as <c>Data Source=kms.db</c>: a file of its own, best not beside the data. Relative to the current directory.
+    /// </param>
+    /// <param name="passphrase">The passphrase, from a secret store or the environment. Who loses it loses the data.</param>
+    /// <param name="keyName">The KEK, <c>efenvelope</c> by default: its KEK URI is then <c>local:efenvelope</c>.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentException">The connection string, the passphrase or the name is malformed.</exception>
+    public static EnvelopeOptionsBuilder UseLocalKms(
+        this EnvelopeOptionsBuilder builder, string connectionString, string passphrase, string keyName = "efenvelope")
+        => builder.UseLocalKms(connectionString, LocalKmsSeal.Passphrase(passphrase), keyName);
+
+    /// <summary>
+    /// Wraps data keys by an embedded KMS in one SQLite file, sealed as given. The file and the KEK are made when the first data
+    /// key is wrapped; unwrapping never makes either.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="connectionString">
+    /// Such as <c>Data Source=kms.db</c>: a file of its own, best not beside the data. Relative to the current directory.
+    /// </param>
+    /// <param name="seal">What opens the file, such as <c>LocalKmsSeal.KeyFile("kms.key")</c>.</param>
+    /// <param name="keyName">The KEK, <c>efenvelope</c> by default: its KEK URI is then <c>local:efenvelope</c>.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentException">The connection string or the name is malformed.</exception>
+    public static EnvelopeOptionsBuilder UseLocalKms(
+        this EnvelopeOptionsBuilder builder, string connectionString, LocalKmsSeal seal, string keyName = "efenvelope")
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(seal);
+        KekName.Validate(keyName);
+        var identity = new LocalKmsIdentity(LocalKmsFile.Parse(connectionString).ConnectionString, seal, keyName);
+        return builder.UseKms(identity, identity.CreateWrapper);
+    }
+}

@@ -1,0 +1,88 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace EfEnvelope.Kms.Local.Sealing;
+
+/// <summary>A passphrase, stretched by PBKDF2-HMAC-SHA512.</summary>
+internal sealed class PassphraseSeal : LocalKmsSeal
+{
+    public const int DefaultIterations = 600_000;
+
+    // Nobody writes more; a file that asks for more would only keep the processor busy.
+    private const int MaximumIterations = 10_000_000;
+    private const int SaltSize = 32;
+    private const int MinimumSaltSize = 16;
+    private const string Kdf = "pbkdf2-hmac-sha512";
+
+    // Bytes as they are. Unicode normalization is a no-op where the application runs in invariant globalization mode, so the same
+    // passphrase would open the file in one host and not in another.
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private readonly string _passphrase;
+    private readonly int _iterations;
+
+    public PassphraseSeal(string passphrase)
+        : this(passphrase, DefaultIterations)
+    {
+    }
+
+    // Fewer iterations, written and accepted, are for tests alone.
+    internal PassphraseSeal(string passphrase, int iterations)
+    {
+        if (string.IsNullOrEmpty(passphrase))
+            throw new ArgumentException(LocalKmsMessages.EmptyPassphrase(), nameof(passphrase));
+        try
+        {
+            _ = Utf8.GetByteCount(passphrase);
+        }
+        catch (EncoderFallbackException)
+        {
+            // Withheld, because it quotes characters of the passphrase.
+            throw new ArgumentException(LocalKmsMessages.PassphraseNotUnicode(), nameof(passphrase));
+        }
+
+        _passphrase = passphrase;
+        _iterations = iterations;
+    }
+
+    internal override string Kind => "passphrase";
+
+    public override bool Equals(object? obj) => obj is PassphraseSeal other && other._passphrase == _passphrase && other._iterations == _iterations;
+
+    // String hashes are seeded anew in each process, so this one tells nothing outside.
+    public override int GetHashCode() => HashCode.Combine(_passphrase, _iterations);
+
+    public override string ToString() => "LocalKmsSeal(passphrase)";
+
+    internal override string NewParameters() => new JsonObject
+    {
+        ["kdf"] = Kdf,
+        ["iterations"] = _iterations,
+        ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltSize)),
+    }.ToJsonString();
+
+    internal override void DeriveKey(string parameters, string file, Span<byte> key)
+    {
+        var node = JsonNode.Parse(parameters)!;
+        var iterations = node["iterations"]!.GetValue<int>();
+        var salt = Convert.FromBase64String(node["salt"]!.GetValue<string>());
+        if (node["kdf"]!.GetValue<string>() != Kdf || salt.Length < MinimumSaltSize || iterations > MaximumIterations)
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(file));
+        if (iterations < _iterations)
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.WeakSeal(file, iterations, _iterations));
+
+        var bytes = Utf8.GetBytes(_passphrase);
+        try
+        {
+            Rfc2898DeriveBytes.Pbkdf2(bytes, salt, key, iterations, HashAlgorithmName.SHA512);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+
+    internal override KmsException DoesNotOpen(string file)
+        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongPassphrase(file));
+}
