@@ -1,0 +1,226 @@
+using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+
+namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
+
+/// <summary>
+/// Turns plaintext parameters into envelopes just before a command runs, after the keys have been awaited. Without it a command
+/// fails, because no provider can send an <see cref="Envelope" />.
+/// </summary>
+internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandInterceptor, IDbTransactionInterceptor
+{
+    public override InterceptionResult<DbDataReader> ReaderExecuting(
+        DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result)
+    {
+        Prepare(command, eventData, reads: true);
+        return result;
+    }
+
+    public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+    {
+        await PrepareAsync(command, eventData, reads: true, cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
+    public override InterceptionResult<object> ScalarExecuting(
+        DbCommand command, CommandEventData eventData, InterceptionResult<object> result)
+    {
+        Prepare(command, eventData, reads: false);
+        return result;
+    }
+
+    public override async ValueTask<InterceptionResult<object>> ScalarExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<object> result, CancellationToken cancellationToken = default)
+    {
+        await PrepareAsync(command, eventData, reads: false, cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
+    public override InterceptionResult<int> NonQueryExecuting(
+        DbCommand command, CommandEventData eventData, InterceptionResult<int> result)
+    {
+        Prepare(command, eventData, reads: false);
+        return result;
+    }
+
+    public override async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(
+        DbCommand command, CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
+    {
+        await PrepareAsync(command, eventData, reads: false, cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
+    public InterceptionResult<DbTransaction> TransactionStarting(
+        DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
+    {
+        if (MustWarmUp())
+            SyncBridge.Run(() => WarmUpAsync(synchronous: true, CancellationToken.None));
+        return result;
+    }
+
+    public async ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
+        DbConnection connection,
+        TransactionStartingEventData eventData,
+        InterceptionResult<DbTransaction> result,
+        CancellationToken cancellationToken = default)
+    {
+        if (MustWarmUp())
+            await WarmUpAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
+    public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Settle();
+
+    public Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+        => SettleAsync();
+
+    public void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) => Settle();
+
+    public Task TransactionRolledBackAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+        => SettleAsync();
+
+    private bool MustWarmUp() => session.ConnectStore() is { IsBorrowed: true, HasKeyStore: true };
+
+    // SQLite has one writer: once a transaction is open, no key can be made outside of it. So the first one is made before.
+    private async ValueTask WarmUpAsync(bool synchronous, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session.LoadPrimaryAsync(synchronous, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EnvelopeException)
+        {
+            // The transaction may never touch an encrypted column, or be the migration that makes the key table. If a value is
+            // to be encrypted in it, the command says what is wrong.
+        }
+    }
+
+    private void Settle()
+    {
+        if (FindDebtor() is not null)
+            SyncBridge.Run(async () => await SettleAsync(synchronous: true).ConfigureAwait(false));
+    }
+
+    // What was encrypted in the transaction could not be counted inside it: its one writer was taken, and it could be rolled back. It has ended
+    // now, which nothing here may undo: no failure, no cancellation. A debt that stays is settled next time.
+    private async Task SettleAsync(bool synchronous = false)
+    {
+        if (FindDebtor() is not { } slot)
+            return;
+        try
+        {
+            await slot.SettleAsync(new EfKeyStore(session.ConnectStore(), synchronous), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (EnvelopeException)
+        {
+        }
+    }
+
+    private KeyRingSlot? FindDebtor()
+        => session.ConnectStore() is { IsBorrowed: true, HasKeyStore: true } connection && session.FindSlot(connection) is { HasDebt: true } slot
+            ? slot
+            : null;
+
+    private void Prepare(DbCommand command, CommandEventData eventData, bool reads)
+    {
+        session.CheckModel();
+        if (MustForget(command, eventData))
+            session.ForgetRings();
+        if (FindPlaintexts(command) is { } plaintexts)
+        {
+            var key = SyncBridge.Run(() => session.LoadPrimaryAsync(synchronous: true, CancellationToken.None));
+            if (TakeBudgets(key, plaintexts) is { Count: > 0 } missing)
+                SyncBridge.Run(() => ReserveAsync(key, missing, synchronous: true, CancellationToken.None));
+            Seal(plaintexts, key);
+        }
+        else if (reads && session.ReadsEnvelopes)
+        {
+            session.LoadRing(RingUse.Read);
+        }
+    }
+
+    private async ValueTask PrepareAsync(DbCommand command, CommandEventData eventData, bool reads, CancellationToken cancellationToken)
+    {
+        session.CheckModel();
+        if (MustForget(command, eventData))
+            session.ForgetRings();
+        if (FindPlaintexts(command) is { } plaintexts)
+        {
+            var key = await session.LoadPrimaryAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
+            if (TakeBudgets(key, plaintexts) is { Count: > 0 } missing)
+                await ReserveAsync(key, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+            Seal(plaintexts, key);
+        }
+        else if (reads && session.ReadsEnvelopes)
+        {
+            await session.LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static List<DbParameter>? FindPlaintexts(DbCommand command)
+    {
+        List<DbParameter>? found = null;
+        foreach (DbParameter parameter in command.Parameters)
+        {
+            if (parameter.Value is PlaintextEnvelope)
+                (found ??= []).Add(parameter);
+        }
+
+        return found;
+    }
+
+    // Takes what the budgets in memory allow; returns the columns that need more from the key store.
+    private static List<(FieldContext Field, int Count)> TakeBudgets(DataKey key, List<DbParameter> plaintexts)
+    {
+        // Most commands write few columns: count in a small list instead of a dictionary.
+        var counts = new List<(FieldContext Field, int Count)>();
+        foreach (var parameter in plaintexts)
+        {
+            var plaintext = (PlaintextEnvelope)parameter.Value!;
+            if (plaintext.Algorithm != EnvelopeAlgorithm.Aes256Gcm)
+                continue;
+            var field = plaintext.Field;
+            var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
+            if (at < 0)
+                counts.Add((field, 1));
+            else
+                counts[at] = (field, counts[at].Count + 1);
+        }
+
+        counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
+        return counts;
+    }
+
+    private async ValueTask ReserveAsync(
+        DataKey key, List<(FieldContext Field, int Count)> missing, bool synchronous, CancellationToken cancellationToken)
+    {
+        var connection = session.ConnectStore();
+        var slot = session.FindSlot(connection);
+        foreach (var (field, count) in missing)
+            await slot.TakeBudgetAsync(new EfKeyStore(connection, synchronous), key, field.GetBudget(key), count, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void Seal(List<DbParameter> plaintexts, DataKey key)
+    {
+        foreach (var parameter in plaintexts)
+        {
+            var plaintext = (PlaintextEnvelope)parameter.Value!;
+            var envelope = plaintext.Seal(key);
+
+            // SQL Server's client cuts a value to the size of its parameter without a word.
+            if (parameter.Size > 0 && envelope.Length > parameter.Size)
+                throw new EnvelopeConfigurationException(EnvelopeMessages.ParameterTooSmall(plaintext.FieldName, envelope.Length, parameter.Size));
+            parameter.Value = envelope;
+        }
+    }
+
+    // A database that was dropped and made anew has none of the keys that this process may still hold.
+    private static bool MustForget(DbCommand command, CommandEventData eventData)
+        => eventData.CommandSource == CommandSource.Migrations
+            && command.CommandText.Contains(EnvelopeTables.Keys, StringComparison.Ordinal)
+            && command.CommandText.Contains("CREATE TABLE", StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using EfEnvelope.EntityFrameworkCore.Metadata;
+using EfEnvelope.EntityFrameworkCore.Migrations;
+using EfEnvelope.EntityFrameworkCore.Query;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
+
+/// <summary>Plugs EfEnvelope into a context. Nothing that belongs to a provider is replaced.</summary>
+internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configuration) : IDbContextOptionsExtension
+{
+    public EnvelopeOptionsBuilder Configuration => configuration;
+
+    public DbContextOptionsExtensionInfo Info => field ??= new ExtensionInfo(this);
+
+    public void ApplyServices(IServiceCollection services)
+    {
+        new EntityFrameworkRelationalServicesBuilder(services)
+            .TryAdd<IConventionSetPlugin, EnvelopeConventionSetPlugin>()
+            .TryAdd<IRelationalTypeMappingSourcePlugin, EnvelopeTypeMappingSourcePlugin>()
+            .TryAdd<IResettableService, EnvelopeSession>(s => s.GetRequiredService<EnvelopeSession>())
+            .TryAdd<IInterceptor, EnvelopeInterceptor>();
+        services.AddSingleton(_ => new EnvelopeRuntime(configuration));
+        services.AddScoped<EnvelopeSession>();
+
+        // All relational providers leave this one to EF Core itself; another library that replaces it would switch the guard off.
+        if (services.FirstOrDefault(s => s.ServiceType == typeof(IShapedQueryCompilingExpressionVisitorFactory)) is { } other
+            && other.ImplementationType?.Assembly != typeof(RelationalShapedQueryCompilingExpressionVisitor).Assembly)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(other.ImplementationType?.FullName));
+        services.Replace(
+            ServiceDescriptor.Scoped<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>());
+
+        Decorate<IMigrationsSqlGenerator>(services, (inner, _) => new EnvelopeMigrationsSqlGenerator(inner));
+        Decorate<IRelationalAnnotationProvider>(services, (inner, _) => new EnvelopeAnnotationProvider(inner));
+    }
+
+    public void Validate(IDbContextOptions options)
+    {
+        configuration.Validate();
+        if (options.FindExtension<CoreOptionsExtension>()?.InternalServiceProvider is { } services
+            && services.GetService<EnvelopeRuntime>() is null)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.InternalServiceProvider());
+    }
+
+    private static void Decorate<T>(IServiceCollection services, Func<T, IServiceProvider, T> decorate)
+        where T : class
+    {
+        var inner = services.LastOrDefault(s => s.ServiceType == typeof(T) && s.ImplementationType is not null)
+            ?? throw new EnvelopeConfigurationException(EnvelopeMessages.ProviderFirst());
+        services.Remove(inner);
+        services.Add(new ServiceDescriptor(inner.ImplementationType!, inner.ImplementationType!, inner.Lifetime));
+        services.Add(
+            new ServiceDescriptor(typeof(T), s => decorate((T)s.GetRequiredService(inner.ImplementationType!), s), inner.Lifetime));
+    }
+
+    // Contexts with equal configurations share their internal services, and with them KMS clients and key rings. The scope is not
+    // part of it: it belongs to the context, so that tenants share a model and a query cache.
+    private sealed class ExtensionInfo(EnvelopeOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)
+    {
+        private EnvelopeOptionsBuilder Configuration => ((EnvelopeOptionsExtension)Extension).Configuration;
+
+        public override bool IsDatabaseProvider => false;
+
+        public override string LogFragment => "using EnvelopeEncryption ";
+
+        public override int GetServiceProviderHashCode()
+        {
+            var hash = new HashCode();
+            hash.Add(Configuration.Options with { Scope = "" });
+            hash.Add(Configuration.TimeProvider);
+            foreach (var kms in Configuration.Kms)
+                hash.Add(kms.Identity);
+            return hash.ToHashCode();
+        }
+
+        public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other)
+            => other is ExtensionInfo { Configuration: var theirs }
+                && Configuration.Options with { Scope = "" } == theirs.Options with { Scope = "" }
+                && ReferenceEquals(Configuration.TimeProvider, theirs.TimeProvider)
+                && Configuration.Kms.Select(k => k.Identity).SequenceEqual(theirs.Kms.Select(k => k.Identity));
+
+        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo)
+            => debugInfo["EnvelopeEncryption"] = GetServiceProviderHashCode().ToString(CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,141 @@
+using EfEnvelope.Diagnostics;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.EntityFrameworkCore.Metadata;
+using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Query;
+
+namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
+
+/// <summary>What one context instance knows of keys: its scope, and the ring its running command reads with.</summary>
+internal sealed class EnvelopeSession : IResettableService
+{
+    // The context whose values this thread opened last; weak, so that no context outlives its use.
+    [ThreadStatic]
+    private static WeakReference<EnvelopeSession>? t_last;
+
+    private readonly EnvelopeRuntime _runtime;
+    private readonly ICurrentDbContext _current;
+    private readonly IDbContextOptions _options;
+    private KeyStoreConnection? _store;
+    private KeyRing? _ring;
+    private KeyRing? _proved;
+    private bool _checked;
+
+    public EnvelopeSession(EnvelopeRuntime runtime, ICurrentDbContext current, IDbContextOptions options)
+    {
+        (_runtime, _current, _options) = (runtime, current, options);
+        runtime.Loggers.Follow(options);
+    }
+
+    /// <summary>Gets or sets whether queries of this context read encrypted columns, so that commands load keys before they run.</summary>
+    public bool ReadsEnvelopes { get; set; }
+
+    public DbContext Context => _current.Context;
+
+    private KeyScope Scope => new(_options.FindExtension<EnvelopeOptionsExtension>()!.Configuration.Options.Scope);
+
+    public static EnvelopeSession Of(DbContext context)
+    {
+        if (t_last is not null && t_last.TryGetTarget(out var last) && ReferenceEquals(last.Context, context))
+            return last;
+        var session = context.GetService<EnvelopeSession>();
+        if (t_last is null)
+            t_last = new WeakReference<EnvelopeSession>(session);
+        else
+            t_last.SetTarget(session);
+        return session;
+    }
+
+    /// <summary>Called by compiled queries for every encrypted column that is read.</summary>
+    public static Envelope Wrap(QueryContext queryContext, byte[] bytes) => new StoredEnvelope(bytes, Of(queryContext.Context));
+
+    /// <summary>Called by compiled queries that read encrypted columns, before they run.</summary>
+    public static T AnnounceRead<T>(QueryContext queryContext, T query)
+    {
+        Of(queryContext.Context).ReadsEnvelopes = true;
+        return query;
+    }
+
+    public KeyStoreConnection ConnectStore() => _store ??= new KeyStoreConnection(Context);
+
+    /// <summary>Finds the slot of this context's scope in its database as they are now.</summary>
+    public KeyRingSlot FindSlot(KeyStoreConnection connection) => _runtime.Rings.GetSlot(connection.Identity, Scope);
+
+    public async ValueTask<KeyRing> LoadRingAsync(RingUse use, CancellationToken cancellationToken)
+    {
+        var connection = ConnectStore();
+        return _ring = await FindSlot(connection).GetAsync(new EfKeyStore(connection), use, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Loads the ring and proves, once per context and ring, that its primary is stored where this context writes. A ring whose primary is not is read
+    /// anew from the key store, which puts a lost version back, or brings the versions of another database.
+    /// </summary>
+    public async ValueTask<DataKey> LoadPrimaryAsync(bool synchronous, CancellationToken cancellationToken)
+    {
+        var connection = ConnectStore();
+        var store = new EfKeyStore(connection, synchronous);
+        var ring = await FindSlot(connection).GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
+        if (!ReferenceEquals(ring, _proved)
+            && ring.FindPrimary() is { } primary
+            && !await KeyProof.IsStoredAsync(Context, primary.Stored, synchronous, cancellationToken).ConfigureAwait(false))
+            ring = await FindSlot(connection).ReloadAsync(store, cancellationToken).ConfigureAwait(false);
+        _ring = _proved = ring;
+        return ring.Primary;
+    }
+
+    /// <summary>Checks once that what this context was given is what the conventions made.</summary>
+    public void CheckModel()
+    {
+        if (_checked)
+            return;
+        ModelCheck.Require(Context);
+        _checked = true;
+    }
+
+    public KeyRing LoadRing(RingUse use)
+    {
+        var connection = ConnectStore();
+        var slot = FindSlot(connection);
+        return _ring = slot.GetFresh(use) ?? SyncBridge.Run(() => slot.GetAsync(new EfKeyStore(connection, synchronous: true), use, CancellationToken.None));
+    }
+
+    /// <summary>Forgets the rings of this context's database: its key table has just been made anew.</summary>
+    public void ForgetRings()
+    {
+        _runtime.Rings.Forget(ConnectStore().Identity);
+        ResetState();
+    }
+
+    public T Open<T>(FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
+    {
+        var ring = _ring ?? LoadRing(RingUse.Read);
+        if (EnvelopeCodec.TryDecrypt(ring, field, bytes, codec, out var value))
+            return value!;
+
+        // A version that another instance made since this ring was read: load it once, here, because nothing before could know.
+        var header = EnvelopeCodec.ReadHeader(field, bytes);
+        var connection = ConnectStore();
+        _ring = SyncBridge.Run(
+            () => FindSlot(connection).ReloadForUnknownAsync(new EfKeyStore(connection, synchronous: true), header.KeyNumber, CancellationToken.None));
+        return EnvelopeCodec.TryDecrypt(_ring, field, bytes, codec, out value)
+            ? value!
+            : throw new EnvelopeDecryptionException(Messages.UnknownKeyVersion(field.Name, Scope.Name, header.KeyNumber));
+    }
+
+    public void ResetState()
+    {
+        ReadsEnvelopes = false;
+        _ring = null;
+        _proved = null;
+    }
+
+    public Task ResetStateAsync(CancellationToken cancellationToken = default)
+    {
+        ResetState();
+        return Task.CompletedTask;
+    }
+}

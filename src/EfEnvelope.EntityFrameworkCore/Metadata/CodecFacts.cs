@@ -1,0 +1,24 @@
+using System.Reflection;
+using EfEnvelope.Envelopes;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>Asks the codec of a type that is only known at run time.</summary>
+internal static class CodecFacts
+{
+    private static readonly MethodInfo DescribeMethod = typeof(CodecFacts).GetMethod(nameof(Describe), BindingFlags.NonPublic | BindingFlags.Static)!;
+
+    public static string TypeName(Type type) => Ask(type, 0).Name;
+
+    /// <summary>Returns the most bytes that a plaintext can need, or <see langword="null" /> when that is unbounded.</summary>
+    public static int? MaxLength(Type type, int? units) => Ask(type, units).MaxLength;
+
+    private static (string Name, int? MaxLength) Ask(Type type, int? units)
+        => ((string, int?))DescribeMethod.MakeGenericMethod(type).Invoke(null, [units])!;
+
+    private static (string Name, int? MaxLength) Describe<T>(int? units)
+    {
+        var codec = PlaintextCodec<T>.Default;
+        return (codec.Type, codec.FixedLength ?? (units is > 0 ? codec.MaxLength(units.Value) : null));
+    }
+}

@@ -1,0 +1,69 @@
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Envelopes;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>One encrypted property: the stable name its values are bound to, and the columns it is kept in.</summary>
+internal sealed class EncryptedColumn(string name, string fieldName, bool isExplicit, EncryptionMode mode)
+{
+    /// <summary>Gets <c>Entity.Property</c>, for messages.</summary>
+    public string Name => name;
+
+    public string Field => fieldName;
+
+    public bool IsExplicit => isExplicit;
+
+    public string PlaintextType { get; set; } = "";
+
+    public required IReadOnlyList<(StoreObjectIdentifier Table, string Column)> Columns { get; init; }
+
+    public static EncryptedColumn? Create(IMutableProperty property, EncryptedAttribute mark, List<string> faults)
+    {
+        var name = EnvelopeRules.NameOf(property);
+        var columns = property.GetMappedStoreObjects(StoreObjectType.Table)
+            .Select(table => (Table: table, Column: property.GetColumnName(table)))
+            .Where(c => c.Column is not null)
+            .Select(c => (c.Table, c.Column!))
+            .ToList();
+        var field = mark.Context ?? DefaultField(property, columns);
+        if (field is null)
+            faults.Add(EnvelopeMessages.ContextNeeded(name));
+        else if (field.Length is 0 or > FieldContext.MaxNameLength)
+            faults.Add(EnvelopeMessages.ContextLength(name, FieldContext.MaxNameLength));
+        else
+            return new EncryptedColumn(name, field, mark.Context is not null, mark.Mode) { Columns = columns };
+        return null;
+    }
+
+    public IEnumerable<Dictionary<string, object>> ToMapRows()
+        => Columns.Select(
+            c => new Dictionary<string, object>
+            {
+                [EnvelopeTables.TableSchema] = c.Table.Schema ?? "",
+                [EnvelopeTables.TableName] = c.Table.Name,
+                [EnvelopeTables.ColumnName] = c.Column,
+                [EnvelopeTables.Field] = Field,
+                [EnvelopeTables.Mode] = mode.ToString().ToLowerInvariant(),
+                [EnvelopeTables.PlaintextType] = PlaintextType,
+            });
+
+    // Table and column, with the schema if there is one. Where each concrete type has its own table (TPC), a value is named after the table that its
+    // declaring type has or would have, so that a further derived type changes nothing. A view shows a column whose name is not known here.
+    private static string? DefaultField(IMutableProperty property, List<(StoreObjectIdentifier Table, string Column)> columns)
+    {
+        if (columns.Count == 0)
+            return null;
+        var entityType = property.DeclaringType.ContainingEntityType;
+        var (schema, table) = entityType.GetMappingStrategy() == RelationalAnnotationNames.TpcMappingStrategy
+            ? (entityType.GetSchema() ?? entityType.GetDefaultSchema(), entityType.GetTableName() ?? entityType.GetDefaultTableName() ?? entityType.ShortName())
+            : (columns[0].Table.Schema, columns[0].Table.Name);
+        var parts = schema is null ? [table, columns[0].Column] : new[] { schema, table, columns[0].Column };
+        return string.Join('.', parts.Select(Quote));
+    }
+
+    // A part that holds a dot or a quote is quoted, so that different columns never get one name.
+    private static string Quote(string part)
+        => part.AsSpan().IndexOfAny('.', '"') < 0 ? part : $"\"{part.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+}

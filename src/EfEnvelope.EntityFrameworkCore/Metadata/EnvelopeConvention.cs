@@ -1,0 +1,137 @@
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.Envelopes;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Metadata.Conventions;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>
+/// Gives every marked property its converter and its column length, and brings the key store and the encryption map into the model.
+/// Whatever cannot be encrypted safely is refused here, all faults in one message.
+/// </summary>
+internal sealed class EnvelopeConvention(IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters)
+    : IModelInitializedConvention, IModelFinalizingConvention
+{
+    public void ProcessModelInitialized(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
+        => ((IMutableModel)modelBuilder.Metadata).SetAnnotation(EnvelopeAnnotations.Enabled, true);
+
+    public void ProcessModelFinalizing(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
+    {
+        var model = (IMutableModel)modelBuilder.Metadata;
+        model.RemoveAnnotation(EnvelopeAnnotations.Enabled);
+        var faults = new List<string>(MarkedMembers.FindUnmapped(model));
+        var columns = new List<EncryptedColumn>();
+        foreach (var property in MarkedMembers.FindProperties(model))
+        {
+            var mark = EnvelopeAnnotations.FindMark(property)!;
+            List<string> found = [.. EnvelopeRules.FindFaults(property, mark)];
+            if (found.Count == 0 && EncryptedColumn.Create(property, mark, found) is { } column)
+            {
+                Encrypt(property, mark, column, found);
+                columns.Add(column);
+            }
+
+            faults.AddRange(found);
+        }
+
+        faults.AddRange(FindContextConflicts(columns));
+        if (faults.Count > 0)
+            throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
+
+        // EF Core's own models, such as that of the migrations history, pass here too: they get nothing.
+        if (columns.Count > 0)
+            AddTables(model, columns);
+    }
+
+    private void Encrypt(IMutableProperty property, EncryptedAttribute mark, EncryptedColumn column, List<string> faults)
+    {
+        var clrType = Nullable.GetUnderlyingType(property.ClrType) ?? property.ClrType;
+        var usual = typeMappings.FindMapping((IProperty)property);
+        var userConverter = FindUserConverter(property, clrType);
+        var plainType = userConverter is null ? clrType : Unwrap(userConverter.ProviderClrType);
+        if (!PlaintextCodecs.IsScalar(plainType) && (userConverter is not null || !IsCollection(usual)))
+        {
+            userConverter = userConverter is null ? FindBuiltInConverter(clrType) : null;
+            if (userConverter is null)
+            {
+                faults.Add(EnvelopeMessages.TypeNotSupported(EnvelopeRules.NameOf(property), plainType.Name));
+                return;
+            }
+
+            plainType = Unwrap(userConverter.ProviderClrType);
+        }
+
+        if (property.GetElementType() is { } element && (element.GetValueConverter() is not null || element.GetProviderClrType() is not null))
+        {
+            faults.Add(EnvelopeMessages.ElementConverter(EnvelopeRules.NameOf(property)));
+            return;
+        }
+
+        var sealing = EnvelopeConverters.Create(plainType, column.Field, EnvelopeAlgorithm.Aes256Gcm);
+        column.PlaintextType = CodecFacts.TypeName(plainType);
+        var comparer = FindComparer(property, clrType, usual);
+        var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(EnvelopeAlgorithm.Aes256Gcm);
+
+        property.SetElementType(null);
+        property.SetProviderClrType(null);
+        property.SetValueConverter(userConverter?.ComposeWith(sealing) ?? sealing);
+        property.SetValueComparer(comparer);
+        property.SetMaxLength(maxLength);
+        property.SetPrecision(null);
+        property.SetScale(null);
+        property.SetIsUnicode(null);
+        property.SetIsFixedLength(null);
+        property.SetAnnotation(EnvelopeAnnotations.Encrypted, mark.Mode.ToString());
+        property.SetAnnotation(EnvelopeAnnotations.Context, column.Field);
+        property.SetAnnotation(EnvelopeAnnotations.PlaintextType, column.PlaintextType);
+    }
+
+    // EF Core takes no copy of a byte[], so that it would miss a change in place, which is then lost. A comparer of the user's own stays.
+    private static ValueComparer? FindComparer(IMutableProperty property, Type clrType, CoreTypeMapping? usual)
+    {
+        var comparer = property.GetValueComparer() ?? usual?.Comparer;
+        return clrType == typeof(byte[]) && comparer?.GetType() == ValueComparer.CreateDefault(clrType, favorStructuralComparisons: false).GetType()
+            ? new ValueComparer<byte[]>(favorStructuralComparisons: true)
+            : comparer;
+    }
+
+    private ValueConverter? FindUserConverter(IMutableProperty property, Type clrType)
+        => property.GetValueConverter()
+            ?? (property.GetProviderClrType() is { } provider && Unwrap(provider) != clrType
+                ? converters.Select(clrType, Unwrap(provider)).FirstOrDefault().Create()
+                : null);
+
+    // Types that EF Core itself keeps as text or bytes everywhere, such as Uri and IPAddress.
+    private ValueConverter? FindBuiltInConverter(Type clrType)
+        => converters.Select(clrType).Where(c => PlaintextCodecs.IsScalar(Unwrap(c.ProviderClrType))).Select(c => c.Create()).FirstOrDefault();
+
+    // Of scalars, however deep: anything else has no JSON that is sure to read back.
+    private static bool IsCollection(CoreTypeMapping? mapping)
+        => mapping?.ElementTypeMapping is { } element && (PlaintextCodecs.IsScalar(Unwrap(element.ClrType)) || IsCollection(element));
+
+    private static Type Unwrap(Type type) => Nullable.GetUnderlyingType(type) ?? type;
+
+    // Two columns bound to one name could be exchanged without anybody noticing, unless the name was given to join them on purpose.
+    // Properties that share a column share its name rightly.
+    private static IEnumerable<string> FindContextConflicts(List<EncryptedColumn> columns)
+        => columns.Where(c => !c.IsExplicit)
+            .GroupBy(c => c.Field)
+            .Where(g => g.Any(c => !c.Columns.Intersect(g.First().Columns).Any()))
+            .Select(g => EnvelopeMessages.ContextShared(g.Key, g.Select(c => c.Name).Distinct()));
+
+    private static void AddTables(IMutableModel model, List<EncryptedColumn> columns)
+    {
+        var schema = model.GetDefaultSchema();
+        EnvelopeTables.AddKeyStore(model, schema);
+        var rows = columns.SelectMany(column => column.ToMapRows())
+            .DistinctBy(row => (row[EnvelopeTables.TableSchema], row[EnvelopeTables.TableName], row[EnvelopeTables.ColumnName]))
+            .OrderBy(row => $"{row[EnvelopeTables.TableSchema]}\0{row[EnvelopeTables.TableName]}\0{row[EnvelopeTables.ColumnName]}", StringComparer.Ordinal);
+        EnvelopeTables.AddMap(model, schema).AddData(rows);
+    }
+}

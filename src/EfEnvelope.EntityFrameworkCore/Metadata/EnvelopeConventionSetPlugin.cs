@@ -1,0 +1,21 @@
+using Microsoft.EntityFrameworkCore.Metadata.Conventions;
+using Microsoft.EntityFrameworkCore.Metadata.Conventions.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+internal sealed class EnvelopeConventionSetPlugin(IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters)
+    : IConventionSetPlugin
+{
+    public ConventionSet ModifyConventions(ConventionSet conventionSet)
+    {
+        var convention = new EnvelopeConvention(typeMappings, converters);
+        conventionSet.ModelInitializedConventions.Add(convention);
+        conventionSet.ModelFinalizingConventions.Add(convention);
+
+        // First among these, so that it sees what all finalizing conventions left, before the model turns read-only.
+        conventionSet.ModelFinalizedConventions.Insert(0, new EnvelopeVerificationConvention());
+        return conventionSet;
+    }
+}

@@ -1,0 +1,28 @@
+using EfEnvelope.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Metadata.Conventions;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>Looks once more when all conventions have run: whatever is marked must be encrypted in fact, or the model is refused.</summary>
+internal sealed class EnvelopeVerificationConvention : IModelFinalizedConvention
+{
+    public IModel ProcessModelFinalized(IModel model)
+    {
+        var faults = model.GetEntityTypes()
+            .SelectMany(Flatten)
+            .SelectMany(t => t.GetDeclaredProperties())
+            .SelectMany(FindFaults)
+            .ToList();
+        return faults.Count == 0 ? model : throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
+    }
+
+    private static IEnumerable<string> FindFaults(IProperty property)
+        => EnvelopeAnnotations.FindMark(property) is not { } mark ? []
+            : !EnvelopeConverters.TryFindField(property.GetValueConverter(), out _) ? [EnvelopeMessages.NotEncrypted(EnvelopeRules.NameOf(property))]
+            : EnvelopeRules.FindFaults(property, mark);
+
+    private static IEnumerable<ITypeBase> Flatten(ITypeBase type)
+        => [type, .. type.GetDeclaredComplexProperties().SelectMany(p => Flatten(p.ComplexType))];
+}

@@ -1,0 +1,33 @@
+using System.Runtime.CompilerServices;
+using EfEnvelope.EntityFrameworkCore.Query;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Query;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>
+/// Looks at the model and the services that a context really has, which may have come past the conventions: a model built elsewhere, shared through a
+/// cache, or compiled before a property was marked; a query service replaced afterwards.
+/// </summary>
+internal static class ModelCheck
+{
+    private static readonly ConditionalWeakTable<IModel, object> Checked = [];
+
+    public static void Require(DbContext context)
+    {
+        if (context.GetService<IShapedQueryCompilingExpressionVisitorFactory>() is var guard and not EnvelopeShapedQueryCompilingExpressionVisitorFactory)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(guard.GetType().FullName));
+        if (Checked.TryGetValue(context.Model, out _))
+            return;
+        var faults = context.Model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties())
+            .Where(p => EnvelopeAnnotations.FindMark(p) is not null && !EnvelopeConverters.TryFindField(p.GetTypeMapping().Converter, out _))
+            .Select(p => EnvelopeMessages.ModelFromElsewhere(EnvelopeRules.NameOf(p)))
+            .ToList();
+        if (faults.Count > 0)
+            throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
+        Checked.AddOrUpdate(context.Model, Checked);
+    }
+}
