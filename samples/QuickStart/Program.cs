@@ -1,0 +1,124 @@
+// QuickStart: encrypted properties in SQLite, with keys from the embedded KMS. Run it with
+//     dotnet run --project samples/QuickStart
+
+using EfEnvelope;
+using Microsoft.EntityFrameworkCore;
+
+var folder = AppContext.BaseDirectory;
+
+// In production the passphrase comes from a secret store or the environment, never from the source.
+var passphrase = Environment.GetEnvironmentVariable("QUICKSTART_PASSPHRASE") ?? "correct horse battery staple";
+
+// 1. Turn encryption on: after the provider, name the KMS that wraps the data keys. Everything else is [Encrypted], further down.
+var options = new DbContextOptionsBuilder<ClinicContext>()
+    .UseSqlite($"Data Source={Path.Combine(folder, "clinic.db")}")
+    .UseEnvelopeEncryption(envelope => envelope.UseLocalKms($"Data Source={Path.Combine(folder, "kms.db")}", passphrase))
+    .Options;
+
+Step(1, "Turn encryption on: UseSqlite(…).UseEnvelopeEncryption(envelope => envelope.UseLocalKms(…))");
+
+// 2. Save patients as always. The first save makes a data key, wraps it by the KMS and stores it beside the data.
+Step(2, "Save two patients");
+using (var db = new ClinicContext(options))
+{
+    db.Database.EnsureDeleted();
+    db.Database.EnsureCreated();
+    db.Patients.Add(new Patient { Ssn = "123-45-6789", Note = "allergic to penicillin", BirthDate = new DateOnly(1985, 12, 10), Visits = 3 });
+    db.Patients.Add(new Patient { Ssn = "987-65-4321", BirthDate = new DateOnly(1906, 12, 9) });
+    await db.SaveChangesAsync();
+    Console.WriteLine("saved");
+}
+
+// 3. What the table really holds: header (algorithm, key version), nonce, ciphertext, tag. Null stays null.
+Step(3, "The stored bytes");
+using (var db = new ClinicContext(options))
+{
+    foreach (var row in db.Database.SqlQueryRaw<string>(
+        "SELECT 'Ssn ' || hex(Ssn) || '  Note ' || coalesce(nullif(hex(Note), ''), 'NULL') AS Value FROM Patients"))
+        Console.WriteLine(Shorten(row));
+}
+
+// 4. Plain LINQ reads them back.
+Step(4, "Read with plain LINQ");
+using (var db = new ClinicContext(options))
+{
+    foreach (var patient in await db.Patients.Where(p => p.Visits > 0 || p.Note == null).ToListAsync())
+        Console.WriteLine($"{patient.Id}: {patient.Ssn}, born {patient.BirthDate:yyyy-MM-dd}, note: {patient.Note ?? "none"}");
+    var numbers = await db.Patients.Select(p => p.Ssn).ToListAsync();
+    Console.WriteLine($"only the numbers: {string.Join(", ", numbers)}");
+}
+
+// 5. A query that the database could only answer wrong is refused, with the way out.
+Step(5, "A query that would find nothing is refused");
+using (var db = new ClinicContext(options))
+{
+    try
+    {
+        await db.Patients.SingleAsync(p => p.Ssn == "123-45-6789");
+        throw new InvalidOperationException("This query must not run.");
+    }
+    catch (EnvelopeConfigurationException e)
+    {
+        Console.WriteLine(e.Message);
+    }
+}
+
+// 6. A value is bound to its column: copied into another one, it does not open. (Copied between rows of one column, it does.)
+Step(6, "A value moved to another column does not open");
+using (var db = new ClinicContext(options))
+{
+    await db.Database.ExecuteSqlRawAsync("UPDATE Patients SET Note = (SELECT Ssn FROM Patients WHERE Id = 1) WHERE Id = 2");
+    try
+    {
+        await db.Patients.SingleAsync(p => p.Id == 2);
+        throw new InvalidOperationException("This value must not open.");
+    }
+    catch (EnvelopeDecryptionException e)
+    {
+        Console.WriteLine(e.Message);
+    }
+
+    await db.Database.ExecuteSqlRawAsync("UPDATE Patients SET Note = NULL WHERE Id = 2");
+}
+
+// 7. Rotate the key: old rows still open, new ones use the new version. No delay here, because this is the only process; by default
+//    other instances get two hours to load a new version before it encrypts.
+Step(7, "Rotate the key");
+using (var db = new ClinicContext(options))
+{
+    Console.WriteLine($"new primary: {await db.Database.RotateEnvelopeKeyAsync(activationDelay: TimeSpan.Zero)}");
+    db.Patients.Add(new Patient { Ssn = "555-12-3456", BirthDate = new DateOnly(1912, 6, 23) });
+    await db.SaveChangesAsync();
+    db.ChangeTracker.Clear();
+    var versions = db.Database.SqlQueryRaw<string>("SELECT substr(hex(Ssn), 3, 8) AS Value FROM Patients ORDER BY Id").ToList();
+    foreach (var (patient, version) in (await db.Patients.OrderBy(p => p.Id).ToListAsync()).Zip(versions))
+        Console.WriteLine($"{patient.Id}: {patient.Ssn}, stored under key version {Convert.ToInt32(version, 16)}");
+}
+
+static void Step(int number, string title) => Console.WriteLine($"{Environment.NewLine}{number}. {title}");
+
+static string Shorten(string row)
+    => string.Join("  ", row.Split("  ").Select(c => c.Length > 64 ? $"{c[..64]}… ({(c.Length - c.IndexOf(' ') - 1) / 2} bytes)" : c));
+
+/// <summary>An entity with personal data: [Encrypted] is enough.</summary>
+public class Patient
+{
+    public int Id { get; set; }
+
+    [Encrypted]
+    public string Ssn { get; set; } = "";
+
+    [Encrypted]
+    public string? Note { get; set; }
+
+    [Encrypted]
+    public DateOnly BirthDate { get; set; }
+
+    public int Visits { get; set; }
+}
+
+/// <summary>An ordinary context: nothing in it knows of encryption.</summary>
+public class ClinicContext(DbContextOptions<ClinicContext> options) : DbContext(options)
+{
+    public DbSet<Patient> Patients => Set<Patient>();
+}
