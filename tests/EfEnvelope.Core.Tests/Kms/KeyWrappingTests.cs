@@ -1,0 +1,111 @@
+using EfEnvelope.Kms;
+using EfEnvelope.Specification.TestUtilities;
+
+namespace EfEnvelope.Tests;
+
+/// <summary>One data key under several KEKs.</summary>
+public class KeyWrappingTests
+{
+    private readonly TestKms _one = new("one");
+    private readonly TestKms _two = new("two");
+    private readonly EncryptionContext _context = new(new KeyValuePair<string, string>("scope", "clinic"));
+    private readonly byte[] _key = Enumerable.Range(1, 32).Select(i => (byte)i).ToArray();
+
+    [Fact]
+    public async Task Key_is_wrapped_under_every_kek_in_order()
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+
+        Assert.Equal(["test:one", "test:two"], wrapped.Copies.Select(c => c.Kek.ToString()));
+    }
+
+    [Theory]
+    [InlineData(KmsErrorKind.Unavailable)]
+    [InlineData(KmsErrorKind.Timeout)]
+    [InlineData(KmsErrorKind.Throttled)]
+    public async Task Outage_of_the_first_kms_is_answered_by_the_second_copy(KmsErrorKind kind)
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        _one.Failure = kind;
+
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+        Assert.Equal((1, 1), (_one.Unwraps, _two.Unwraps));
+    }
+
+    [Theory]
+    [InlineData(KmsErrorKind.AccessDenied)]
+    [InlineData(KmsErrorKind.Disabled)]
+    [InlineData(KmsErrorKind.InvalidCiphertext)]
+    [InlineData(KmsErrorKind.NotFound)]
+    public async Task Refusal_of_the_first_kms_is_not_papered_over_by_the_second_copy(KmsErrorKind kind)
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        _one.Failure = kind;
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        Assert.Equal(kind, e.Kind);
+        Assert.Equal(0, _two.Unwraps);
+    }
+
+    [Fact]
+    public async Task Outage_of_all_is_an_outage()
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        (_one.Failure, _two.Failure) = (KmsErrorKind.Timeout, KmsErrorKind.Unavailable);
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        Assert.True(e.IsTransient);
+    }
+
+    [Fact]
+    public async Task Key_under_a_kms_that_is_not_configured_names_both()
+    {
+        var wrapped = new WrappedKey(new WrappedKeyCopy(new KekUri("elsewhere:k"), null, new byte[] { 1 }));
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        Assert.Equal(KmsErrorKind.WrongKey, e.Kind);
+        Assert.Contains("'elsewhere:k'", e.Message, StringComparison.Ordinal);
+        Assert.Contains("'test:one', 'test:two'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nothing_is_wrapped_when_one_kms_fails()
+    {
+        _two.Failure = KmsErrorKind.Unavailable;
+
+        await Assert.ThrowsAsync<KmsException>(() => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask());
+    }
+
+    [Fact]
+    public async Task Exception_that_a_wrapper_must_not_throw_names_the_kek_and_is_kept()
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var cause = new InvalidOperationException("A bug in a wrapper.");
+        _one.Before = () => throw cause;
+
+        foreach (var call in new Func<Task>[]
+            {
+                () => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask(),
+                () => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask(),
+            })
+        {
+            var e = await Assert.ThrowsAsync<KmsException>(call);
+            Assert.Equal(KmsErrorKind.InvalidRequest, e.Kind);
+            Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
+            Assert.Same(cause, e.InnerException);
+        }
+
+        _one.Before = () => throw new OperationCanceledException();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask());
+    }
+
+    [Fact]
+    public void Two_services_that_name_their_key_alike_are_refused()
+    {
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => new KeyWrapping([_one, _two, new TestKms("one")]));
+
+        Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
+    }
+
+    private KeyWrapping Wrapping() => new([_one, _two]);
+}

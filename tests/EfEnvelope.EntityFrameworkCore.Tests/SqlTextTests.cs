@@ -1,0 +1,239 @@
+using System.Data;
+using System.Data.Common;
+using System.Text.RegularExpressions;
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Xunit;
+
+namespace EfEnvelope.EntityFrameworkCore.Tests;
+
+/// <summary>The SQL and the parameters that each provider would send; no server is needed to read them.</summary>
+public sealed class SqlTextTests
+{
+    private const string SqlServer = "SqlServer";
+    private const string Sqlite = "Sqlite";
+    private const string Postgres = "Postgres";
+
+    [Theory]
+    [InlineData("Short", "varbinary(183) NOT NULL")]
+    [InlineData("Edge", "varbinary(7998) NULL")]
+    [InlineData("BeyondEdge", "varbinary(max) NULL")]
+    [InlineData("Unbounded", "varbinary(max) NULL")]
+    [InlineData("ShortBytes", "varbinary(133) NULL")]
+    [InlineData("Bytes", "varbinary(max) NULL")]
+    [InlineData("Int", "varbinary(37) NOT NULL")]
+    [InlineData("NullableInt", "varbinary(37) NULL")]
+    [InlineData("Long", "varbinary(41) NOT NULL")]
+    [InlineData("Decimal", "varbinary(49) NOT NULL")]
+    [InlineData("Guid", "varbinary(49) NOT NULL")]
+    [InlineData("DateTime", "varbinary(41) NOT NULL")]
+    [InlineData("Bool", "varbinary(34) NOT NULL")]
+    public void Sql_Server_columns_are_as_long_as_the_longest_envelope(string column, string definition)
+        => Assert.Contains($"[{column}] {definition}", CreateScript(SqlServer), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(Sqlite, "BLOB")]
+    [InlineData(Postgres, "bytea")]
+    public void Other_providers_have_one_binary_type(string provider, string type)
+    {
+        var script = CreateScript(provider);
+
+        var table = script[script.IndexOf("CREATE TABLE \"Samples\"", StringComparison.Ordinal)..];
+        table = table[..table.IndexOf(");", StringComparison.Ordinal)];
+        Assert.Equal(13, Regex.Count(table, $@" {type}\b"));
+    }
+
+    [Theory]
+    [InlineData(SqlServer, "[Scope] varchar(200) NOT NULL", "[WrappedKey] nvarchar(max) NULL", "[Reserved] bigint NOT NULL", "[Field] nvarchar(256) NOT NULL")]
+    [InlineData(Sqlite, "\"Scope\" TEXT NOT NULL", "\"WrappedKey\" TEXT NULL", "\"Reserved\" INTEGER NOT NULL", "\"Field\" TEXT NOT NULL")]
+    [InlineData(
+        Postgres, "\"Scope\" character varying(200) NOT NULL", "\"WrappedKey\" text", "\"Reserved\" bigint NOT NULL",
+        "\"Field\" character varying(256) NOT NULL")]
+    public void Our_tables_have_portable_columns(string provider, params string[] definitions)
+    {
+        var script = CreateScript(provider);
+
+        Assert.All(definitions, definition => Assert.Contains(definition, script, StringComparison.Ordinal));
+        Assert.DoesNotContain("<envelope>", script, StringComparison.Ordinal);
+        Assert.Contains("Samples.Short", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parameters_of_an_insert_have_the_size_of_their_column()
+    {
+        var command = Capture(context => context.Add(new Sample { Short = "ada", Edge = "x", BeyondEdge = "x", Int = 5 }), c => c.SaveChanges());
+
+        Assert.Equal(
+            new Dictionary<string, int>
+            {
+                ["Short"] = 183, ["Edge"] = 7998, ["BeyondEdge"] = 8000, ["Unbounded"] = 8000, ["ShortBytes"] = 133, ["Bytes"] = 8000, ["Int"] = 37,
+                ["NullableInt"] = 37, ["Long"] = 41, ["Decimal"] = 49, ["Guid"] = 49, ["DateTime"] = 41, ["Bool"] = 34,
+            },
+            command.Sizes);
+        Assert.All(command.Types, type => Assert.Equal(DbType.Binary, type));
+    }
+
+    [Theory]
+    [InlineData(1, 8000)]
+    [InlineData(7967, 8000)]
+    [InlineData(7968, -1)]
+    [InlineData(100_000, -1)]
+    public void Parameters_of_unbounded_columns_have_one_of_two_sizes(int length, int size)
+    {
+        var command = Capture(context => context.Add(new Sample { Unbounded = new string('x', length), Bytes = new byte[length] }), c => c.SaveChanges());
+
+        Assert.Equal((size, size), (command.Sizes["Unbounded"], command.Sizes["Bytes"]));
+    }
+
+    [Fact]
+    public void Value_that_is_too_long_keeps_its_length_so_that_nothing_is_cut()
+    {
+        var command = Capture(context => context.Add(new Sample { Short = new string('x', 151) }), c => c.SaveChanges());
+
+        Assert.Equal(8000, command.Sizes["Short"]);
+    }
+
+    [Theory]
+    [InlineData("ada", 183)]
+    [InlineData(null, 8000)]
+    public void Parameters_of_an_update_in_bulk_have_the_size_of_their_column(string? value, int size)
+    {
+        var command = Capture(
+            _ => { },
+            c => value is null
+                ? c.Samples.ExecuteUpdate(s => s.SetProperty(x => x.Unbounded, new string('x', 5)))
+                : c.Samples.ExecuteUpdate(s => s.SetProperty(x => x.Short, value)));
+
+        Assert.Equal([size], command.Sizes.Values);
+        Assert.Matches(@"^UPDATE \[s\]\s+SET \[s\]\.\[(Short|Unbounded)\] = @\w+\s+FROM \[Samples\] AS \[s\]$", command.Text);
+    }
+
+    [Theory]
+    [InlineData(SqlServer, "SELECT [s].[Short]\nFROM [Samples] AS [s]\nWHERE [s].[Unbounded] IS NULL")]
+    [InlineData(Sqlite, "SELECT \"s\".\"Short\"\nFROM \"Samples\" AS \"s\"\nWHERE \"s\".\"Unbounded\" IS NULL")]
+    [InlineData(Postgres, "SELECT s.\"Short\"\nFROM \"Samples\" AS s\nWHERE s.\"Unbounded\" IS NULL")]
+    public void Queries_select_columns_and_test_for_null_as_if_nothing_were_encrypted(string provider, string sql)
+    {
+        using var context = Create(provider);
+
+        Assert.Equal(sql, context.Samples.Where(s => s.Unbounded == null).Select(s => s.Short).ToQueryString().ReplaceLineEndings("\n"));
+    }
+
+    [Theory]
+    [InlineData(SqlServer)]
+    [InlineData(Sqlite)]
+    [InlineData(Postgres)]
+    public void Constant_that_is_selected_beside_an_encrypted_column_stays_out_of_the_text(string provider)
+    {
+        using var context = Create(provider);
+
+        var sql = context.Samples.Select(s => s.Unbounded ?? s.Unbounded).ToQueryString();
+
+        Assert.DoesNotContain("envelope", sql, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static string CreateScript(string provider)
+    {
+        using var context = Create(provider);
+        return context.Database.GenerateCreateScript();
+    }
+
+    private static CapturedCommand Capture(Action<SampleContext> prepare, Func<SampleContext, int> run)
+    {
+        var interceptor = new CapturingInterceptor();
+        using var context = Create(SqlServer, interceptor);
+        context.Database.AutoTransactionBehavior = AutoTransactionBehavior.Never;
+        prepare(context);
+        Assert.Contains(nameof(CapturedException), Record.Exception(() => run(context))!.ToString(), StringComparison.Ordinal);
+        return interceptor.Command!;
+    }
+
+    private static SampleContext Create(string provider, params IInterceptor[] interceptors)
+    {
+        var builder = new DbContextOptionsBuilder<SampleContext>();
+        _ = provider switch
+        {
+            SqlServer => builder.UseSqlServer("Server=nowhere;Database=nothing;User Id=nobody;Password=none"),
+            Sqlite => builder.UseSqlite("Data Source=:memory:"),
+            _ => builder.UseNpgsql("Host=nowhere;Database=nothing"),
+        };
+        builder.UseEnvelopeEncryption(e => e.UseKms(new TestKms()))
+            .AddInterceptors(interceptors)
+            .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
+        return new SampleContext(builder.Options);
+    }
+
+    private sealed class SampleContext(DbContextOptions<SampleContext> options) : DbContext(options)
+    {
+        public DbSet<Sample> Samples => Set<Sample>();
+
+        protected override void OnModelCreating(ModelBuilder modelBuilder)
+            => modelBuilder.Entity<Sample>(
+                b =>
+                {
+                    b.Property(s => s.Short).HasMaxLength(50);
+                    b.Property(s => s.Edge).HasMaxLength(2655);
+                    b.Property(s => s.BeyondEdge).HasMaxLength(2656);
+                    b.Property(s => s.ShortBytes).HasMaxLength(100);
+                    foreach (var property in b.Metadata.GetProperties().Where(p => p.Name != "Id").ToList())
+                        b.Property(property.ClrType, property.Name).IsEncrypted();
+                });
+    }
+
+    private sealed class Sample
+    {
+        public int Id { get; set; }
+
+        public string Short { get; set; } = "";
+
+        public string? Edge { get; set; }
+
+        public string? BeyondEdge { get; set; }
+
+        public string? Unbounded { get; set; }
+
+        public byte[]? ShortBytes { get; set; }
+
+        public byte[]? Bytes { get; set; }
+
+        public int Int { get; set; }
+
+        public int? NullableInt { get; set; }
+
+        public long Long { get; set; }
+
+        public decimal Decimal { get; set; }
+
+        public Guid Guid { get; set; }
+
+        public DateTime DateTime { get; set; }
+
+        public bool Bool { get; set; }
+    }
+
+    private sealed record CapturedCommand(string Text, Dictionary<string, int> Sizes, List<DbType> Types);
+
+    private sealed class CapturedException : Exception;
+
+    // Stops every command as soon as its parameters are made, before any key or server would be needed.
+    private sealed class CapturingInterceptor : DbCommandInterceptor, IDbConnectionInterceptor
+    {
+        public CapturedCommand? Command { get; private set; }
+
+        public InterceptionResult ConnectionOpening(DbConnection connection, ConnectionEventData eventData, InterceptionResult result)
+            => InterceptionResult.Suppress();
+
+        public override DbCommand CommandInitialized(CommandEndEventData eventData, DbCommand result)
+        {
+            var names = Regex.Match(result.CommandText, @"INSERT INTO \[Samples\] \((?<columns>.*?)\)").Groups["columns"].Value
+                .Split(", ", StringSplitOptions.RemoveEmptyEntries).Select(n => n.Trim('[', ']')).ToList();
+            var parameters = result.Parameters.Cast<DbParameter>().ToList();
+            Command = new CapturedCommand(
+                result.CommandText.ReplaceLineEndings("\n"),
+                parameters.Select((p, i) => (Name: i < names.Count ? names[i] : p.ParameterName, p.Size)).ToDictionary(p => p.Name, p => p.Size),
+                [.. parameters.Select(p => p.DbType)]);
+            throw new CapturedException();
+        }
+    }
+}

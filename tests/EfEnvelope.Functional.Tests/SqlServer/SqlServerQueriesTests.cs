@@ -1,0 +1,8 @@
+using EfEnvelope.Functional.TestUtilities;
+using EfEnvelope.Specification;
+using Xunit;
+
+namespace EfEnvelope.Functional.SqlServer;
+
+[Collection("SqlServer")]
+public sealed class SqlServerQueriesTests() : QueriesSpecification(new SqlServerTestDatabase());

@@ -1,0 +1,6 @@
+using EfEnvelope.Functional.TestUtilities;
+using EfEnvelope.Specification;
+
+namespace EfEnvelope.Functional.Sqlite;
+
+public sealed class SqliteTypesTests() : TypesSpecification(new SqliteTestDatabase());

@@ -1,0 +1,45 @@
+using System.Data.Common;
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Xunit;
+
+namespace EfEnvelope.Functional.TestUtilities;
+
+/// <summary>A database of its own on the server that EFENVELOPE_POSTGRES names; tests/run.sh starts one.</summary>
+public sealed class PostgresTestDatabase : TestDatabase
+{
+    public static string? Server { get; } = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES");
+
+    public string Name { get; } = $"efenvelope_{Guid.NewGuid():N}";
+
+    public string ConnectionString
+        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = 30, IncludeErrorDetail = true }.ConnectionString;
+
+    public override async ValueTask CreateAsync()
+    {
+        Assert.SkipWhen(Server is null, "EFENVELOPE_POSTGRES is not set; run tests/run.sh, which starts a PostgreSQL server.");
+        await ExecuteOnServerAsync($"CREATE DATABASE {Name}");
+    }
+
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseNpgsql(ConnectionString);
+
+    public override DbConnection CreateConnection() => new NpgsqlConnection(ConnectionString);
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (Server is null)
+            return;
+        await using (var connection = new NpgsqlConnection(ConnectionString))
+            NpgsqlConnection.ClearPool(connection);
+        await ExecuteOnServerAsync($"DROP DATABASE IF EXISTS {Name} WITH (FORCE)");
+    }
+
+    private static async Task ExecuteOnServerAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(Server);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,26 @@
+using System.Data.Common;
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Functional.TestUtilities;
+
+public sealed class SqliteTestDatabase : TestDatabase
+{
+    public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"efenvelope-{Guid.NewGuid():N}.db");
+
+    private string ConnectionString => $"Data Source={Path};Pooling=False";
+
+    public override ValueTask CreateAsync() => ValueTask.CompletedTask;
+
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseSqlite(ConnectionString);
+
+    public override DbConnection CreateConnection() => new SqliteConnection(ConnectionString);
+
+    public override ValueTask DisposeAsync()
+    {
+        foreach (var suffix in new[] { "", "-wal", "-shm", "-journal" })
+            File.Delete(Path + suffix);
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,114 @@
+namespace EfEnvelope.Kms.Local;
+
+public sealed class FileTests : IDisposable
+{
+    private readonly TestKms _test = new();
+
+    public void Dispose() => _test.Dispose();
+
+    [Fact]
+    public async Task Keys_survive_reopening()
+    {
+        var key = TestKms.NewKey();
+        WrappedKeyCopy wrapped;
+        using (var kms = await _test.CreateAsync())
+            wrapped = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
+
+        using var again = _test.Open();
+        Assert.Equal(key, await again.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Failure_to_open_is_not_kept()
+    {
+        using var kms = _test.Open();
+        await TestKms.ThrowsAsync(KmsErrorKind.NotFound, () => kms.OpenAsync(TestKms.Cancellation));
+
+        var (wrapped, key) = await _test.MakeAsync();
+
+        Assert.Equal(key, await kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Creation_that_was_interrupted_is_finished_by_the_next()
+    {
+        // What is left when the process ends after the file was made and before its tables were.
+        await SqliteFile.ExecuteAsync(_test.File, "PRAGMA journal_mode = WAL");
+        Assert.Equal(4096, new FileInfo(_test.File).Length);
+        using var kms = _test.Open();
+        await TestKms.ThrowsAsync(KmsErrorKind.NotFound, () => kms.OpenAsync(TestKms.Cancellation));
+
+        await kms.CreateAsync(TestKms.Cancellation);
+
+        Assert.Empty(await kms.ListKeysAsync(TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task File_replaced_while_open_is_noticed()
+    {
+        var (wrapped, key) = await _test.MakeAsync();
+        using var kms = _test.Open();
+        Assert.Equal(key, await kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+
+        File.Delete(_test.File);
+        await TestKms.ThrowsAsync(KmsErrorKind.NotFound, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+        await _test.MakeAsync();
+        await TestKms.ThrowsAsync(KmsErrorKind.WrongKey, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+
+        var ofTheNewFile = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
+        using var fresh = _test.Open();
+        Assert.Equal(key, await fresh.UnwrapAsync(ofTheNewFile, TestKms.Context, TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Missing_directory_is_told()
+    {
+        using var kms = _test.Open(file: Path.Combine(_test.Folder, "absent", "kms.db"));
+
+        await TestKms.ThrowsAsync(KmsErrorKind.NotFound, () => kms.CreateAsync(TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Directory_in_the_place_of_the_file_is_told()
+    {
+        Directory.CreateDirectory(_test.File);
+
+        var exception = await Assert.ThrowsAsync<KmsException>(
+            async () => await _test.OpenConfigured().WrapAsync(TestKms.NewKey(), TestKms.Context, TestKms.Cancellation));
+        Assert.Equal(KmsErrorKind.AccessDenied, exception.Kind);
+    }
+
+    [Fact]
+    public async Task File_and_its_log_are_for_the_owner_alone()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no file modes.");
+        using var kms = await _test.CreateAsync();
+        await using var reader = await SqliteFile.OpenAsync(_test.File);
+        await using var command = reader.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM kms_meta";
+        await command.ExecuteScalarAsync(TestKms.Cancellation);
+        await kms.RotateKeyAsync(TestKms.KeyName, TestKms.Cancellation);
+
+        var files = Directory.GetFiles(_test.Folder).Order().ToArray();
+
+        Assert.Equal(["kms.db", "kms.db-shm", "kms.db-wal"], files.Select(Path.GetFileName));
+        foreach (var file in files)
+        {
+            if (!OperatingSystem.IsWindows())
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        }
+    }
+
+    [Fact]
+    public async Task File_can_be_deleted_after_dispose()
+    {
+        using (await _test.CreateAsync())
+        {
+        }
+
+        Assert.Equal([_test.File], Directory.GetFiles(_test.Folder));
+        File.Delete(_test.File);
+        using var again = await _test.CreateAsync();
+        Assert.Single(await again.ListKeysAsync(TestKms.Cancellation));
+    }
+}

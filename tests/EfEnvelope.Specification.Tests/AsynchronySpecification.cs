@@ -1,0 +1,243 @@
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Xunit;
+
+namespace EfEnvelope.Specification;
+
+/// <summary>
+/// Who waits for keys: an asynchronous call never keeps a thread waiting, and a synchronous one on a cold ring waits once without deadlock.
+/// </summary>
+public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeSpecification(database)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Func<SecretContext, int, Task<Secret?>> _find = EF.CompileAsyncQuery(
+        (SecretContext context, int id) => context.Secrets.FirstOrDefault(s => s.Id == id));
+
+    // A KMS client that never saw this database: its cache of keys is cold, its calls wait until they are let go.
+    private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private FileKms? _kms;
+    private string? _file;
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        _file = FileKms.CreateFile();
+        await using (var context = new SecretContext(Cold(new FileKms(_file))))
+        {
+            await context.Database.EnsureCreatedAsync();
+            context.AddRange(new Secret { Text = "one" }, new Secret { Text = "two" });
+            await context.SaveChangesAsync();
+        }
+
+        _kms = new FileKms(_file) { BeforeUnwrap = () => _release.Task };
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        if (_file is not null)
+            File.Delete(_file);
+    }
+
+    public static TheoryData<string> AsynchronousPaths =>
+    [
+        "insert", "update", "delete", "ToListAsync", "projection", "FindAsync", "await foreach", "ExecuteUpdateAsync", "ExecuteUpdateAsync, open",
+        "compiled query, closed", "compiled query, open", "first read in a transaction", "first write in a transaction", "split query",
+        "LoadEnvelopeKeysAsync", "ReloadAsync", "FromSql",
+    ];
+
+    [Theory]
+    [MemberData(nameof(AsynchronousPaths))]
+    public async Task Asynchronous_call_on_a_cold_ring_gives_its_thread_back(string path)
+    {
+        await using var context = new SecretContext(Cold(_kms!));
+        var model = context.Model;
+        Task? work = null;
+
+        // A thread of its own, so that one that blocks is found instead of starving the pool.
+        var thread = new Thread(() => work = RunAsync(context, path)) { IsBackground = true };
+        thread.Start();
+        Assert.True(thread.Join(Patience), $"'{path}' blocks its thread while it waits for a key.");
+        await Task.Delay(100);
+        Assert.False(work!.IsCompleted, $"'{path}' ended without any key: {work.Exception}");
+        _release.SetResult();
+
+        await work.WaitAsync(Patience);
+        Assert.NotNull(model);
+    }
+
+    [Theory]
+    [InlineData("insert")]
+    [InlineData("insert, transaction")]
+    [InlineData("read")]
+    [InlineData("execute update")]
+    public void Synchronous_call_on_a_cold_ring_does_not_deadlock_under_a_synchronization_context(string path)
+    {
+        _kms!.BeforeUnwrap = async () =>
+        {
+            // A client that comes back to where it was called from, as careless ones do.
+            await Task.Yield();
+            await Task.Delay(20);
+        };
+        Exception? failure = null;
+        var thread = new Thread(
+            () =>
+            {
+                SynchronizationContext.SetSynchronizationContext(new SingleThread());
+                try
+                {
+                    using var context = new SecretContext(Cold(_kms));
+                    Run(context, path);
+                }
+                catch (Exception e)
+                {
+                    failure = e;
+                }
+            })
+        { IsBackground = true };
+        thread.Start();
+
+        Assert.True(thread.Join(Patience), $"'{path}' deadlocks.");
+        Assert.Null(failure);
+    }
+
+    private async Task RunAsync(SecretContext context, string path)
+    {
+        switch (path)
+        {
+            case "insert":
+                context.Add(new Secret { Text = "three" });
+                Assert.Equal(1, await context.SaveChangesAsync());
+                break;
+            case "update":
+                context.Update(new Secret { Id = 1, Text = "changed" });
+                Assert.Equal(1, await context.SaveChangesAsync());
+                break;
+            case "delete":
+                context.Remove(await context.Secrets.FirstAsync());
+                Assert.Equal(1, await context.SaveChangesAsync());
+                break;
+            case "ToListAsync":
+                Assert.Equal(["one", "two"], (await context.Secrets.OrderBy(s => s.Id).ToListAsync()).Select(s => s.Text));
+                break;
+            case "projection":
+                Assert.Equal(["one", "two"], await context.Secrets.OrderBy(s => s.Id).Select(s => s.Text).ToListAsync());
+                break;
+            case "FindAsync":
+                Assert.Equal("two", (await context.Secrets.FindAsync(2))!.Text);
+                break;
+            case "await foreach":
+                var texts = new List<string>();
+                await foreach (var secret in context.Secrets.OrderBy(s => s.Id).AsAsyncEnumerable())
+                    texts.Add(secret.Text);
+                Assert.Equal(["one", "two"], texts);
+                break;
+            case "ExecuteUpdateAsync, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "ExecuteUpdateAsync";
+            case "ExecuteUpdateAsync":
+                Assert.Equal(2, await context.Secrets.ExecuteUpdateAsync(set => set.SetProperty(s => s.Text, "all")));
+                break;
+            case "compiled query, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "compiled query, closed";
+            case "compiled query, closed":
+                Assert.Equal("two", (await _find(context, 2))!.Text);
+                break;
+            case "first read in a transaction":
+                await using (await context.Database.BeginTransactionAsync())
+                    Assert.Equal(2, (await context.Secrets.ToListAsync()).Count);
+                break;
+            case "first write in a transaction":
+                await using (var transaction = await context.Database.BeginTransactionAsync())
+                {
+                    context.Add(new Secret { Text = "three" });
+                    await context.SaveChangesAsync();
+                    await transaction.CommitAsync();
+                }
+
+                break;
+            case "split query":
+                Assert.Equal(2, (await context.Secrets.Include(s => s.Details).AsSplitQuery().ToListAsync()).Count);
+                break;
+            case "LoadEnvelopeKeysAsync":
+                await context.Database.LoadEnvelopeKeysAsync();
+                break;
+            case "ReloadAsync":
+                var stub = context.Attach(new Secret { Id = 2, Text = "" });
+                await stub.ReloadAsync();
+                Assert.Equal("two", stub.Entity.Text);
+                break;
+            case "FromSql":
+                var sql = $"SELECT * FROM {Database.Quote("Secrets")}";
+                Assert.Equal(2, (await context.Secrets.FromSqlRaw(sql).ToListAsync()).Count);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(path));
+        }
+    }
+
+    private static void Run(SecretContext context, string path)
+    {
+        switch (path)
+        {
+            case "insert":
+                context.Add(new Secret { Text = "three" });
+                context.SaveChanges();
+                break;
+            case "insert, transaction":
+                using (var transaction = context.Database.BeginTransaction())
+                {
+                    context.Add(new Secret { Text = "three" });
+                    context.SaveChanges();
+                    transaction.Commit();
+                }
+
+                break;
+            case "read":
+                Assert.Equal(["one", "two"], context.Secrets.OrderBy(s => s.Id).Select(s => s.Text).ToList());
+                break;
+            case "execute update":
+                Assert.Equal(2, context.Secrets.ExecuteUpdate(set => set.SetProperty(s => s.Text, "all")));
+                break;
+        }
+    }
+
+    private DbContextOptions<SecretContext> Cold(FileKms kms)
+        => ((DbContextOptionsBuilder<SecretContext>)Database.UseProvider(new DbContextOptionsBuilder<SecretContext>()))
+            .UseEnvelopeEncryption(e => e.UseKms(kms))
+            .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning)).Options;
+
+    public sealed class SecretContext(DbContextOptions<SecretContext> options) : DbContext(options)
+    {
+        public DbSet<Secret> Secrets => Set<Secret>();
+    }
+
+    public sealed class Secret
+    {
+        public int Id { get; set; }
+
+        [Encrypted]
+        public required string Text { get; set; }
+
+        public List<Detail> Details { get; } = [];
+    }
+
+    public sealed class Detail
+    {
+        public int Id { get; set; }
+
+        [Encrypted]
+        public string? Text { get; set; }
+    }
+
+    // Runs what is posted on the one thread that would have to be free for it: it never is, while a synchronous call waits there.
+    private sealed class SingleThread : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+        }
+    }
+}

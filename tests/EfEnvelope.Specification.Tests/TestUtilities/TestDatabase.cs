@@ -1,0 +1,46 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Specification.TestUtilities;
+
+/// <summary>One empty database on a real server (or a SQLite file), dropped when disposed.</summary>
+public abstract class TestDatabase : IAsyncDisposable
+{
+    /// <summary>Makes the database, or skips the test with a plain reason where the server is missing.</summary>
+    public abstract ValueTask CreateAsync();
+
+    /// <summary>Gets whether there is a server: what fails before a command is sent can be seen without one.</summary>
+    public virtual bool Exists => true;
+
+    /// <summary>Configures the provider for this database.</summary>
+    public abstract DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options);
+
+    /// <summary>Makes an unopened plain ADO.NET connection to this database.</summary>
+    public abstract DbConnection CreateConnection();
+
+    /// <summary>Quotes an identifier as the server does.</summary>
+    public virtual string Quote(string identifier) => $"\"{identifier}\"";
+
+    public abstract ValueTask DisposeAsync();
+
+    /// <summary>Runs SQL past EF Core and returns the first column of all rows.</summary>
+    public async Task<List<object?>> QueryAsync(string sql, params (string Name, object Value)[] parameters)
+    {
+        await using var connection = CreateConnection();
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = (name, value);
+            command.Parameters.Add(parameter);
+        }
+
+        var rows = new List<object?>();
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            rows.Add(reader.IsDBNull(0) ? null : reader.GetValue(0));
+        return rows;
+    }
+}
