@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations.Schema;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
@@ -194,7 +195,8 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
     public async Task Key_management_without_encryption_is_refused()
     {
         await using var db = new AdHocContext(
-            (DbContextOptions<AdHocContext>)Database.UseProvider(new DbContextOptionsBuilder<AdHocContext>()).Options,
+            (DbContextOptions<AdHocContext>)Database.UseProvider(new DbContextOptionsBuilder<AdHocContext>())
+                .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning)).Options,
             new AdHocModel(b => b.Entity<Target>().HasKey(t => t.Code)));
         var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => db.Database.LoadEnvelopeKeysAsync());
         Assert.Equal("This context does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.", e.Message);

@@ -99,12 +99,21 @@ internal sealed class KeyStoreConnection(DbContext user)
         }
 
         // PostgreSQL's and SQL Server's connections can be cloned, secrets included; one that cannot is shared.
-        if (provider.Connection is ICloneable given)
+        if ((provider.Connection ?? ConnectionSetLater(provider)) is ICloneable given)
             return provider.WithConnection((DbConnection)given.Clone(), owned: true);
 
         // A data source brings its own secrets; else the string the context uses now, which may have been set since.
         return HasDataSource(provider) ? provider : provider.WithConnectionString(WithOwnPool(_connection.ConnectionString));
     }
+
+    // A connection given by 'SetDbConnection' no longer shows its secrets once it was opened. EF Core then has no string of its
+    // own, and answers with the connection's.
+    private DbConnection? ConnectionSetLater(RelationalOptionsExtension provider)
+        => !HasDataSource(provider)
+            && _connection.ConnectionString != provider.ConnectionString
+            && _connection.ConnectionString == _connection.DbConnection.ConnectionString
+                ? _connection.DbConnection
+                : null;
 
     // Pools are told apart by their strings. In the user's pool, writers that each hold a connection and wait for one more to read
     // the keys would wait for each other until the pool's timeout.
