@@ -163,8 +163,10 @@ internal sealed class KeyRingSlot(
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
+                // What cannot be done inside a transaction of the application says nothing to those outside of it.
                 failure = ExceptionDispatchInfo.Capture(e);
-                _failure = new Failure(Moment.Now(time), failure);
+                if (!store.IsInTransaction)
+                    _failure = new Failure(Moment.Now(time), failure);
                 logger.KeyRingRefreshFailed(scope.Name, e);
             }
         }

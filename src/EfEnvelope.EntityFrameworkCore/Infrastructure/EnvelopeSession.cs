@@ -6,6 +6,7 @@ using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 
@@ -21,7 +22,7 @@ internal sealed class EnvelopeSession : IResettableService
     private readonly IDbContextOptions _options;
     private KeyStoreConnection? _store;
     private KeyRing? _ring;
-    private KeyRing? _proved;
+    private (KeyRing Ring, IDbContextTransaction Transaction)? _proved;
     private bool _checked;
 
     public EnvelopeSession(EnvelopeRuntime runtime, ICurrentDbContext current, IDbContextOptions options)
@@ -71,19 +72,22 @@ internal sealed class EnvelopeSession : IResettableService
     }
 
     /// <summary>
-    /// Loads the ring and proves, once per context and ring, that its primary is stored where this context writes. A ring whose primary is not is read
-    /// anew from the key store, which puts a lost version back, or brings the versions of another database.
+    /// Loads the ring and proves that its primary is stored where this context writes: once per transaction, and outside of one every time, because the
+    /// database may be another one by now, or the key may have been rolled back. A ring whose primary is not there is read anew from the key store,
+    /// which puts a lost version back, or brings the versions of another database.
     /// </summary>
     public async ValueTask<DataKey> LoadPrimaryAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var connection = ConnectStore();
         var store = new EfKeyStore(connection, synchronous);
         var ring = await FindSlot(connection).GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
-        if (!ReferenceEquals(ring, _proved)
+        var transaction = Context.Database.CurrentTransaction;
+        if ((transaction is null || _proved != (ring, transaction))
             && ring.FindPrimary() is { } primary
             && !await KeyProof.IsStoredAsync(Context, primary.Stored, synchronous, cancellationToken).ConfigureAwait(false))
             ring = await FindSlot(connection).ReloadAsync(store, cancellationToken).ConfigureAwait(false);
-        _ring = _proved = ring;
+        _ring = ring;
+        _proved = transaction is null ? null : (ring, transaction);
         return ring.Primary;
     }
 

@@ -135,6 +135,16 @@ public class KeyRingCacheTests
     }
 
     [Fact]
+    public async Task What_a_transaction_may_not_do_is_not_remembered_against_those_outside_of_it()
+    {
+        var slot = _world.NewSlot();
+        var inside = new TransactionKeyStore(_world.Store);
+        await Assert.ThrowsAsync<KeyUnavailableException>(() => slot.GetAsync(inside, RingUse.Write, CancellationToken.None).AsTask());
+
+        Assert.Equal(1, (await _world.WriteAsync(slot)).Primary.Version.Number);
+    }
+
+    [Fact]
     public async Task Failing_key_store_is_asked_once_per_retry_interval()
     {
         var slot = await _world.WarmSlotAsync();
