@@ -246,6 +246,52 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
         Assert.Equal("Ada", Assert.Single(await ReadAsync(Person)).Name);
     }
 
+    [Theory]
+    [InlineData("another CLR type", "Age", "int32", "int64")]
+    [InlineData("another codec", "Notes", "string", "bytes")]
+    public async Task Changed_type_of_an_encrypted_column_in_place_is_refused_with_the_recipe(string change, string column, string old, string type)
+    {
+        Scaffold(PersonWithAge);
+        await MigrateAsync(PersonWithAge);
+        await SaveAsync(PersonWithAge, "Ada", p => p.Notes = "Countess");
+
+        Action<ModelBuilder> changed = change == "another CLR type" ? PersonWithLongAge : PersonWithNotesAsBytes;
+        Scaffold(changed);
+        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(changed));
+
+        Assert.Equal(
+            $"The values in column 'People.{column}' are bound to the type '{old}', which would become '{type}', so that none of them opened. Add a new column for the new type ('HasColumnName'), copy the values through EF Core, then drop the old column.",
+            e.Message);
+        Assert.Equal([("Ada", "Countess")], (await ReadAsync(PersonWithAge)).Select(p => (p.Name, p.Notes)));
+    }
+
+    [Fact]
+    public async Task New_column_for_another_type_keeps_the_values_as_the_recipe_says()
+    {
+        Scaffold(PersonWithAge);
+        await MigrateAsync(PersonWithAge);
+        await using (var context = Create(PersonWithAge))
+        {
+            context.Add(new Human { Name = "Ada" }).Property<int>("Age").CurrentValue = 36;
+            await context.SaveChangesAsync();
+        }
+
+        Scaffold(PersonWithBothAges);
+        await MigrateAsync(PersonWithBothAges);
+        await using (var context = Create(PersonWithBothAges))
+        {
+            var person = await context.Set<Human>().SingleAsync();
+            context.Entry(person).Property<long?>("LongAge").CurrentValue = context.Entry(person).Property<int>("Age").CurrentValue;
+            await context.SaveChangesAsync();
+        }
+
+        Scaffold(PersonWithLongAgeInItsOwnColumn);
+        await MigrateAsync(PersonWithLongAgeInItsOwnColumn);
+
+        await using var reader = Create(PersonWithLongAgeInItsOwnColumn);
+        Assert.Equal(36, await reader.Set<Human>().Select(p => EF.Property<long?>(p, "Age")).SingleAsync());
+    }
+
     [Fact]
     public async Task Longer_text_keeps_rows()
     {
@@ -483,6 +529,37 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
                 b.Property(p => p.Notes).IsEncrypted();
                 b.Property(p => p.Phone).IsEncrypted();
             });
+
+    // Shadow properties, so that one class can have them in several types.
+    private static void PersonWithAge(ModelBuilder modelBuilder)
+    {
+        Person(modelBuilder);
+        modelBuilder.Entity<Human>().Property<int>("Age").IsEncrypted();
+    }
+
+    private static void PersonWithLongAge(ModelBuilder modelBuilder)
+    {
+        Person(modelBuilder);
+        modelBuilder.Entity<Human>().Property<long>("Age").IsEncrypted();
+    }
+
+    private static void PersonWithBothAges(ModelBuilder modelBuilder)
+    {
+        PersonWithAge(modelBuilder);
+        modelBuilder.Entity<Human>().Property<long?>("LongAge").IsEncrypted();
+    }
+
+    private static void PersonWithLongAgeInItsOwnColumn(ModelBuilder modelBuilder)
+    {
+        Person(modelBuilder);
+        modelBuilder.Entity<Human>().Property<long?>("Age").HasColumnName("LongAge").IsEncrypted();
+    }
+
+    private static void PersonWithNotesAsBytes(ModelBuilder modelBuilder)
+    {
+        PersonWithAge(modelBuilder);
+        modelBuilder.Entity<Human>().Property(p => p.Notes).HasConversion<byte[]>();
+    }
 
     private static void LongerName(ModelBuilder modelBuilder)
     {
