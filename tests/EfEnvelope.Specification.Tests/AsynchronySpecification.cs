@@ -10,6 +10,8 @@ namespace EfEnvelope.Specification;
 /// </summary>
 public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeSpecification(database)
 {
+    private const int Crowd = 24;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Func<SecretContext, int, Task<Secret?>> _find = EF.CompileAsyncQuery(
@@ -102,6 +104,62 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
         Assert.True(thread.Join(Patience), $"'{path}' deadlocks.");
         Assert.Null(failure);
     }
+
+    [Theory]
+    [InlineData("insert")]
+    [InlineData("insert, transaction")]
+    [InlineData("read")]
+    [InlineData("execute update")]
+    public async Task Synchronous_calls_of_many_pool_threads_on_a_cold_ring_all_end_and_unwrap_once(string path)
+    {
+        var asked = 0;
+        _kms!.BeforeUnwrap = async () =>
+        {
+            Interlocked.Increment(ref asked);
+            await Task.Yield();
+            await Task.Delay(50);
+        };
+        var options = Cold(_kms);
+
+        await RunOnManyThreadsAsync(options, path);
+
+        Assert.Equal(1, asked);
+        await using var cold = new SecretContext(Cold(new FileKms(_file!)));
+        Assert.Equal(path.StartsWith("insert", StringComparison.Ordinal) ? 2 + Crowd : 2, (await cold.Secrets.ToListAsync()).Count);
+    }
+
+    [Theory]
+    [InlineData("insert")]
+    [InlineData("insert, transaction")]
+    public async Task Synchronous_first_writes_of_many_pool_threads_all_end_and_wrap_one_key(string path)
+    {
+        Kms.Before = async () =>
+        {
+            await Task.Yield();
+            await Task.Delay(50);
+        };
+        var options = Options<SecretContext>(e => e.UseScope("without-keys"));
+
+        await RunOnManyThreadsAsync(options, path);
+
+        Assert.Equal(1, Kms.Wraps);
+        Assert.Single(await Database.QueryAsync($"SELECT 1 FROM {Database.Quote("__EnvelopeKeys")} WHERE {Database.Quote("Scope")} = 'without-keys'"));
+        await Database.QueryAsync($"DELETE FROM {Database.Quote("Secrets")} WHERE {Database.Quote("Id")} <= 2");
+        await using var cold = new SecretContext(
+            Options<SecretContext>(e => e.UseScope("without-keys").Configure(o => o with { NegativeCacheTime = TimeSpan.FromSeconds(3) })));
+        Assert.Equal(Enumerable.Repeat("three", Crowd), (await cold.Secrets.ToListAsync()).Select(s => s.Text));
+    }
+
+    // More calls than the pool has threads, and each keeps one.
+    private static Task RunOnManyThreadsAsync(DbContextOptions<SecretContext> options, string path)
+        => Task.WhenAll(
+            Enumerable.Range(0, Crowd).Select(
+                _ => Task.Run(
+                    () =>
+                    {
+                        using var context = new SecretContext(options);
+                        Run(context, path);
+                    }))).WaitAsync(2 * Patience);
 
     private async Task RunAsync(SecretContext context, string path)
     {
