@@ -49,6 +49,27 @@ public class EnvelopeOptionsTests
     }
 
     [Fact]
+    public void Activation_before_every_instance_has_read_its_ring_anew_is_a_fault()
+    {
+        var e = Assert.Throws<EnvelopeConfigurationException>(
+            Builder(o => o with { ActivationDelay = o.RefreshInterval - TimeSpan.FromTicks(1), RetryInterval = TimeSpan.Zero }).Validate);
+
+        var faults = e.Message.Split(Environment.NewLine);
+        Assert.Equal(2, faults.Length);
+        Assert.Contains(
+            faults,
+            f => f.StartsWith("'EnvelopeOptions.ActivationDelay' is 00:59:59.9999999. It must be at least RefreshInterval, or zero", StringComparison.Ordinal));
+        Assert.Contains(faults, f => f.StartsWith("'EnvelopeOptions.RetryInterval'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Activation_after_one_refresh_is_allowed_and_so_is_activation_at_once()
+    {
+        Builder(o => o with { ActivationDelay = o.RefreshInterval }).Validate();
+        Builder(o => o with { ActivationDelay = TimeSpan.Zero }).Validate();
+    }
+
+    [Fact]
     public void Rotation_at_or_before_the_activation_of_the_next_version_is_a_fault()
         => Assert.Throws<EnvelopeConfigurationException>(Builder(o => o with { RotateAfter = o.ActivationDelay }).Validate);
 

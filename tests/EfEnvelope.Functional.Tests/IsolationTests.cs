@@ -203,10 +203,20 @@ public sealed class PostgresIsolationTests() : IsolationSpecification(new Postgr
         Assert.Equal(open, connection.State == System.Data.ConnectionState.Open);
     }
 
-    [Fact]
-    public async Task Connection_that_is_set_later_is_used_for_the_key_store()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Connection_that_is_set_later_is_used_for_the_key_store(bool openedBefore)
     {
         await using var connection = new NpgsqlConnection(ConnectionString);
+        if (openedBefore)
+        {
+            // From now on it does not show its password.
+            await connection.OpenAsync();
+            await connection.CloseAsync();
+            Assert.DoesNotContain("Password", connection.ConnectionString, StringComparison.OrdinalIgnoreCase);
+        }
+
         var builder = new DbContextOptionsBuilder<NoteContext>().UseNpgsql();
         builder.UseEnvelopeEncryption(e => e.UseKms(Kms)).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
         await using var context = new NoteContext(builder.Options);
