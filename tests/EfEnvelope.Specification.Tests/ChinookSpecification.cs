@@ -117,7 +117,10 @@ public abstract class ChinookSpecification(TestDatabase database) : EnvelopeSpec
 
     private static List<string> FindLongValues(List<Customer> customers, List<Employee> employees)
         => customers.SelectMany(c => c.ToRow().Skip(1)).Concat(employees.SelectMany(e => e.ToRow().Skip(1)))
-            .OfType<string>().Where(v => v.Length > 5).Distinct().ToList();
+            .OfType<string>().Where(v => v.Length > 5 && !IsInDumpsByChance(v)).Distinct().ToList();
+
+    // A dump prints random bytes as hexadecimal digits, among which a postal code of six digits is found every few runs.
+    private static bool IsInDumpsByChance(string value) => value.Length < 10 && value.All(char.IsAsciiHexDigitLower);
 
     // As text, as UTF-16, and both as a dump prints binary columns.
     private static bool IsIn(byte[] dump, string value)
