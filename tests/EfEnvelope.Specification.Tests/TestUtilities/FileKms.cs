@@ -6,7 +6,7 @@ namespace EfEnvelope.Specification.TestUtilities;
 /// <summary>A KMS whose key lies in a file, so that several processes share it. For tests only.</summary>
 public sealed class FileKms(string file) : IKeyWrapper
 {
-    private readonly byte[] _kek = File.ReadAllBytes(file);
+    private readonly TestKek _kek = new(File.ReadAllBytes(file));
 
     public KekUri Kek { get; } = new("file", "test");
 
@@ -22,30 +22,12 @@ public sealed class FileKms(string file) : IKeyWrapper
 
     public ValueTask<WrappedKeyCopy> WrapAsync(
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
-    {
-        using var gcm = new AesGcm(_kek, 16);
-        var wrapped = new byte[28 + key.Length];
-        RandomNumberGenerator.Fill(wrapped.AsSpan(0, 12));
-        gcm.Encrypt(wrapped.AsSpan(0, 12), key.Span, wrapped.AsSpan(28), wrapped.AsSpan(12, 16), context.AssociatedData.Span);
-        return new(new WrappedKeyCopy(Kek, null, wrapped));
-    }
+        => new(new WrappedKeyCopy(Kek, null, _kek.Wrap(key.Span, context)));
 
     public async ValueTask<byte[]> UnwrapAsync(
         WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         await BeforeUnwrap();
-        var bytes = wrapped.Ciphertext.ToArray();
-        var key = new byte[bytes.Length - 28];
-        try
-        {
-            using var gcm = new AesGcm(_kek, 16);
-            gcm.Decrypt(bytes.AsSpan(0, 12), bytes.AsSpan(28), bytes.AsSpan(12, 16), key, context.AssociatedData.Span);
-        }
-        catch (CryptographicException e)
-        {
-            throw new KmsException(KmsErrorKind.InvalidCiphertext, "The wrapped key does not open.", e);
-        }
-
-        return key;
+        return _kek.Unwrap(wrapped.Ciphertext.Span, context);
     }
 }

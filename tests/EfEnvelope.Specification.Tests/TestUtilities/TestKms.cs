@@ -6,7 +6,7 @@ namespace EfEnvelope.Specification.TestUtilities;
 /// <summary>A KMS in memory that can be made to fail, and counts what it is asked.</summary>
 public sealed class TestKms(string name = "test") : IKeyWrapper
 {
-    private readonly byte[] _kek = RandomNumberGenerator.GetBytes(32);
+    private readonly TestKek _kek = new(RandomNumberGenerator.GetBytes(32));
     private int _wraps;
     private int _unwraps;
 
@@ -30,11 +30,7 @@ public sealed class TestKms(string name = "test") : IKeyWrapper
     {
         Interlocked.Increment(ref _wraps);
         await FailOrGoOnAsync();
-        using var gcm = new AesGcm(_kek, 16);
-        var wrapped = new byte[28 + key.Length];
-        RandomNumberGenerator.Fill(wrapped.AsSpan(0, 12));
-        gcm.Encrypt(wrapped.AsSpan(0, 12), key.Span, wrapped.AsSpan(28), wrapped.AsSpan(12, 16), context.AssociatedData.Span);
-        return new WrappedKeyCopy(Kek, "1", wrapped);
+        return new WrappedKeyCopy(Kek, "1", _kek.Wrap(key.Span, context));
     }
 
     public async ValueTask<byte[]> UnwrapAsync(
@@ -42,19 +38,7 @@ public sealed class TestKms(string name = "test") : IKeyWrapper
     {
         Interlocked.Increment(ref _unwraps);
         await FailOrGoOnAsync();
-        var bytes = wrapped.Ciphertext.ToArray();
-        var key = new byte[bytes.Length - 28];
-        try
-        {
-            using var gcm = new AesGcm(_kek, 16);
-            gcm.Decrypt(bytes.AsSpan(0, 12), bytes.AsSpan(28), bytes.AsSpan(12, 16), key, context.AssociatedData.Span);
-        }
-        catch (CryptographicException e)
-        {
-            throw new KmsException(KmsErrorKind.InvalidCiphertext, "The wrapped key does not open.", e);
-        }
-
-        return key;
+        return _kek.Unwrap(wrapped.Ciphertext.Span, context);
     }
 
     private async Task FailOrGoOnAsync()
