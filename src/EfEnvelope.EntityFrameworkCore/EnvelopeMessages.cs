@@ -135,6 +135,9 @@ internal static class EnvelopeMessages
     public static string QueryServiceTaken(string? type)
         => $"'{type}' replaces the query service that guards encrypted properties. Remove the library that brings it, or keep encrypted entities in a context without it.";
 
+    public static string MigrationServiceTaken(string? type)
+        => $"'{type}' replaces a service that keeps migrations from leaving encrypted columns in clear text. Remove its 'ReplaceService', or keep encrypted entities in a context without it.";
+
     public static string ProviderFirst()
         => "'UseEnvelopeEncryption' was called before a relational database provider. Call it after 'UseNpgsql(…)', 'UseSqlite(…)' or 'UseSqlServer(…)'.";
 

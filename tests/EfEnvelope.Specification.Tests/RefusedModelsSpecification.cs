@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
 using Xunit;
 
@@ -189,6 +190,17 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         foreach (var option in new[] { "RefreshInterval", "StaleIfErrorFor", "RetryInterval", "NegativeCacheTime", "ActivationDelay", "RotateAfter", "RotateAfterValues" })
             Assert.Contains($"'EnvelopeOptions.{option}' is ", message);
         Assert.Equal(8, message.Split(Environment.NewLine).Length);
+    }
+
+    [Fact]
+    public void Replaced_migration_services_are_refused()
+    {
+        var options = (DbContextOptions<AdHocContext>)new DbContextOptionsBuilder<AdHocContext>(Options<AdHocContext>())
+            .ReplaceService<IMigrationsSqlGenerator, MigrationsSqlGenerator>().Options;
+        Assert.Equal(
+            "'Microsoft.EntityFrameworkCore.Migrations.MigrationsSqlGenerator' replaces a service that keeps migrations from leaving encrypted columns in clear text. "
+            + "Remove its 'ReplaceService', or keep encrypted entities in a context without it.",
+            Refuse(options));
     }
 
     [Fact]

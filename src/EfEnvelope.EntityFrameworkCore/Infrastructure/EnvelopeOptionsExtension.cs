@@ -46,9 +46,16 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
     public void Validate(IDbContextOptions options)
     {
         configuration.Validate();
-        if (options.FindExtension<CoreOptionsExtension>()?.InternalServiceProvider is { } services
-            && services.GetService<EnvelopeRuntime>() is null)
+        var core = options.FindExtension<CoreOptionsExtension>();
+        if (core?.InternalServiceProvider is { } services && services.GetService<EnvelopeRuntime>() is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.InternalServiceProvider());
+
+        // 'ReplaceService' comes after all extensions, so it would take the decorators away without a word.
+        foreach (var ((service, _), replacement) in core?.ReplacedServices ?? new Dictionary<(Type, Type?), Type>())
+        {
+            if (service == typeof(IMigrationsSqlGenerator) || service == typeof(IRelationalAnnotationProvider))
+                throw new EnvelopeConfigurationException(EnvelopeMessages.MigrationServiceTaken(replacement.FullName));
+        }
     }
 
     private static void Decorate<T>(IServiceCollection services, Func<T, IServiceProvider, T> decorate)
