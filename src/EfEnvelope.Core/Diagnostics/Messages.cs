@@ -88,6 +88,35 @@ internal static partial class Messages
     public static string WrongPlaintextSize(string field, string type)
         => $"Column '{field}' was decrypted, but its content is not a '{type}'. It was written by another version of the application; give the property the type it was written with.";
 
+    public static string BlindIndexOfJson(string property)
+        => $"'{property}' has a blind index but is stored as JSON, whose bytes serve no comparison. Remove the index, or keep what is searched for in a property of a plain type.";
+
+    public static string BlindIndexNormalizesNoText(string property, string type, object normalization)
+        => $"The blind index of '{property}' normalizes by '{normalization}', but its values are '{type}', not text. Use 'Normalization.Exact', or make the property a 'string'.";
+
+    public static string BlindIndexProjectsNoText(string property, string type, object projection)
+        => $"The blind index of '{property}' holds the '{projection}' characters, but its values are '{type}', not text. Use 'BlindIndexProjection.Whole', or make the property a 'string'.";
+
+    public static string BlindIndexNeedsCharacters(string property, object projection, int characters)
+        => $"The blind index of '{property}' holds the '{projection}' characters, and 'Characters' is {characters}. Set it to how many, 1 or more.";
+
+    public static string BlindIndexOfWholeCountsCharacters(string property, int characters)
+        => $"The blind index of '{property}' holds the whole value, but 'Characters' is {characters}. Remove it, or set 'Projection' to 'First' or 'Last'.";
+
+    public static string BlindIndexOptionUnknown(string property, string option, int value)
+        => $"The blind index of '{property}' has {value} as its '{option}', which has no meaning. Use a named value of the enumeration.";
+
+    public static string BlindIndexLength(string property, int length, int min, int max)
+        => $"The blind index of '{property}' keeps {length} bytes of the hash. Set 'Length' to {min} to {max}: fewer are equal by chance too often, and there are no more.";
+
+    public static string BlindIndexSearchLength(string field, object projection, int characters)
+        => $"The blind index of '{field}' holds the '{projection}' {characters} characters after normalization, so it can tell of no start or end with more or fewer. "
+            + $"Search with exactly {characters}, or call 'AsEnumerable()' to filter in memory.";
+
+    public static string PlatformDoesNotNormalize(string name, object normalization)
+        => $"The blind index of '{name}' normalizes by '{normalization}', but this process does not normalize Unicode, as in globalization-invariant mode, so it would miss what other hosts wrote. "
+            + "Install ICU, set 'InvariantGlobalization' to 'false' and unset 'DOTNET_SYSTEM_GLOBALIZATION_INVARIANT', or use 'Normalization.Exact' or 'Normalization.DigitsOnly'.";
+
     public static string KeyWasDropped(object version)
         => $"Key version '{version}' was dropped while it was in use. Nothing was written. Retry.";
 
