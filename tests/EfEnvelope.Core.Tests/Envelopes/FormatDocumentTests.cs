@@ -58,6 +58,8 @@ public class FormatDocumentTests
         Assert.Equal(1, (byte)EnvelopeAlgorithm.Aes256Gcm);
         Assert.Contains("| 2 | `0xFA` | ", Document, StringComparison.Ordinal);
         Assert.Equal(2, (byte)EnvelopeAlgorithm.Aes256Siv);
+        Assert.Contains("| 3 | `0xFB` | no envelope but a blind index", Document, StringComparison.Ordinal);
+        Assert.Equal(3, (byte)EnvelopeAlgorithm.BlindIndex);
         Assert.Contains("purpose: 1 value, 2 commitment, 3 blind index", Document, StringComparison.Ordinal);
         Assert.Equal((1, 2, 3), ((byte)SubkeyPurpose.Value, (byte)SubkeyPurpose.Commitment, (byte)SubkeyPurpose.BlindIndex));
     }
@@ -92,12 +94,12 @@ public class FormatDocumentTests
         Assert.Contains("`purpose` = `efenvelope data key`", Document, StringComparison.Ordinal);
     }
 
-    private static string Key(string name) => name == "A" ? EnvelopeVectors.KeyA : name == "B" ? EnvelopeVectors.KeyB : name;
+    internal static string Key(string name) => name == "A" ? EnvelopeVectors.KeyA : name == "B" ? EnvelopeVectors.KeyB : name;
 
-    private static string Hex(string cell) => cell == "empty" ? "" : cell;
+    internal static string Hex(string cell) => cell == "empty" ? "" : cell;
 
     /// <summary>Reads the first table under a heading, without its two first lines.</summary>
-    private static List<string[]> Table(string heading)
+    internal static List<string[]> Table(string heading)
     {
         var lines = Document.Split('\n').SkipWhile(line => line != heading).SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|'));
         var rows = lines.Skip(2).Select(line => line.Trim('|').Split(" | ").Select(cell => cell.Trim().Trim('`')).ToArray()).ToList();

@@ -104,9 +104,9 @@ public class IndependentDecryptorTests
     private static JsonObject Request(string key, string field, string type, string envelope)
         => new() { ["key"] = key, ["context"] = new JsonObject { ["field"] = field, ["type"] = type }, ["envelope"] = envelope };
 
-    private static async Task<string> RequirePythonAsync()
+    internal static async Task<string> RequirePythonAsync(string script = Script)
     {
-        Assert.SkipUnless(File.Exists(Path.Combine(AppContext.BaseDirectory, Script)), $"'{Script}' does not lie beside the tests.");
+        Assert.SkipUnless(File.Exists(Path.Combine(AppContext.BaseDirectory, script)), $"'{script}' does not lie beside the tests.");
         var python = Environment.GetEnvironmentVariable("EFENVELOPE_PYTHON") is { Length: > 0 } chosen ? chosen : "python3";
         try
         {
@@ -121,10 +121,10 @@ public class IndependentDecryptorTests
         return python;
     }
 
-    private static async Task<List<JsonNode>> RunAsync(string python, IEnumerable<JsonObject> requests)
+    internal static async Task<List<JsonNode>> RunAsync(string python, IEnumerable<JsonObject> requests, string script = Script)
     {
         var input = string.Concat(requests.Select(r => r.ToJsonString() + "\n"));
-        var (exitCode, output, errors) = await StartAsync(python, [Path.Combine(AppContext.BaseDirectory, Script)], input);
+        var (exitCode, output, errors) = await StartAsync(python, [Path.Combine(AppContext.BaseDirectory, script)], input);
         Assert.True(exitCode == 0, errors);
         return [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
     }
