@@ -225,13 +225,15 @@ public class DataKeyTests
     private static List<AesGcmFieldCipher> CiphersOf(DataKey key)
         => [.. TestRings.Field<ConcurrentDictionary<object, IDisposable>>(key, "_subkeys").Values.OfType<AesGcmFieldCipher>()];
 
-    private static byte[] SubkeyOf(AesGcmFieldCipher cipher) => TestRings.MemoryOf(TestRings.Field<OwnedBytes>(cipher, "_subkey"));
+    private static InstancePool<AesGcm> PoolOf(AesGcmFieldCipher cipher) => TestRings.Field<InstancePool<AesGcm>>(cipher, "_pool");
+
+    private static byte[] SubkeyOf(AesGcmFieldCipher cipher) => TestRings.MemoryOf(TestRings.Field<OwnedBytes>(PoolOf(cipher), "_key"));
 
     private static void AssertDrained(DataKey key)
     {
         foreach (var cipher in CiphersOf(key))
         {
-            Assert.All(TestRings.Field<AesGcm?[]>(cipher, "_slots"), Assert.Null);
+            Assert.All(TestRings.Field<AesGcm?[]>(PoolOf(cipher), "_slots"), Assert.Null);
             Assert.All(SubkeyOf(cipher), b => Assert.Equal(0, b));
         }
     }
