@@ -24,15 +24,17 @@ internal abstract class FieldCipher : IDisposable
         => algorithm switch
         {
             EnvelopeAlgorithm.Aes256Gcm => new AesGcmFieldCipher(key, field),
+            EnvelopeAlgorithm.Aes256Siv => new AesSivFieldCipher(key, field),
             _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, null),
         };
 
-    public static bool Knows(EnvelopeAlgorithm algorithm) => algorithm is EnvelopeAlgorithm.Aes256Gcm;
+    public static bool Knows(EnvelopeAlgorithm algorithm) => algorithm is EnvelopeAlgorithm.Aes256Gcm or EnvelopeAlgorithm.Aes256Siv;
 
     public static int OverheadOf(EnvelopeAlgorithm algorithm)
         => algorithm switch
         {
             EnvelopeAlgorithm.Aes256Gcm => AesGcmFieldCipher.EnvelopeOverhead,
+            EnvelopeAlgorithm.Aes256Siv => AesSivFieldCipher.EnvelopeOverhead,
             _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, null),
         };
 }

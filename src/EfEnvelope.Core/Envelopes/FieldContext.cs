@@ -15,7 +15,10 @@ internal sealed class FieldContext
 
     private static readonly ConcurrentDictionary<(string Name, string Type), FieldContext> Interned = new();
     private readonly Func<DataKey, FieldCipher> _createGcm;
+    private readonly Func<DataKey, FieldCipher> _createSiv;
     private readonly Func<DataKey, UsageBudget> _createBudget;
+    private readonly object _gcmId = new();
+    private readonly object _sivId = new();
     private readonly object _budgetId = new();
 
     private FieldContext(string name, string type)
@@ -23,6 +26,7 @@ internal sealed class FieldContext
         Name = name;
         Context = new EncryptionContext([new("field", name), new("type", type)]);
         _createGcm = key => FieldCipher.Create(EnvelopeAlgorithm.Aes256Gcm, key, this);
+        _createSiv = key => FieldCipher.Create(EnvelopeAlgorithm.Aes256Siv, key, this);
         _createBudget = _ => new UsageBudget(Name);
     }
 
@@ -34,9 +38,12 @@ internal sealed class FieldContext
         => Interned.TryGetValue((name, type), out var field) ? field : Interned.GetOrAdd((name, type), id => new FieldContext(id.Name, id.Type));
 
     public FieldCipher GetCipher(DataKey key, EnvelopeAlgorithm algorithm)
-        => algorithm == EnvelopeAlgorithm.Aes256Gcm
-            ? key.GetOrAdd(this, _createGcm)
-            : throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, null);
+        => algorithm switch
+        {
+            EnvelopeAlgorithm.Aes256Gcm => key.GetOrAdd(_gcmId, _createGcm),
+            EnvelopeAlgorithm.Aes256Siv => key.GetOrAdd(_sivId, _createSiv),
+            _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, null),
+        };
 
     public UsageBudget GetBudget(DataKey key) => key.GetOrAdd(_budgetId, _createBudget);
 

@@ -27,6 +27,9 @@ public class EnvelopeVectorTests
 
     public static TheoryData<string> Names => [.. EnvelopeVectors.All.Select(v => v.Name)];
 
+    public static TheoryData<string> DeterministicNames
+        => [.. EnvelopeVectors.All.Where(v => v.Opens && v.Envelope.StartsWith("fa", StringComparison.Ordinal)).Select(v => v.Name)];
+
     [Theory]
     [MemberData(nameof(Names))]
     public void Envelope_written_by_another_implementation_gives_its_plaintext_or_its_failure(string name)
@@ -37,10 +40,29 @@ public class EnvelopeVectorTests
         Assert.Equal(vector.Expected, Outcome(vector, ring));
     }
 
+    [Theory]
+    [MemberData(nameof(DeterministicNames))]
+    public void Deterministic_envelope_is_written_as_another_implementation_wrote_it(string name)
+    {
+        var vector = EnvelopeVectors.All.Single(v => v.Name == name);
+        using var key = TestRings.Key("default", vector.Number, Convert.FromHexString(vector.Key));
+        var cipher = FieldContext.Get(vector.Field, vector.Type).GetCipher(key, EnvelopeAlgorithm.Aes256Siv);
+        var plaintext = Convert.FromHexString(vector.Expected);
+        var envelope = new byte[plaintext.Length + cipher.Overhead];
+        new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, key.Number).Write(envelope);
+        plaintext.CopyTo(envelope, cipher.BodyOffset);
+
+        cipher.Encrypt(envelope);
+
+        Assert.Equal(vector.Envelope, Convert.ToHexStringLower(envelope));
+    }
+
     [Fact]
     public void Values_of_the_vectors_are_the_values_that_their_names_tell()
     {
         Assert.Equal("078-05-1120", Value<string>("text"));
+        Assert.Equal("078-05-1120", Value<string>("deterministic text"));
+        Assert.Equal("Zoë 𝔊 李 and Ada Byron", Value<string>("deterministic text of 27 bytes beyond ASCII"));
         Assert.Equal("Zoë 𝔊 李", Value<string>("text beyond ASCII"));
         Assert.True(Value<bool>("bool"));
         Assert.Equal(-2, Value<int>("int32"));
@@ -84,6 +106,22 @@ public class EnvelopeVectorTests
     }
 
     [Fact]
+    public void Subkey_of_a_deterministic_envelope_is_two_keys_of_the_documented_derivation()
+    {
+        // The second block of RFC 5869 is made of the first.
+        byte[] info = [1, 2, 0, 0, 0, 1, .. Convert.FromHexString("00000002000000056669656c640000000c50617469656e74732e53736e000000047479706500000006737472696e67")];
+        var extracted = HMACSHA256.HashData("EfEnvelope/v1"u8, Convert.FromHexString(EnvelopeVectors.KeyA));
+        var first = HMACSHA256.HashData(extracted, (byte[])[.. info, 1]);
+        byte[] expected = [.. first, .. HMACSHA256.HashData(extracted, (byte[])[.. first, .. info, 2])];
+        Assert.Equal(EnvelopeVectors.SubkeyOfTheFirstDeterministicVector, Convert.ToHexStringLower(expected));
+
+        using var key = TestRings.Key("default", 1, Convert.FromHexString(EnvelopeVectors.KeyA));
+        var subkey = new byte[64];
+        key.Derive(SubkeyPurpose.Value, (byte)EnvelopeAlgorithm.Aes256Siv, FieldContext.Get("Patients.Ssn", "string").Context, subkey);
+        Assert.Equal(expected, subkey);
+    }
+
+    [Fact]
     public void Every_purpose_algorithm_version_and_context_has_a_subkey_of_its_own()
     {
         var seen = new HashSet<string>();
@@ -116,16 +154,26 @@ public class EnvelopeVectorTests
     [InlineData(512)]
     [InlineData(513)]
     [InlineData(100_000)]
-    public void Envelope_is_exactly_33_bytes_longer_than_its_plaintext(int length)
+    public void Envelope_is_exactly_33_bytes_longer_than_its_plaintext_or_21_when_deterministic(int length)
     {
         using var key = TestRings.Key("default", 0x01020304, Convert.FromHexString(EnvelopeVectors.KeyA));
         var value = RandomNumberGenerator.GetBytes(length);
-        var envelope = TestRings.Encrypt(key, "t.c", value);
+        foreach (var (algorithm, overhead, header) in new[] { (EnvelopeAlgorithm.Aes256Gcm, 33, "f901020304"), (EnvelopeAlgorithm.Aes256Siv, 21, "fa01020304") })
+        {
+            var envelope = TestRings.Encrypt(key, "t.c", value, algorithm);
 
-        Assert.Equal(length + 33, envelope.Length);
-        Assert.Equal(33, FieldCipher.OverheadOf(EnvelopeAlgorithm.Aes256Gcm));
-        Assert.Equal("f901020304", Convert.ToHexStringLower(envelope.AsSpan(0, 5)));
-        Assert.Equal(value, TestRings.Decrypt<byte[]>(key, "t.c", envelope));
+            Assert.Equal(length + overhead, envelope.Length);
+            Assert.Equal(overhead, FieldCipher.OverheadOf(algorithm));
+            Assert.Equal(header, Convert.ToHexStringLower(envelope.AsSpan(0, 5)));
+            Assert.Equal(value, TestRings.Decrypt<byte[]>(key, "t.c", envelope));
+        }
+    }
+
+    [Fact]
+    public void Every_algorithm_that_has_a_number_is_known_and_no_other()
+    {
+        for (var number = 0; number < 8; number++)
+            Assert.Equal(Enum.IsDefined((EnvelopeAlgorithm)number), FieldCipher.Knows((EnvelopeAlgorithm)number));
     }
 
     [Fact]
@@ -196,7 +244,7 @@ public class EnvelopeVectorTests
             return e.Message.Contains("is not an envelope", StringComparison.Ordinal) ? "not-an-envelope"
                 : e.Message.Contains("an envelope of algorithm", StringComparison.Ordinal) ? "unknown-algorithm"
                 : !e.Message.StartsWith("Decryption of ", StringComparison.Ordinal) ? e.Message
-                : envelope.Length < 33 ? "truncated" : "authentication-failed";
+                : envelope.Length < FieldCipher.OverheadOf((EnvelopeAlgorithm)(envelope[0] & 7)) ? "truncated" : "authentication-failed";
         }
     }
 

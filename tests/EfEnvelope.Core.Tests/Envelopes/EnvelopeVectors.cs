@@ -29,6 +29,11 @@ public static class EnvelopeVectors
     // Data key A, version 1, column 'Patients.Ssn', type 'string'.
     public const string SubkeyOfTheFirstVector = "ca4bee3c0ad0cdb394311497a37cc2ab4d1295db0d9aef83a927bc2af48859d3";
 
+    // The same with AES-256-SIV: two keys.
+    public const string SubkeyOfTheFirstDeterministicVector =
+        "53524d601aec54a9f54eec170fa2c57dd2cb9192fb9c8d7d130efdb3de2a6d39"
+        + "f4d18be1ebe842ca316975d525c95a5e2c0d420cf53ff4dddff5c5a3715465cf";
+
     public static readonly CommitmentVector[] Commitments =
     [
         new(KeyA, 1, "default", "57393b85d439bfd62926f1714389b92ad1565b67c88c40a54300b62d492eaa02"),
@@ -70,5 +75,30 @@ public static class EnvelopeVectors
         new("under another data key", KeyB, 1, "Patients.Ssn", "string", "f900000001101112131415161718191a1bcfd5beda0e5dc86a9f51ebae0afea5928218d68a28e105ea662177", "authentication-failed"),
         new("header renumbered, same key as version 2", KeyA, 2, "Patients.Ssn", "string", "f900000002101112131415161718191a1bcfd5beda0e5dc86a9f51ebae0afea5928218d68a28e105ea662177", "authentication-failed"),
         new("key number that the ring lacks", KeyA, 2, "Patients.Ssn", "string", "f900000001101112131415161718191a1bcfd5beda0e5dc86a9f51ebae0afea5928218d68a28e105ea662177", "unknown-key-version"),
+        new("deterministic text", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "3037382d30352d31313230"),
+        new("deterministic empty text", KeyA, 1, "Patients.Ssn", "string", "fa00000001600ce3440e272d3e9c432a515180f1d5", ""),
+        new("deterministic text of 15 bytes", KeyA, 1, "Patients.Ssn", "string", "fa00000001204af63a38af944c4897e47212c105b28053834be410265fa6cf05f1436ab5", "3037382d30352d3131323020416461"),
+        new("deterministic text of 16 bytes", KeyA, 1, "Patients.Ssn", "string", "fa0000000115bb068abc9a4bf0086a82f7830e16f7995bd7feb8dbeb9d5b021fadcf6fed6c", "3037382d30352d3131323020416c616e"),
+        new("deterministic text of 17 bytes", KeyA, 1, "Patients.Ssn", "string", "fa000000014e6f6b94b61ed37ad2861b684bd30bdea1ae60df2417ea40eae54f564a19376456", "3037382d30352d31313230204772616365"),
+        new("deterministic text of 27 bytes beyond ASCII", KeyA, 2, "clinic.Patients.Name", "string", "fa0000000236c46efd06a5da1241d197f02a9724f27d9214c5148fead92ff581d30f44b283adde429378637bccb4c5f1", "5a6fc3ab20f09d948a20e69d8e20616e6420416461204279726f6e"),
+        new("deterministic bytes, two blocks", KeyB, 1, "Scans.Image", "bytes", "fa00000001567e5999813b0e5650981cdd709556683ff083db44ae1d9be406bdb49af8d5d9794e6e4feb723cec31d5e4ddfa527c85", "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"),
+        new("deterministic int32", KeyB, 3, "Visits.Count", "int32", "fa000000039bd38ff1c3e7919534c1edbe41fc3389b7ba628c", "fffffffe"),
+        new("deterministic int64 under the highest key number", KeyB, 2147483647, "Visits.Ticket", "int64", "fa7fffffffc57fb466c900a0da7b3bb743d75dc33d80e642b3d9e198d2", "0123456789abcdef"),
+        new("deterministic guid", KeyA, 1, "Visits.Id", "guid", "fa0000000193140eeed90497ddb95b017c15c92acf19bb05c550c3dd31a4b4394cc0f62434", "00112233445566778899aabbccddeeff"),
+        new("deterministic header alone", KeyA, 1, "Patients.Ssn", "string", "fa00000001", "truncated"),
+        new("deterministic, a byte short of the shortest", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94", "truncated"),
+        new("deterministic, last byte missing", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50ef", "authentication-failed"),
+        new("deterministic, a byte too many", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb00", "authentication-failed"),
+        new("deterministic, cut to V", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d9484", "authentication-failed"),
+        new("deterministic, ciphertext changed", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80417a40db50effb", "authentication-failed"),
+        new("deterministic, V changed", KeyA, 1, "Patients.Ssn", "string", "fa00000001c261236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, V changed in a bit that the counter leaves out", KeyA, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc016ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, moved to another column", KeyA, 1, "Patients.Name", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, read as another type", KeyA, 1, "Patients.Ssn", "bytes", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, under another data key", KeyB, 1, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, header renumbered, same key as version 2", KeyA, 2, "Patients.Ssn", "string", "fa00000002c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "authentication-failed"),
+        new("deterministic, first byte of AES-256-GCM", KeyA, 1, "Patients.Ssn", "string", "f9000000014e6f6b94b61ed37ad2861b684bd30bdea1ae60df2417ea40eae54f564a19376456", "authentication-failed"),
+        new("randomized, first byte of AES-256-SIV", KeyA, 1, "Patients.Ssn", "string", "fa00000001101112131415161718191a1bcfd5beda0e5dc86a9f51ebae0afea5928218d68a28e105ea662177", "authentication-failed"),
+        new("deterministic, key number that the ring lacks", KeyA, 2, "Patients.Ssn", "string", "fa00000001c361236cbbd5cbc096ba53d0327d94843af39f80407a40db50effb", "unknown-key-version"),
     ];
 }

@@ -30,6 +30,7 @@ public class FormatDocumentTests
         Assert.Contains($"Data key A is `{EnvelopeVectors.KeyA}`", Document, StringComparison.Ordinal);
         Assert.Contains($"`{EnvelopeVectors.KeyB}`", Document, StringComparison.Ordinal);
         Assert.Contains($"`{EnvelopeVectors.SubkeyOfTheFirstVector}`", Document, StringComparison.Ordinal);
+        Assert.Contains($"`{EnvelopeVectors.SubkeyOfTheFirstDeterministicVector}`", Document, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,7 +57,7 @@ public class FormatDocumentTests
     {
         Assert.Contains("| 1 | `0xF9` | AES-256-GCM ", Document, StringComparison.Ordinal);
         Assert.Equal(1, (byte)EnvelopeAlgorithm.Aes256Gcm);
-        Assert.Contains("| 2 | `0xFA` | ", Document, StringComparison.Ordinal);
+        Assert.Contains("| 2 | `0xFA` | AES-256-SIV ", Document, StringComparison.Ordinal);
         Assert.Equal(2, (byte)EnvelopeAlgorithm.Aes256Siv);
         Assert.Contains("| 3 | `0xFB` | no envelope but a blind index", Document, StringComparison.Ordinal);
         Assert.Equal(3, (byte)EnvelopeAlgorithm.BlindIndex);

@@ -97,8 +97,11 @@ public class IndependentDecryptorTests
     private static void Add<T>(List<(JsonObject Request, string Plaintext)> cases, DataKey key, string hex, string field, T value)
     {
         var codec = PlaintextCodec<T>.Default;
-        var envelope = Convert.ToHexStringLower(TestRings.Encrypt(key, field, value));
-        cases.Add((Request(hex, field, codec.Type, envelope), Convert.ToHexStringLower(codec.GetBytes(value))));
+        foreach (var algorithm in Enum.GetValues<EnvelopeAlgorithm>())
+        {
+            var envelope = Convert.ToHexStringLower(TestRings.Encrypt(key, field, value, algorithm));
+            cases.Add((Request(hex, field, codec.Type, envelope), Convert.ToHexStringLower(codec.GetBytes(value))));
+        }
     }
 
     private static JsonObject Request(string key, string field, string type, string envelope)

@@ -26,13 +26,14 @@ public class MutationTests
     private static readonly Gen<Sealed> Envelopes =
         from field in Gen.Int[0, Fields.Length - 1]
         from number in Gen.Int[1, 2]
+        from algorithm in Gen.OneOfConst(Enum.GetValues<EnvelopeAlgorithm>())
         from envelope in Gen.OneOf(
-            Gen.String[0, 40].Where(System.Text.Encoding.UTF8.IsWhole).Select(v => Seal("string", field, number, v)),
-            Gen.Byte.Array[0, 700].Select(v => Seal("bytes", field, number, v)),
-            Gen.Int.Select(v => Seal("int32", field, number, v)),
-            Gen.Decimal.Select(v => Seal("decimal", field, number, v)),
-            Gen.DateOnly.Select(v => Seal("date", field, number, v)),
-            Gen.Int.List[0, 5].Select(v => Seal("json", field, number, v)))
+            Gen.String[0, 40].Where(System.Text.Encoding.UTF8.IsWhole).Select(v => Seal("string", field, number, v, algorithm)),
+            Gen.Byte.Array[0, 700].Select(v => Seal("bytes", field, number, v, algorithm)),
+            Gen.Int.Select(v => Seal("int32", field, number, v, algorithm)),
+            Gen.Decimal.Select(v => Seal("decimal", field, number, v, algorithm)),
+            Gen.DateOnly.Select(v => Seal("date", field, number, v, algorithm)),
+            Gen.Int.List[0, 5].Select(v => Seal("json", field, number, v, algorithm)))
         select envelope;
 
     private static readonly Gen<Func<Sealed, Attempt>> Mutations = Gen.OneOf(
@@ -42,14 +43,15 @@ public class MutationTests
         Gen.Int[0, int.MaxValue].Select(length => Change("truncated", e => e[..(length % e.Length)])),
         Gen.Byte.Array[1, 40].Select(more => Change("extended", e => [.. e, .. more])),
         Gen.Byte.Array[1, 40].Select(more => Change("extended in front", e => [.. more, .. e])),
-        Gen.Byte.Array[1, 20].Select(more => Change("stretched after the nonce", e => [.. e[..17], .. more, .. e[17..]])),
+        Gen.Byte.Array[1, 20].Select(more => Change("stretched before the ciphertext", e => [.. e[..BodyOf(e)], .. more, .. e[BodyOf(e)..]])),
         Gen.Int[1, Fields.Length - 1].Select(
             other => (Func<Sealed, Attempt>)(s => new Attempt("other column", s with { Field = (s.Field + other) % Fields.Length }, s.Bytes, Clinic))),
         Gen.Int[1, Readers.Length - 1].Select(
             other => (Func<Sealed, Attempt>)(s => new Attempt("other type", s with { Reader = (s.Reader + other) % Readers.Length }, s.Bytes, Clinic))),
         Gen.Const(Change("the other key version", e => With(e, 4, b => (byte)(3 - b)))),
         Gen.UInt.Where(n => n > 2).Select(n => Change($"key number {n}", e => [e[0], (byte)(n >> 24), (byte)(n >> 16), (byte)(n >> 8), (byte)n, .. e[5..]])),
-        Gen.Byte.Where(b => b != 0xF9).Select(b => Change($"first byte {b:x2}", e => With(e, 0, _ => b))),
+        Gen.Byte.Select(b => Change($"first byte {b:x2}", e => With(e, 0, _ => b))),
+        Gen.Const(Change("the other algorithm", e => With(e, 0, b => (byte)(b ^ 3)))),
         Gen.Const((Func<Sealed, Attempt>)(s => new Attempt("other scope", s, s.Bytes, Lab))),
         Gen.Int[0, 2].Select(part => (Func<Sealed, Attempt>)(s => new Attempt("part of another envelope", s, Splice(s.Bytes, part), Clinic))));
 
@@ -64,10 +66,12 @@ public class MutationTests
             },
             iter: Cases);
 
-    [Fact]
-    public void Every_other_value_of_every_byte_is_refused()
+    [Theory]
+    [InlineData(EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData(EnvelopeAlgorithm.Aes256Siv)]
+    public void Every_other_value_of_every_byte_is_refused(EnvelopeAlgorithm algorithm)
     {
-        var envelope = Seal("string", 0, 1, "078-05-1120").Bytes;
+        var envelope = Seal("string", 0, 1, "078-05-1120", algorithm).Bytes;
         for (var at = 0; at < envelope.Length; at++)
         {
             for (var mask = 1; mask <= 255; mask++)
@@ -79,11 +83,13 @@ public class MutationTests
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("078-05-1120")]
-    public void Every_truncation_is_refused(string value)
+    [InlineData("", EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData("078-05-1120", EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData("", EnvelopeAlgorithm.Aes256Siv)]
+    [InlineData("078-05-1120", EnvelopeAlgorithm.Aes256Siv)]
+    public void Every_truncation_is_refused(string value, EnvelopeAlgorithm algorithm)
     {
-        var envelope = Seal("string", 0, 1, value).Bytes;
+        var envelope = Seal("string", 0, 1, value, algorithm).Bytes;
         for (var length = 0; length < envelope.Length; length++)
         {
             var cut = envelope[..length];
@@ -91,10 +97,25 @@ public class MutationTests
         }
     }
 
-    [Fact]
-    public void Every_type_refuses_the_envelopes_of_every_other_type()
+    [Theory]
+    [InlineData("")]
+    [InlineData("078-05-1120")]
+    public void Every_extension_by_one_byte_is_refused(string value)
     {
-        var envelope = Seal("int64", 0, 1, 1L).Bytes;
+        foreach (var algorithm in Enum.GetValues<EnvelopeAlgorithm>())
+        {
+            var envelope = Seal("string", 0, 1, value, algorithm).Bytes;
+            for (var more = 0; more <= 255; more++)
+                AssertRefused(() => Open<string>(Clinic, Fields[0], [.. envelope, (byte)more]), $"{more:x2} at the end");
+        }
+    }
+
+    [Theory]
+    [InlineData(EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData(EnvelopeAlgorithm.Aes256Siv)]
+    public void Every_type_refuses_the_envelopes_of_every_other_type(EnvelopeAlgorithm algorithm)
+    {
+        var envelope = Seal("int64", 0, 1, 1L, algorithm).Bytes;
         foreach (var (type, open) in Readers.Where(r => r.Type != "int64"))
             AssertRefused(() => open(Clinic, Fields[0], envelope), type);
     }
@@ -119,10 +140,10 @@ public class MutationTests
         return opened;
     }
 
-    private static Sealed Seal<T>(string type, int field, int number, T value)
+    private static Sealed Seal<T>(string type, int field, int number, T value, EnvelopeAlgorithm algorithm)
     {
         Assert.Equal(type, PlaintextCodec<T>.Default.Type);
-        var bytes = TestRings.Encrypt(KeyRing.RequireKey(Clinic.Find((uint)number)!), Fields[field], value);
+        var bytes = TestRings.Encrypt(KeyRing.RequireKey(Clinic.Find((uint)number)!), Fields[field], value, algorithm);
         return new Sealed(Array.FindIndex(Readers, r => r.Type == type), field, bytes);
     }
 
@@ -144,15 +165,22 @@ public class MutationTests
 
     private static byte[] Splice(byte[] envelope, int part)
     {
-        // Nonce, tag, or all but the header of an envelope of the same length in another column.
-        var other = TestRings.Encrypt(KeyRing.RequireKey(Clinic.Find(envelope[4])!), "Other.Column", new byte[envelope.Length - 33]);
+        // Nonce or V, the last bytes, or all but the header of an envelope of the same length in another column.
+        var algorithm = AlgorithmOf(envelope);
+        var plaintext = new byte[envelope.Length - FieldCipher.OverheadOf(algorithm)];
+        var other = TestRings.Encrypt(KeyRing.RequireKey(Clinic.Find(envelope[4])!), "Other.Column", plaintext, algorithm);
+        var body = BodyOf(envelope);
         return part switch
         {
-            0 => [.. envelope[..5], .. other[5..17], .. envelope[17..]],
+            0 => [.. envelope[..5], .. other[5..body], .. envelope[body..]],
             1 => [.. envelope[..^16], .. other[^16..]],
             _ => [.. envelope[..5], .. other[5..]],
         };
     }
+
+    private static EnvelopeAlgorithm AlgorithmOf(byte[] envelope) => (EnvelopeAlgorithm)(envelope[0] & 7);
+
+    private static int BodyOf(byte[] envelope) => AlgorithmOf(envelope) == EnvelopeAlgorithm.Aes256Gcm ? 17 : 21;
 
     private static byte[] Bytes(byte seed) => [.. Enumerable.Range(0, 32).Select(i => (byte)((i * 7) ^ (seed * 31)))];
 

@@ -27,8 +27,9 @@ public class DataKeyTests
         var key = TestRings.Key("clinic", 1, RandomNumberGenerator.GetBytes(32));
         TestRings.Encrypt(key, "t.a", "value");
         TestRings.Encrypt(key, "t.b", 1);
+        TestRings.Encrypt(key, "t.a", "value", EnvelopeAlgorithm.Aes256Siv);
         var ciphers = CiphersOf(key);
-        Assert.Equal(2, ciphers.Count);
+        Assert.Equal(3, ciphers.Count);
         Assert.All(ciphers, c => Assert.Contains(SubkeyOf(c), b => b != 0));
 
         key.Dispose();
@@ -80,8 +81,10 @@ public class DataKeyTests
         Assert.DoesNotContain(typeof(DataKey).Assembly.GetExportedTypes(), t => t == typeof(DataKey) || t == typeof(OwnedBytes) || t == typeof(KeyRing));
     }
 
-    [Fact]
-    public async Task Many_threads_on_one_cipher_never_see_a_wrong_value()
+    [Theory]
+    [InlineData(EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData(EnvelopeAlgorithm.Aes256Siv)]
+    public async Task Many_threads_on_one_cipher_never_see_a_wrong_value(EnvelopeAlgorithm algorithm)
     {
         using var key = TestRings.Key("clinic", 1, RandomNumberGenerator.GetBytes(32));
         var shared = new ConcurrentQueue<(string Value, byte[] Envelope)>();
@@ -91,7 +94,7 @@ public class DataKeyTests
             for (var i = 0; i < 20_000; i++)
             {
                 var value = $"{thread}:{i}:{new string('x', i % 70)}";
-                shared.Enqueue((value, TestRings.Encrypt(key, "t.c", value)));
+                shared.Enqueue((value, TestRings.Encrypt(key, "t.c", value, algorithm)));
                 if (shared.TryDequeue(out var item) && TestRings.Decrypt<string>(key, "t.c", item.Envelope) != item.Value)
                     Interlocked.Increment(ref wrong);
             }
@@ -129,8 +132,10 @@ public class DataKeyTests
         Assert.NotEqual(UInt128.Zero, drawn[0]);
     }
 
-    [Fact]
-    public async Task Key_dropped_while_threads_use_it_gives_right_results_or_asks_to_retry_and_leaves_nothing_behind()
+    [Theory]
+    [InlineData(EnvelopeAlgorithm.Aes256Gcm)]
+    [InlineData(EnvelopeAlgorithm.Aes256Siv)]
+    public async Task Key_dropped_while_threads_use_it_gives_right_results_or_asks_to_retry_and_leaves_nothing_behind(EnvelopeAlgorithm algorithm)
     {
         for (var round = 0; round < 400; round++)
         {
@@ -147,7 +152,7 @@ public class DataKeyTests
                     {
                         // A new column now and then, so that subkeys are being derived when the key goes.
                         var field = $"t.c{i / 4}";
-                        var envelope = TestRings.Encrypt(key, field, "value");
+                        var envelope = TestRings.Encrypt(key, field, "value", algorithm);
                         made.Enqueue((field, envelope));
                         Assert.Equal("value", TestRings.Decrypt<string>(key, field, envelope));
                     }
@@ -222,16 +227,18 @@ public class DataKeyTests
         Assert.Throws<ObjectDisposedException>(() => bytes.Span.Length);
     }
 
-    private static List<AesGcmFieldCipher> CiphersOf(DataKey key)
-        => [.. TestRings.Field<ConcurrentDictionary<object, IDisposable>>(key, "_subkeys").Values.OfType<AesGcmFieldCipher>()];
+    private static List<FieldCipher> CiphersOf(DataKey key)
+        => [.. TestRings.Field<ConcurrentDictionary<object, IDisposable>>(key, "_subkeys").Values.OfType<FieldCipher>()];
 
-    private static byte[] SubkeyOf(AesGcmFieldCipher cipher) => TestRings.MemoryOf(TestRings.Field<OwnedBytes>(cipher, "_subkey"));
+    private static object PoolOf(FieldCipher cipher) => TestRings.Field<object>(cipher, "_pool");
+
+    private static byte[] SubkeyOf(FieldCipher cipher) => TestRings.MemoryOf(TestRings.Field<OwnedBytes>(PoolOf(cipher), "_key"));
 
     private static void AssertDrained(DataKey key)
     {
         foreach (var cipher in CiphersOf(key))
         {
-            Assert.All(TestRings.Field<AesGcm?[]>(cipher, "_slots"), Assert.Null);
+            Assert.All(TestRings.Field<object?[]>(PoolOf(cipher), "_slots"), Assert.Null);
             Assert.All(SubkeyOf(cipher), b => Assert.Equal(0, b));
         }
     }

@@ -30,9 +30,8 @@ internal static class TestRings
             EncryptsFrom = DateTimeOffset.UnixEpoch,
         };
 
-    public static byte[] Encrypt<T>(DataKey key, string field, T value)
-        => EnvelopeCodec.Encrypt(
-            key, PlaintextCodec<T>.Default.GetField(field), EnvelopeAlgorithm.Aes256Gcm, value, PlaintextCodec<T>.Default);
+    public static byte[] Encrypt<T>(DataKey key, string field, T value, EnvelopeAlgorithm algorithm = EnvelopeAlgorithm.Aes256Gcm)
+        => EnvelopeCodec.Encrypt(key, PlaintextCodec<T>.Default.GetField(field), algorithm, value, PlaintextCodec<T>.Default);
 
     public static T Decrypt<T>(DataKey key, string field, byte[] envelope)
     {
