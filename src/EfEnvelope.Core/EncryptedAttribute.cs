@@ -25,6 +25,10 @@ public sealed class EncryptedAttribute : Attribute
     /// </summary>
     /// <value>The default is <see langword="null" />: table and column, such as <c>Patients.Ssn</c>, with the schema before it if it has one.</value>
     public string? Context { get; set; }
+
+    /// <summary>Gets or sets what kind of column holds the envelopes.</summary>
+    /// <value>The default is <see cref="EncryptedStorage.Binary" />.</value>
+    public EncryptedStorage Storage { get; set; }
 }
 
 /// <summary>How equal values are encrypted.</summary>
@@ -33,6 +37,9 @@ public enum EncryptionMode
     /// <summary>Equal values get different envelopes. Nothing but the length and null can be seen.</summary>
     Randomized = 0,
 
-    /// <summary>Equal values of one column get equal envelopes, so that they can be compared.</summary>
+    /// <summary>
+    /// Equal values of one column get equal envelopes, so that queries can compare them and a unique index can tell duplicates. Who reads the column sees
+    /// which rows are equal, and how often each value occurs. Text is compared ordinally, letter by letter.
+    /// </summary>
     Deterministic = 1,
 }

@@ -1,3 +1,5 @@
+using EfEnvelope.EntityFrameworkCore.Metadata;
+
 namespace EfEnvelope.EntityFrameworkCore;
 
 // Every text of this package, in three beats: what, whose, how to mend. Never a value, never key bytes.
@@ -16,7 +18,7 @@ internal static class EnvelopeMessages
         => $"'{property}' is encrypted but is the discriminator of its hierarchy. The database must read it; leave it plain, or map the hierarchy with TPT or TPC.";
 
     public static string IsIndexed(string property)
-        => $"'{property}' is encrypted with random nonces but belongs to an index. Equal values have different bytes, so the index would find nothing and refuse no duplicate; remove the index.";
+        => $"'{property}' is encrypted with random nonces but belongs to an index. Equal values have different bytes, so the index would find nothing and refuse no duplicate. Call 'HasBlindIndex()', to which the index then moves, use 'EncryptionMode.Deterministic', or remove the index.";
 
     public static string IsInJson(string property)
         => $"'{property}' is encrypted but lies inside a JSON document, where values cannot be encrypted one by one. Map its type to columns, or encrypt the whole document as one property with a JSON value converter.";
@@ -63,8 +65,68 @@ internal static class EnvelopeMessages
     public static string ElementConverter(string property)
         => $"'{property}' is encrypted, but its elements have a value converter of their own. Give the whole property one converter to 'string' instead.";
 
-    public static string ModeNotSupported(string property, EncryptionMode mode)
-        => $"'{property}' asks for {mode} encryption, which this version does not have. Use 'EncryptionMode.Randomized'.";
+    public static string TypeNotComparable(string property, string type)
+        => $"'{property}' asks for deterministic encryption, but equal values of type '{type}' may have different bytes, so that equal ones would be missed. Call 'HasBlindIndex()' instead, which compares them by value, or encrypt them as text.";
+
+    public static string IndexTooLong(string property, int maxLength)
+        => $"'{property}' is indexed, but its envelopes may be longer than the 1700 bytes that SQL Server allows in an index. Call 'HasMaxLength({maxLength})' or less, or encrypt it randomized with 'HasBlindIndex()'.";
+
+    public static string TextNeedsString(string property, string type)
+        => $"'{property}' is to be kept as text, but its values are of type '{type}'. Give it a value converter to 'string', or use 'EncryptedStorage.Binary'.";
+
+    public static string PlaintextNeedsText(string property)
+        => $"'{property}' allows plaintext while it is backfilled, but its column is binary. Keep the text column: '[Encrypted(Storage = EncryptedStorage.Text)]'; or add a new column for the encrypted property, copy the values through EF Core, then drop the old one.";
+
+    public static string UniqueWhileBackfilling(string property)
+        => $"'{property}' allows plaintext while it is backfilled and belongs to a unique index, which cannot see that a plaintext and an envelope are equal. Drop the unique index until the backfill has ended.";
+
+    public static string BlindIndexInComplexType(string property)
+        => $"'{property}' has a blind index but lies in a complex type, which EF Core gives no columns of their own. Map the type with 'OwnsOne', move the property to the entity, or encrypt it with 'EncryptionMode.Deterministic'.";
+
+    public static string BlindIndexWithoutEncryption(string property)
+        => $"'{property}' has a blind index but is not encrypted, so its values would stay in clear text beside it. Mark it [Encrypted] or call 'IsEncrypted()', or remove the blind index.";
+
+    public static string BlindIndexOnDeterministic(string property)
+        => $"'{property}' is encrypted deterministically and has a blind index over all of its value, so it would not be clear which of them '==' asks. Remove one; a blind index with a first or last part may stay.";
+
+    public static string BlindIndexTwice(string property)
+        => $"'{property}' has two blind indexes of one kind, so it would not be clear which of them a query asks. Remove one.";
+
+    public static string BlindIndexMalformed(string type)
+        => $"A compound blind index of '{type}' is malformed. Name two or more different properties, with one normalization each, and no first or last part.";
+
+    public static string BlindIndexWhileBackfilling(string property)
+        => $"'{property}' allows plaintext while it is backfilled, which the database compares as it is. Until then give it a blind index with 'Normalization.Exact' over its whole value only, or none.";
+
+    public static string BlindIndexIncomplete(string property, string index)
+        => $"'{property}' cannot be compared yet: rows may lack '{index}', which is being filled, and would be missed. Fill it, then remove 'allowMissingWhileBackfilling', or call 'AsEnumerable()' to filter in memory.";
+
+    public static string CompoundNotLoaded(string index, IEnumerable<string> properties)
+        => $"'{index}' is computed from '{string.Join("' and '", properties)}', of which only some were changed on an entity that was attached and not read. Read the entity first, or mark all of these properties as modified.";
+
+    public static string CompoundWithNull(string index, IEnumerable<string> properties)
+        => $"'{index}' answers when '{string.Join("' and '", properties)}' are all compared with values, but one of them was compared with null. Test for null with a constant ('== null'), in a query of its own.";
+
+    public static string UpdateOfCompound(string property, string index)
+        => $"'ExecuteUpdate' would change '{index}' without knowing '{property}', from which it is computed as well. Set all of its properties in the same call, or update tracked entities.";
+
+    public static string NotComparable(string first, string second)
+        => $"'{first}' and '{second}' are encrypted for different columns, so the database cannot tell whether their values are equal. Give both one 'Context', type and normalization before they hold values, or compare them in memory after 'AsEnumerable()'.";
+
+    public static string ColumnsWhileRotating(string property)
+        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Reindex and retire the older version, or compare in memory after 'AsEnumerable()'.";
+
+    public static string ColumnsWhileBackfilling(string first, string second)
+        => $"'{first}' and '{second}' cannot be compared with each other while one is being backfilled. Wait for its end, or compare in memory after 'AsEnumerable()'.";
+
+    public static string StorageChanged(string column)
+        => $"Column '{column}' would change between binary and text storage in place, which the database cannot convert. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column.";
+
+    public static string TextWithoutBackfill(string column)
+        => $"Column '{column}' becomes encrypted in place, but its rows are plaintext, which could not be read. Call 'AllowPlaintextWhileBackfilling()' on the property until they have been encrypted.";
+
+    public static string IndexChanged(string column)
+        => $"The blind index in column '{column}' would be computed in another way, so that queries missed every row that it has now. Give the new index another name ('name:'), fill it, then drop the old one.";
 
     public static string ContextNeeded(string property)
         => $"'{property}' is encrypted but not kept in a table of this model, so the column that its values were encrypted for is not known. Name it: '[Encrypted(Context = \"Patients.Ssn\")]' or 'IsEncrypted(context: \"Patients.Ssn\")'.";
@@ -76,16 +138,36 @@ internal static class EnvelopeMessages
         => $"'{string.Join("' and '", properties)}' would be bound to one encryption context, '{context}', though they are different columns. Set 'Context' on one of them.";
 
     public static string Refused(string property, string use)
-        => $"'{property}' is encrypted with random nonces, so the database cannot {use}. Select it or test it for null; for anything else call 'AsEnumerable()' first, to work in memory.";
+        => $"'{property}' is encrypted, so the database cannot {use}. Select it or test it for null; for anything else call 'AsEnumerable()' first, to work in memory.";
+
+    public static string Refused(EncryptedProperty property, string use)
+        => property switch
+        {
+            { IsDeterministic: true } => $"'{property.Name}' is encrypted deterministically, so the database can tell whether its values are equal ('==', 'Contains', joins), but it cannot {use}. For that call 'AsEnumerable()' first, to work in memory.",
+            { Indexes.Count: > 0 } => $"'{property.Name}' is encrypted with {Describe(property)}, but the database cannot {use}. For that call 'AsEnumerable()' first, to work in memory.",
+            _ => $"'{property.Name}' is encrypted with random nonces, so the database cannot {use}. To find it by '==' call 'HasBlindIndex()' in 'OnModelCreating'; for anything else call 'AsEnumerable()' first, to work in memory.",
+        };
+
+    private static string Describe(EncryptedProperty property)
+        => string.Join(
+            " and ",
+            property.Indexes.Select(
+                i => i.Definition switch
+                {
+                    { IsCompound: true } => $"a blind index that answers '==' on {string.Join(" and ", i.Sources.Select(s => $"'{s.Name}'"))} together",
+                    { Projection: BlindIndexProjection.First } => $"a blind index that answers 'StartsWith' with {i.Definition.Characters} characters",
+                    { Projection: BlindIndexProjection.Last } => $"a blind index that answers 'EndsWith' with {i.Definition.Characters} characters",
+                    _ => "a blind index that answers '==' and 'Contains'",
+                }));
 
     public static string MixedContexts(string first, string second)
         => $"'{first}' and '{second}' are encrypted for different columns, so one result column cannot hold both. Run two queries, or select them into different properties.";
 
     public static string SetOperation(string property)
-        => $"'{property}' is encrypted with random nonces, so the database cannot tell equal values from different ones in a set operation. Select the key of its table too, use 'Concat', or call 'AsEnumerable()' first.";
+        => $"'{property}' is encrypted, so the database cannot surely tell equal values from different ones in a set operation. Select the key of its table too, use 'Concat', or call 'AsEnumerable()' first.";
 
     public static string Distinct(string property)
-        => $"'{property}' is encrypted with random nonces, so 'Distinct' would return equal values more than once. Select the key of its table too, or call 'AsEnumerable()' before 'Distinct()'.";
+        => $"'{property}' is encrypted, so 'Distinct' could return equal values more than once. Select the key of its table too, or call 'AsEnumerable()' before 'Distinct()'.";
 
     public static string UpdateExpression(string property)
         => $"'{property}' is encrypted, so 'ExecuteUpdate' can set it to a value only, not to an expression that the database computes. Compute the value in the application, or update tracked entities.";

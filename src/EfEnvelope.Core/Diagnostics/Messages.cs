@@ -67,6 +67,21 @@ internal static partial class Messages
     public static string RingMustNotWrite(object scope)
         => $"The key ring of scope '{scope}' is past its time and the key store cannot be read, so nothing may be written under it. Mend what the inner exception names, and retry.";
 
+    public static string RingMustNotSearch(object scope)
+        => $"The key ring of scope '{scope}' is past its time and the key store cannot be read, so a search could miss rows under a version that it does not know. Mend what the inner exception names, and retry.";
+
+    public static string NoSearchVersion(object scope)
+        => $"No key version of scope '{scope}' may write values that are compared. Nothing was written. Enable its first version again, or rotate with 'includeSearch'.";
+
+    public static string TooManySearchVersions(object scope, int count, int limit)
+        => $"{count} key versions of scope '{scope}' are live in searches, but a query looks under {limit}, so it would miss rows. Reindex, and retire the oldest.";
+
+    public static string SearchStillRotating(object scope, int limit)
+        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. Reindex and retire the older one first.";
+
+    public static string RotatedMeanwhile(object version)
+        => $"'{version}' was made by somebody else at the same moment, for encryption only. Retry.";
+
     public static string BudgetDebtTooLarge(object version, string field, long limit)
         => $"One transaction encrypts more than {limit} values of '{field}' under '{version}'. Commit in smaller transactions.";
 

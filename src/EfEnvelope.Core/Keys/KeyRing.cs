@@ -17,7 +17,11 @@ internal sealed record RingKey(StoredKey Stored, DataKey? Key, EnvelopeException
 [DebuggerDisplay("KeyRing({Scope})")]
 internal sealed class KeyRing
 {
+    /// <summary>How many versions may be live in searches at once: a query sends each value once for each of them.</summary>
+    public const int MaxSearchVersions = 2;
+
     private readonly RingKey[] _keys;
+    private readonly RingKey[] _searches;
     private readonly TimeProvider _time;
     private readonly DateTimeOffset _storeTime;
     private readonly Moment _readAt;
@@ -26,6 +30,7 @@ internal sealed class KeyRing
     {
         Scope = scope;
         _keys = [.. keys.OrderBy(k => k.Stored.Version.Number)];
+        _searches = [.. _keys.Where(k => IsSearched(k.Stored))];
         _time = time;
         _storeTime = storeTime;
         _readAt = readAt;
@@ -47,6 +52,52 @@ internal sealed class KeyRing
     /// <summary>Gets the one version that encrypts now: the newest whose time has come, or the oldest when none has.</summary>
     /// <exception cref="KeyUnavailableException">There is none.</exception>
     public DataKey Primary => FindPrimary()?.Key ?? throw NoPrimary();
+
+    /// <summary>Gets whether something is stored that can only be found under more than one version.</summary>
+    public bool IsSearchRotating => _searches.Length > 1;
+
+    /// <summary>Gets the version that writes what is compared: the newest whose time has come.</summary>
+    /// <exception cref="EnvelopeException">There is none, or it may not be used.</exception>
+    public DataKey SearchPrimary
+    {
+        get
+        {
+            var now = StoreTime;
+            return RequireKey(_searches.LastOrDefault(k => k.Stored.SearchesFrom <= now) ?? _searches.FirstOrDefault() ?? throw NoSearchVersion());
+        }
+    }
+
+    /// <summary>
+    /// Gets the version that writes what a unique index compares: the oldest that is searched, because only values under one version can be seen to be
+    /// equal. It is the same in every process, whenever its ring was read.
+    /// </summary>
+    /// <exception cref="EnvelopeException">There is none, or it may not be used.</exception>
+    public DataKey UniquePrimary => RequireKey(_searches.FirstOrDefault() ?? throw NoSearchVersion());
+
+    /// <summary>
+    /// Gets the version under which a slot of a query looks: every version that stored values may be under has one, and when there are fewer versions
+    /// than slots, the last is looked for more than once.
+    /// </summary>
+    /// <returns>The key, or <see langword="null" /> when there is no version yet, so that nothing can be found.</returns>
+    /// <exception cref="EnvelopeException">The version may not be used, so that its rows would be missed.</exception>
+    public DataKey? FindSearchKey(int slot)
+        => _searches.Length switch
+        {
+            0 => null,
+            > MaxSearchVersions => throw new EnvelopeConfigurationException(Messages.TooManySearchVersions(Scope, _searches.Length, MaxSearchVersions)),
+            var count => RequireKey(_searches[Math.Min(slot, count - 1)]),
+        };
+
+    /// <summary>Finds the versions that something may be written under now: the primary, and those that what is compared is written under.</summary>
+    public IReadOnlyList<StoredKey> FindWriting()
+    {
+        var now = StoreTime;
+        RingKey?[] writing = [FindPrimary(), _searches.FirstOrDefault(), _searches.LastOrDefault(k => k.Stored.SearchesFrom <= now)];
+        return [.. writing.Where(k => k?.Key is not null).Select(k => k!.Stored).DistinctBy(s => s.Version)];
+    }
+
+    /// <summary>Gets whether values that are compared may be stored under a version.</summary>
+    public static bool IsSearched(StoredKey stored) => stored is { SearchesFrom: not null, Status: not KeyVersionStatus.Destroyed };
 
     public RingKey? FindPrimary()
     {
@@ -96,6 +147,8 @@ internal sealed class KeyRing
         };
 
     private static bool MayStillEncrypt(StoredKey stored, DateTimeOffset now) => stored.EncryptsUntil is not { } until || now <= until;
+
+    private KeyUnavailableException NoSearchVersion() => new(Messages.NoSearchVersion(Scope));
 
     private Exception NoPrimary()
     {

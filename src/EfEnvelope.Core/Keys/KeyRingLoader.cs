@@ -19,7 +19,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
             snapshot = await RestoreLostAsync(store, snapshot, previous, cancellationToken).ConfigureAwait(false);
         if (mayAdd && !snapshot.Keys.Any(k => k.EncryptsFrom is not null))
         {
-            await AddVersionAsync(store, scope, snapshot, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            await AddVersionAsync(store, scope, snapshot, TimeSpan.Zero, searches: true, cancellationToken).ConfigureAwait(false);
             readAt = Moment.Now(time);
             snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
         }
@@ -32,8 +32,14 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
     }
 
     /// <summary>Stores a new version, reads it back, unwraps it, and only then sets the time at which it becomes primary.</summary>
+    /// <param name="store">The key store.</param>
+    /// <param name="scope">The scope.</param>
+    /// <param name="snapshot">What the store holds.</param>
+    /// <param name="activationDelay">How long it waits before it may encrypt.</param>
+    /// <param name="searches">Whether it also writes what is compared from then on. The first version always does.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     public async ValueTask<KeyVersion> AddVersionAsync(
-        IKeyStore store, KeyScope scope, KeyStoreSnapshot snapshot, TimeSpan activationDelay, CancellationToken cancellationToken)
+        IKeyStore store, KeyScope scope, KeyStoreSnapshot snapshot, TimeSpan activationDelay, bool searches, CancellationToken cancellationToken)
     {
         // A version without its time was left by a process that died before proving it: prove it now instead of making one more.
         var last = snapshot.Keys.Count == 0 ? null : snapshot.Keys[^1];
@@ -45,7 +51,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         var readBack = snapshot.Keys.FirstOrDefault(k => k.Version == version)
             ?? throw new KeyUnavailableException(Messages.NewVersionNotReadBack(version));
         if (readBack.EncryptsFrom is not null)
-            return version;
+            return searches && readBack.SearchesFrom is null ? throw new KeyUnavailableException(Messages.RotatedMeanwhile(version)) : version;
         try
         {
             var proved = await UnwrapAsync(readBack, previous: null, cancellationToken).ConfigureAwait(false);
@@ -58,11 +64,12 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
                 return version;
             logger.KeyVersionDiscarded(version.ToString());
             snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
-            return await AddVersionAsync(store, scope, snapshot, activationDelay, cancellationToken).ConfigureAwait(false);
+            return await AddVersionAsync(store, scope, snapshot, activationDelay, searches, cancellationToken).ConfigureAwait(false);
         }
 
         var encryptsFrom = snapshot.StoreTime + activationDelay;
-        if (!await store.TryUpdateAsync(readBack with { EncryptsFrom = encryptsFrom }, cancellationToken).ConfigureAwait(false))
+        var searchesFrom = searches || !snapshot.Keys.Any(KeyRing.IsSearched) ? encryptsFrom : (DateTimeOffset?)null;
+        if (!await store.TryUpdateAsync(readBack with { EncryptsFrom = encryptsFrom, SearchesFrom = searchesFrom }, cancellationToken).ConfigureAwait(false))
             return version;
         if (snapshot.Keys.LastOrDefault(k => k.Version.Number < version.Number && k.EncryptsUntil is null) is { } former)
             await store.TryUpdateAsync(former with { EncryptsUntil = encryptsFrom + options.RefreshInterval }, cancellationToken).ConfigureAwait(false);

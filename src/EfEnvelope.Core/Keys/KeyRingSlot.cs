@@ -4,10 +4,14 @@ using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Keys;
 
-/// <summary>What a caller wants a ring for: an old snapshot may still read, but must not write.</summary>
+/// <summary>
+/// What a caller wants a ring for: an old snapshot may still read, but must not write under a version that was retired, and must not search, because
+/// it does not know all versions that rows may be under.
+/// </summary>
 internal enum RingUse
 {
     Read,
+    Search,
     Write,
 }
 
@@ -68,8 +72,8 @@ internal sealed class KeyRingSlot(
         }
     }
 
-    /// <summary>Makes a new version that becomes primary after the delay.</summary>
-    public async ValueTask<KeyVersion> RotateAsync(IKeyStore store, TimeSpan activationDelay, CancellationToken cancellationToken)
+    /// <summary>Makes a new version that becomes primary after the delay, and writes what is compared if it is to search.</summary>
+    public async ValueTask<KeyVersion> RotateAsync(IKeyStore store, TimeSpan activationDelay, bool searches, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -79,7 +83,9 @@ internal sealed class KeyRingSlot(
             if (state.Ring.Keys.Count > 0)
                 _ = state.Ring.Primary;
             var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
-            var version = await loader.AddVersionAsync(store, scope, snapshot, activationDelay, cancellationToken).ConfigureAwait(false);
+            if (searches && snapshot.Keys.Count(KeyRing.IsSearched) >= KeyRing.MaxSearchVersions)
+                throw new EnvelopeConfigurationException(Messages.SearchStillRotating(scope, KeyRing.MaxSearchVersions));
+            var version = await loader.AddVersionAsync(store, scope, snapshot, activationDelay, searches, cancellationToken).ConfigureAwait(false);
             await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
             return version;
         }
@@ -176,8 +182,12 @@ internal sealed class KeyRingSlot(
             failure.Throw();
         if (state!.Ring.Unverified >= UsableFor)
             throw new KeyUnavailableException(Messages.RingTooOld(scope, UsableFor), failure.SourceException);
-        if (use == RingUse.Write && state.Ring.Age >= options.RefreshInterval)
-            throw new KeyUnavailableException(Messages.RingMustNotWrite(scope), failure.SourceException);
+        if (use != RingUse.Read && state.Ring.Age >= options.RefreshInterval)
+        {
+            throw new KeyUnavailableException(
+                use == RingUse.Write ? Messages.RingMustNotWrite(scope) : Messages.RingMustNotSearch(scope), failure.SourceException);
+        }
+
         return state.Ring;
     }
 
@@ -230,7 +240,7 @@ internal sealed class KeyRingSlot(
             var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
             if (snapshot.Keys.Any(k => k.Version.Number > primary.Number && k.EncryptsFrom is not null && k.Status == KeyVersionStatus.Enabled))
                 return;
-            await loader.AddVersionAsync(store, scope, snapshot, options.ActivationDelay, cancellationToken).ConfigureAwait(false);
+            await loader.AddVersionAsync(store, scope, snapshot, options.ActivationDelay, searches: false, cancellationToken).ConfigureAwait(false);
             await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)

@@ -29,6 +29,12 @@ public sealed record StoredKey
     /// </summary>
     public DateTimeOffset? EncryptsUntil { get; init; }
 
+    /// <summary>
+    /// Gets when it may first write what is compared: deterministic values and blind indexes; <see langword="null" /> when it never does. Those keep
+    /// the version they began with until a version with a time of its own takes over, so that an ordinary rotation leaves equal values equal.
+    /// </summary>
+    public DateTimeOffset? SearchesFrom { get; init; }
+
     /// <summary>Gets how often the row has changed; compared and counted up by every update.</summary>
     public int Revision { get; init; }
 }

@@ -30,18 +30,23 @@ public static class EnvelopeDatabaseFacadeExtensions
     /// How long other instances have to load the new version before it encrypts, or <see langword="null" /> for
     /// <see cref="EnvelopeOptions.ActivationDelay" />. Zero is safe where one process uses the database.
     /// </param>
+    /// <param name="includeSearch">
+    /// Whether deterministic values and blind indexes are written under the new version, too. By default they keep theirs, so that equal values stay
+    /// equal. While two versions are live, queries look under both, and what a unique index compares stays under the older one.
+    /// </param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The new version.</returns>
     /// <exception cref="KeyUnavailableException">The key store or the KMS cannot be reached, or a transaction is open on SQLite.</exception>
+    /// <exception cref="EnvelopeConfigurationException">Two versions are live in searches already.</exception>
     public static async Task<KeyVersion> RotateEnvelopeKeyAsync(
-        this DatabaseFacade database, TimeSpan? activationDelay = null, CancellationToken cancellationToken = default)
+        this DatabaseFacade database, TimeSpan? activationDelay = null, bool includeSearch = false, CancellationToken cancellationToken = default)
     {
         var session = GetSession(database);
         var options = GetConfiguration(database).Options;
         ArgumentOutOfRangeException.ThrowIfLessThan(activationDelay ?? options.ActivationDelay, TimeSpan.Zero, nameof(activationDelay));
         var connection = session.ConnectStore();
         var version = await session.FindSlot(connection)
-            .RotateAsync(new EfKeyStore(connection), activationDelay ?? options.ActivationDelay, cancellationToken).ConfigureAwait(false);
+            .RotateAsync(new EfKeyStore(connection), activationDelay ?? options.ActivationDelay, includeSearch, cancellationToken).ConfigureAwait(false);
         session.ResetState();
         return version;
     }

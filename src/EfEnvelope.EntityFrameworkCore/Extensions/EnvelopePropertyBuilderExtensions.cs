@@ -14,12 +14,13 @@ public static class EnvelopePropertyBuilderExtensions
     /// <param name="property">The property.</param>
     /// <param name="mode">How equal values are encrypted.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
+    /// <param name="storage">What kind of column holds the envelopes.</param>
     /// <returns>The same builder.</returns>
     public static PropertyBuilder<TProperty> IsEncrypted<TProperty>(
-        this PropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null)
+        this PropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Mark(property.Metadata, mode, context);
+        Mark(property.Metadata, mode, context, storage);
         return property;
     }
 
@@ -27,12 +28,13 @@ public static class EnvelopePropertyBuilderExtensions
     /// <param name="property">The property.</param>
     /// <param name="mode">How equal values are encrypted.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
+    /// <param name="storage">What kind of column holds the envelopes.</param>
     /// <returns>The same builder.</returns>
     public static PropertyBuilder IsEncrypted(
-        this PropertyBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null)
+        this PropertyBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Mark(property.Metadata, mode, context);
+        Mark(property.Metadata, mode, context, storage);
         return property;
     }
 
@@ -41,12 +43,13 @@ public static class EnvelopePropertyBuilderExtensions
     /// <param name="property">The property of a complex type.</param>
     /// <param name="mode">How equal values are encrypted.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
+    /// <param name="storage">What kind of column holds the envelopes.</param>
     /// <returns>The same builder.</returns>
     public static ComplexTypePropertyBuilder<TProperty> IsEncrypted<TProperty>(
-        this ComplexTypePropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null)
+        this ComplexTypePropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Mark(property.Metadata, mode, context);
+        Mark(property.Metadata, mode, context, storage);
         return property;
     }
 
@@ -54,21 +57,107 @@ public static class EnvelopePropertyBuilderExtensions
     /// <param name="property">The primitive collection.</param>
     /// <param name="mode">How equal values are encrypted.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
+    /// <param name="storage">What kind of column holds the envelopes.</param>
     /// <returns>The same builder.</returns>
     public static PrimitiveCollectionBuilder IsEncrypted(
-        this PrimitiveCollectionBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null)
+        this PrimitiveCollectionBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Mark(property.Metadata, mode, context);
+        Mark(property.Metadata, mode, context, storage);
         return property;
     }
 
+    /// <summary>
+    /// While a text column that exists is being backfilled: reads return a text that is no envelope as it is, and equality queries send the value in clear
+    /// text, too. Writes are always encrypted. Remove it when the backfill has ended: from then on such a text raises the alarm.
+    /// </summary>
+    /// <typeparam name="TProperty">The property's type.</typeparam>
+    /// <param name="property">A property that is encrypted with <see cref="EncryptedStorage.Text" />.</param>
+    /// <returns>The same builder.</returns>
+    public static PropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this PropertyBuilder<TProperty> property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
+        return property;
+    }
+
+    /// <inheritdoc cref="AllowPlaintextWhileBackfilling{TProperty}(PropertyBuilder{TProperty})" />
+    public static ComplexTypePropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
+        return property;
+    }
+
+    /// <summary>Gives this encrypted property a blind index, as <see cref="BlindIndexAttribute" /> does, so that queries can find it.</summary>
+    /// <typeparam name="TProperty">The property's type.</typeparam>
+    /// <param name="property">The property.</param>
+    /// <param name="normalization">Which values are equal to a query.</param>
+    /// <param name="projection">Which part of the value is hashed: all of it for <c>==</c>, the first or last characters for <c>StartsWith</c> or <c>EndsWith</c>.</param>
+    /// <param name="characters">How many characters the part has.</param>
+    /// <param name="length">How many bytes of the keyed hash are kept, from 8 to 32.</param>
+    /// <param name="isUnique">Whether no two rows may have equal values.</param>
+    /// <param name="name">The name of the column that holds it, or <see langword="null" /> for the property's column with a suffix.</param>
+    /// <param name="allowMissingWhileBackfilling">
+    /// For a table that has rows: adds the column without requiring that every row has its hash. Queries refuse to use the index until this is removed,
+    /// which makes the database check that no row lacks it.
+    /// </param>
+    /// <returns>The same builder.</returns>
+    public static PropertyBuilder<TProperty> HasBlindIndex<TProperty>(
+        this PropertyBuilder<TProperty> property,
+        Normalization normalization = Normalization.Exact,
+        BlindIndexProjection projection = BlindIndexProjection.Whole,
+        int characters = 0,
+        int length = 16,
+        bool isUnique = false,
+        string? name = null,
+        bool allowMissingWhileBackfilling = false)
+    {
+        HasBlindIndex((PropertyBuilder)property, normalization, projection, characters, length, isUnique, name, allowMissingWhileBackfilling);
+        return property;
+    }
+
+    /// <inheritdoc cref="HasBlindIndex{TProperty}(PropertyBuilder{TProperty}, Normalization, BlindIndexProjection, int, int, bool, string?, bool)" />
+    public static PropertyBuilder HasBlindIndex(
+        this PropertyBuilder property,
+        Normalization normalization = Normalization.Exact,
+        BlindIndexProjection projection = BlindIndexProjection.Whole,
+        int characters = 0,
+        int length = 16,
+        bool isUnique = false,
+        string? name = null,
+        bool allowMissingWhileBackfilling = false)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Require(property.Metadata);
+        EnvelopeAnnotations.Ask(
+            property.Metadata,
+            new BlindIndexDefinition
+            {
+                Properties = [property.Metadata.Name],
+                Normalizations = [normalization],
+                Projection = projection,
+                Characters = characters,
+                Length = length,
+                IsUnique = isUnique,
+                Name = name,
+                AllowsMissing = allowMissingWhileBackfilling,
+            });
+        return property;
+    }
+
+    private static void Mark(IMutableProperty property, EncryptionMode mode, string? context, EncryptedStorage storage)
+    {
+        Require(property);
+        property.SetAnnotation(EnvelopeAnnotations.Encrypted, mode.ToString());
+        property.SetAnnotation(EnvelopeAnnotations.Context, context);
+        property.SetAnnotation(EnvelopeAnnotations.Storage, storage.ToString());
+    }
+
     // Without the plug-in the mark would mean nothing, and the property would be stored in clear text.
-    private static void Mark(IMutableProperty property, EncryptionMode mode, string? context)
+    private static void Require(IMutableProperty property)
     {
         if (property.DeclaringType.Model.FindAnnotation(EnvelopeAnnotations.Enabled) is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.MarkedWithoutEncryption(EnvelopeRules.NameOf(property)));
-        property.SetAnnotation(EnvelopeAnnotations.Encrypted, mode.ToString());
-        property.SetAnnotation(EnvelopeAnnotations.Context, context);
     }
 }

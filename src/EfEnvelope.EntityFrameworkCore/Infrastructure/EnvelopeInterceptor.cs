@@ -1,5 +1,6 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -90,7 +91,7 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
     {
         try
         {
-            await session.LoadPrimaryAsync(synchronous, cancellationToken).ConfigureAwait(false);
+            await session.LoadWritingRingAsync(synchronous, cancellationToken).ConfigureAwait(false);
         }
         catch (EnvelopeException)
         {
@@ -130,12 +131,14 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         session.CheckModel();
         if (MustForget(command, eventData))
             session.ForgetRings();
-        if (FindPlaintexts(command) is { } plaintexts)
+        if (PendingParameters.Find(command) is { } pending)
         {
-            var key = SyncBridge.Run(() => session.LoadPrimaryAsync(synchronous: true, CancellationToken.None));
-            if (TakeBudgets(key, plaintexts) is { Count: > 0 } missing)
-                SyncBridge.Run(() => ReserveAsync(key, missing, synchronous: true, CancellationToken.None));
-            Seal(plaintexts, key);
+            var ring = pending.Writes
+                ? SyncBridge.Run(() => session.LoadWritingRingAsync(synchronous: true, CancellationToken.None))
+                : session.LoadRing(RingUse.Search);
+            if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
+                SyncBridge.Run(() => ReserveAsync(ring.Primary, missing, synchronous: true, CancellationToken.None));
+            pending.Seal(ring);
         }
         else if (reads && session.ReadsEnvelopes)
         {
@@ -148,12 +151,14 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         session.CheckModel();
         if (MustForget(command, eventData))
             session.ForgetRings();
-        if (FindPlaintexts(command) is { } plaintexts)
+        if (PendingParameters.Find(command) is { } pending)
         {
-            var key = await session.LoadPrimaryAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
-            if (TakeBudgets(key, plaintexts) is { Count: > 0 } missing)
-                await ReserveAsync(key, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
-            Seal(plaintexts, key);
+            var ring = pending.Writes
+                ? await session.LoadWritingRingAsync(synchronous: false, cancellationToken).ConfigureAwait(false)
+                : await session.LoadRingAsync(RingUse.Search, cancellationToken).ConfigureAwait(false);
+            if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
+                await ReserveAsync(ring.Primary, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+            pending.Seal(ring);
         }
         else if (reads && session.ReadsEnvelopes)
         {
@@ -161,29 +166,13 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         }
     }
 
-    private static List<DbParameter>? FindPlaintexts(DbCommand command)
-    {
-        List<DbParameter>? found = null;
-        foreach (DbParameter parameter in command.Parameters)
-        {
-            if (parameter.Value is PlaintextEnvelope)
-                (found ??= []).Add(parameter);
-        }
-
-        return found;
-    }
-
     // Takes what the budgets in memory allow; returns the columns that need more from the key store.
-    private static List<(FieldContext Field, int Count)> TakeBudgets(DataKey key, List<DbParameter> plaintexts)
+    private static List<(FieldContext Field, int Count)> TakeBudgets(KeyRing ring, PendingParameters pending)
     {
         // Most commands write few columns: count in a small list instead of a dictionary.
         var counts = new List<(FieldContext Field, int Count)>();
-        foreach (var parameter in plaintexts)
+        foreach (var field in pending.BudgetFields)
         {
-            var plaintext = (PlaintextEnvelope)parameter.Value!;
-            if (plaintext.Algorithm != EnvelopeAlgorithm.Aes256Gcm)
-                continue;
-            var field = plaintext.Field;
             var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
             if (at < 0)
                 counts.Add((field, 1));
@@ -191,7 +180,12 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
                 counts[at] = (field, counts[at].Count + 1);
         }
 
-        counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
+        if (counts.Count > 0)
+        {
+            var key = ring.Primary;
+            counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
+        }
+
         return counts;
     }
 
@@ -202,20 +196,6 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         var slot = session.FindSlot(connection);
         foreach (var (field, count) in missing)
             await slot.TakeBudgetAsync(new EfKeyStore(connection, synchronous), key, field.GetBudget(key), count, cancellationToken).ConfigureAwait(false);
-    }
-
-    private static void Seal(List<DbParameter> plaintexts, DataKey key)
-    {
-        foreach (var parameter in plaintexts)
-        {
-            var plaintext = (PlaintextEnvelope)parameter.Value!;
-            var envelope = plaintext.Seal(key);
-
-            // SQL Server's client cuts a value to the size of its parameter without a word.
-            if (parameter.Size > 0 && envelope.Length > parameter.Size)
-                throw new EnvelopeConfigurationException(EnvelopeMessages.ParameterTooSmall(plaintext.FieldName, envelope.Length, parameter.Size));
-            parameter.Value = envelope;
-        }
     }
 
     // A database that was dropped and made anew has none of the keys that this process may still hold.

@@ -3,6 +3,7 @@ using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Migrations;
 using EfEnvelope.EntityFrameworkCore.Query;
 using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.EntityFrameworkCore.Update;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -28,17 +29,15 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
             .TryAdd<IConventionSetPlugin, EnvelopeConventionSetPlugin>()
             .TryAdd<IRelationalTypeMappingSourcePlugin, EnvelopeTypeMappingSourcePlugin>()
             .TryAdd<IResettableService, EnvelopeSession>(s => s.GetRequiredService<EnvelopeSession>())
+            .TryAdd<IMethodCallTranslatorPlugin, EncryptedTextTranslatorPlugin>()
             .TryAdd<IInterceptor, EnvelopeInterceptor>();
         services.AddSingleton(_ => new EnvelopeRuntime(configuration));
         services.AddScoped<EnvelopeSession>();
 
-        // All relational providers leave this one to EF Core itself; another library that replaces it would switch the guard off.
-        if (services.FirstOrDefault(s => s.ServiceType == typeof(IShapedQueryCompilingExpressionVisitorFactory)) is { } other
-            && other.ImplementationType?.Assembly != typeof(RelationalShapedQueryCompilingExpressionVisitor).Assembly)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(other.ImplementationType?.FullName));
-        services.Replace(
-            ServiceDescriptor.Scoped<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>());
+        ReplaceQueryService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(services);
+        ReplaceQueryService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(services);
 
+        Decorate<IDatabase>(services, (inner, _) => new EnvelopeDatabase(inner));
         Decorate<IMigrationsSqlGenerator>(services, (inner, _) => new EnvelopeMigrationsSqlGenerator(inner));
         Decorate<IRelationalAnnotationProvider>(services, (inner, _) => new EnvelopeAnnotationProvider(inner));
     }
@@ -53,9 +52,22 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         // 'ReplaceService' comes after all extensions, so it would take the decorators away without a word.
         foreach (var ((service, _), replacement) in core?.ReplacedServices ?? new Dictionary<(Type, Type?), Type>())
         {
+            if (service == typeof(IDatabase))
+                throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(replacement.FullName));
             if (service == typeof(IMigrationsSqlGenerator) || service == typeof(IRelationalAnnotationProvider))
                 throw new EnvelopeConfigurationException(EnvelopeMessages.MigrationServiceTaken(replacement.FullName));
         }
+    }
+
+    // All relational providers leave these to EF Core itself; another library that replaces one would switch the guard off.
+    private static void ReplaceQueryService<TService, TImplementation>(IServiceCollection services)
+        where TService : class
+        where TImplementation : class, TService
+    {
+        if (services.FirstOrDefault(s => s.ServiceType == typeof(TService)) is { } other
+            && other.ImplementationType?.Assembly != typeof(RelationalShapedQueryCompilingExpressionVisitor).Assembly)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(other.ImplementationType?.FullName));
+        services.Replace(ServiceDescriptor.Scoped<TService, TImplementation>());
     }
 
     private static void Decorate<T>(IServiceCollection services, Func<T, IServiceProvider, T> decorate)

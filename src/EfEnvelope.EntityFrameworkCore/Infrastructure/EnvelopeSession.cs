@@ -1,6 +1,7 @@
 using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Metadata;
+using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
@@ -53,6 +54,9 @@ internal sealed class EnvelopeSession : IResettableService
     /// <summary>Called by compiled queries for every encrypted column that is read.</summary>
     public static Envelope Wrap(QueryContext queryContext, byte[] bytes) => new StoredEnvelope(bytes, Of(queryContext.Context));
 
+    /// <summary>Called by compiled queries for every encrypted text column that is read.</summary>
+    public static TextEnvelope WrapText(QueryContext queryContext, string text) => TextEnvelope.Read(text, Of(queryContext.Context));
+
     /// <summary>Called by compiled queries that read encrypted columns, before they run.</summary>
     public static T AnnounceRead<T>(QueryContext queryContext, T query)
     {
@@ -72,23 +76,23 @@ internal sealed class EnvelopeSession : IResettableService
     }
 
     /// <summary>
-    /// Loads the ring and proves that its primary is stored where this context writes: once per transaction, and outside of one every time, because the
-    /// database may be another one by now, or the key may have been rolled back. A ring whose primary is not there is read anew from the key store,
-    /// which puts a lost version back, or brings the versions of another database.
+    /// Loads the ring and proves that the versions it writes under are stored where this context writes: once per transaction, and outside of one every time,
+    /// because the database may be another one by now, or the key may have been rolled back. A ring whose versions are not there is read anew from the key
+    /// store, which puts a lost version back, or brings the versions of another database.
     /// </summary>
-    public async ValueTask<DataKey> LoadPrimaryAsync(bool synchronous, CancellationToken cancellationToken)
+    public async ValueTask<KeyRing> LoadWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var connection = ConnectStore();
         var store = new EfKeyStore(connection, synchronous);
         var ring = await FindSlot(connection).GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
         var transaction = Context.Database.CurrentTransaction;
         if ((transaction is null || _proved != (ring, transaction))
-            && ring.FindPrimary() is { } primary
-            && !await KeyProof.IsStoredAsync(Context, primary.Stored, synchronous, cancellationToken).ConfigureAwait(false))
+            && ring.FindWriting() is { Count: > 0 } writing
+            && !await KeyProof.AreStoredAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false))
             ring = await FindSlot(connection).ReloadAsync(store, cancellationToken).ConfigureAwait(false);
         _ring = ring;
         _proved = transaction is null ? null : (ring, transaction);
-        return ring.Primary;
+        return ring;
     }
 
     /// <summary>Checks once that what this context was given is what the conventions made.</summary>

@@ -53,6 +53,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                         .SetProperty(r => (string?)r[EnvelopeTables.WrappedKey], (string?)row[EnvelopeTables.WrappedKey])
                         .SetProperty(r => (string?)r[EnvelopeTables.EncryptsFrom], (string?)row[EnvelopeTables.EncryptsFrom])
                         .SetProperty(r => (string?)r[EnvelopeTables.EncryptsUntil], (string?)row[EnvelopeTables.EncryptsUntil])
+                        .SetProperty(r => (string?)r[EnvelopeTables.SearchesFrom], (string?)row[EnvelopeTables.SearchesFrom])
                         .SetProperty(r => (int)r[EnvelopeTables.Revision], key.Revision + 1),
                     cancellationToken).ConfigureAwait(false);
                 return changed == 1;
@@ -179,6 +180,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                 CreatedAt = ParseTime((string)row[EnvelopeTables.CreatedAt])!.Value,
                 EncryptsFrom = ParseTime(Get(row, EnvelopeTables.EncryptsFrom)),
                 EncryptsUntil = ParseTime(Get(row, EnvelopeTables.EncryptsUntil)),
+                SearchesFrom = ParseTime(Get(row, EnvelopeTables.SearchesFrom)),
                 Revision = (int)row[EnvelopeTables.Revision],
             };
         }
@@ -200,6 +202,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             [EnvelopeTables.CreatedAt] = FormatTime(key.CreatedAt)!,
             [EnvelopeTables.EncryptsFrom] = FormatTime(key.EncryptsFrom)!,
             [EnvelopeTables.EncryptsUntil] = FormatTime(key.EncryptsUntil)!,
+            [EnvelopeTables.SearchesFrom] = FormatTime(key.SearchesFrom)!,
             [EnvelopeTables.Revision] = key.Revision,
         };
 

@@ -23,6 +23,7 @@ internal static class EnvelopeTables
     public const string CreatedAt = "CreatedAt";
     public const string EncryptsFrom = "EncryptsFrom";
     public const string EncryptsUntil = "EncryptsUntil";
+    public const string SearchesFrom = "SearchesFrom";
     public const string Revision = "Revision";
 
     // Usage: one row per key version and column, counting reserved encryptions.
@@ -35,6 +36,7 @@ internal static class EnvelopeTables
     public const string ColumnName = "ColumnName";
     public const string Mode = "Mode";
     public const string PlaintextType = "PlaintextType";
+    public const string Definition = "Definition";
 
     public static void AddKeyStore(IMutableModel model, string? schema)
     {
@@ -47,6 +49,7 @@ internal static class EnvelopeTables
         Add(keys, CreatedAt, typeof(string), maxLength: 40, ascii: true);
         Add(keys, EncryptsFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
         Add(keys, EncryptsUntil, typeof(string), maxLength: 40, ascii: true, nullable: true);
+        Add(keys, SearchesFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
         Add(keys, Revision, typeof(int));
         SetKey(keys, Scope, Version);
 
@@ -67,6 +70,7 @@ internal static class EnvelopeTables
         Add(map, Field, typeof(string), maxLength: FieldContext.MaxNameLength);
         Add(map, Mode, typeof(string), maxLength: 20, ascii: true);
         Add(map, PlaintextType, typeof(string), maxLength: 20, ascii: true);
+        Add(map, Definition, typeof(string), nullable: true);
         SetKey(map, TableSchema, TableName, ColumnName);
         return map;
     }

@@ -12,7 +12,8 @@ namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 /// </summary>
 internal static class KeyProof
 {
-    public static async ValueTask<bool> IsStoredAsync(DbContext context, StoredKey key, bool synchronous, CancellationToken cancellationToken)
+    public static async ValueTask<bool> AreStoredAsync(
+        DbContext context, IReadOnlyList<StoredKey> keys, bool synchronous, CancellationToken cancellationToken)
     {
         var sql = context.GetService<ISqlGenerationHelper>();
         var table = sql.DelimitIdentifier(EnvelopeTables.Keys, context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema());
@@ -20,19 +21,17 @@ internal static class KeyProof
         await using (command.ConfigureAwait(false))
         {
             command.CommandText =
-                $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Commitment)} FROM {table}"
-                + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName("scope")}"
-                + $" AND {sql.DelimitIdentifier(EnvelopeTables.Version)} = {sql.GenerateParameterName("version")}";
+                $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)} FROM {table}"
+                + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName("scope")}";
             if (context.Database.CurrentTransaction is { } transaction)
                 command.Transaction = transaction.GetDbTransaction();
-            Add(command, sql.GenerateParameterName("scope"), key.Version.Scope.Name);
-            Add(command, sql.GenerateParameterName("version"), key.Version.Number);
+            var scope = command.CreateParameter();
+            (scope.ParameterName, scope.Value) = (sql.GenerateParameterName("scope"), keys[0].Version.Scope.Name);
+            command.Parameters.Add(scope);
             try
             {
-                var stored = synchronous
-                    ? command.ExecuteScalar()
-                    : await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
-                return stored is string text && text == Convert.ToBase64String(key.Commitment.Span);
+                var stored = synchronous ? Read(command) : await ReadAsync(command, cancellationToken).ConfigureAwait(false);
+                return keys.All(k => stored.TryGetValue(k.Version.Number, out var commitment) && commitment == Convert.ToBase64String(k.Commitment.Span));
             }
             catch (DbException e)
             {
@@ -41,10 +40,24 @@ internal static class KeyProof
         }
     }
 
-    private static void Add(DbCommand command, string name, object value)
+    private static Dictionary<int, string> Read(DbCommand command)
     {
-        var parameter = command.CreateParameter();
-        (parameter.ParameterName, parameter.Value) = (name, value);
-        command.Parameters.Add(parameter);
+        using var reader = command.ExecuteReader();
+        var stored = new Dictionary<int, string>();
+        while (reader.Read())
+            stored[reader.GetInt32(0)] = reader.GetString(1);
+        return stored;
+    }
+
+    private static async ValueTask<Dictionary<int, string>> ReadAsync(DbCommand command, CancellationToken cancellationToken)
+    {
+        var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            var stored = new Dictionary<int, string>();
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                stored[reader.GetInt32(0)] = reader.GetString(1);
+            return stored;
+        }
     }
 }

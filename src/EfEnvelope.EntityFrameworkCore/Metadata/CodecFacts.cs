@@ -13,6 +13,9 @@ internal static class CodecFacts
     /// <summary>Returns the most bytes that a plaintext can need, or <see langword="null" /> when that is unbounded.</summary>
     public static int? MaxLength(Type type, int? units) => Ask(type, units).MaxLength;
 
+    /// <summary>Whether values that are equal in .NET have equal bytes, so that their envelopes can be compared: 1.5 and 1.50 have not, nor have two zeros.</summary>
+    public static bool EqualValuesHaveEqualBytes(string type) => type is not ("decimal" or "float32" or "float64" or "datetime" or "datetimeoffset" or "json");
+
     private static (string Name, int? MaxLength) Ask(Type type, int? units)
         => ((string, int?))DescribeMethod.MakeGenericMethod(type).Invoke(null, [units])!;
 

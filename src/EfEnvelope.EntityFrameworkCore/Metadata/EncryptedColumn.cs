@@ -1,3 +1,4 @@
+using System.Text.Json;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
@@ -6,14 +7,27 @@ using Microsoft.EntityFrameworkCore.Metadata;
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
 /// <summary>One encrypted property: the stable name its values are bound to, and the columns it is kept in.</summary>
-internal sealed class EncryptedColumn(string name, string fieldName, bool isExplicit, EncryptionMode mode)
+internal sealed class EncryptedColumn(IMutableProperty property, string fieldName, EncryptedAttribute mark)
 {
     /// <summary>Gets <c>Entity.Property</c>, for messages.</summary>
-    public string Name => name;
+    public string Name { get; } = EnvelopeRules.NameOf(property);
+
+    public IMutableProperty Property => property;
 
     public string Field => fieldName;
 
-    public bool IsExplicit => isExplicit;
+    public bool IsExplicit => mark.Context is not null;
+
+    public EncryptionMode Mode => mark.Mode;
+
+    public EnvelopeAlgorithm Algorithm => Mode == EncryptionMode.Deterministic ? EnvelopeAlgorithm.Aes256Siv : EnvelopeAlgorithm.Aes256Gcm;
+
+    public bool IsText => mark.Storage == EncryptedStorage.Text;
+
+    public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
+
+    /// <summary>Gets whether a unique index compares the values themselves.</summary>
+    public bool IsUnique { get; } = mark.Mode == EncryptionMode.Deterministic && property.GetContainingIndexes().Any(i => i.IsUnique);
 
     public string PlaintextType { get; set; } = "";
 
@@ -22,32 +36,45 @@ internal sealed class EncryptedColumn(string name, string fieldName, bool isExpl
     public static EncryptedColumn? Create(IMutableProperty property, EncryptedAttribute mark, List<string> faults)
     {
         var name = EnvelopeRules.NameOf(property);
-        var columns = property.GetMappedStoreObjects(StoreObjectType.Table)
-            .Select(table => (Table: table, Column: property.GetColumnName(table)))
-            .Where(c => c.Column is not null)
-            .Select(c => (c.Table, c.Column!))
-            .ToList();
+        var columns = FindColumns(property);
         var field = mark.Context ?? DefaultField(property, columns);
         if (field is null)
             faults.Add(EnvelopeMessages.ContextNeeded(name));
         else if (field.Length is 0 or > FieldContext.MaxNameLength)
             faults.Add(EnvelopeMessages.ContextLength(name, FieldContext.MaxNameLength));
         else
-            return new EncryptedColumn(name, field, mark.Context is not null, mark.Mode) { Columns = columns };
+            return new EncryptedColumn(property, field, mark) { Columns = columns };
         return null;
     }
 
+    public static List<(StoreObjectIdentifier Table, string Column)> FindColumns(IReadOnlyProperty property)
+        => [.. property.GetMappedStoreObjects(StoreObjectType.Table)
+            .Select(table => (Table: table, Column: property.GetColumnName(table)))
+            .Where(c => c.Column is not null)
+            .Select(c => (c.Table, c.Column!))];
+
     public IEnumerable<Dictionary<string, object>> ToMapRows()
         => Columns.Select(
-            c => new Dictionary<string, object>
-            {
-                [EnvelopeTables.TableSchema] = c.Table.Schema ?? "",
-                [EnvelopeTables.TableName] = c.Table.Name,
-                [EnvelopeTables.ColumnName] = c.Column,
-                [EnvelopeTables.Field] = Field,
-                [EnvelopeTables.Mode] = mode.ToString().ToLowerInvariant(),
-                [EnvelopeTables.PlaintextType] = PlaintextType,
-            });
+            c => ToMapRow(
+                c, Field, Mode.ToString().ToLowerInvariant(), PlaintextType,
+                IsText ? JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = AllowsPlaintext }) : null));
+
+    public static Dictionary<string, object> ToMapRow(
+        (StoreObjectIdentifier Table, string Column) column, string field, string mode, string plaintextType, string? definition)
+    {
+        var row = new Dictionary<string, object>
+        {
+            [EnvelopeTables.TableSchema] = column.Table.Schema ?? "",
+            [EnvelopeTables.TableName] = column.Table.Name,
+            [EnvelopeTables.ColumnName] = column.Column,
+            [EnvelopeTables.Field] = field,
+            [EnvelopeTables.Mode] = mode,
+            [EnvelopeTables.PlaintextType] = plaintextType,
+        };
+        if (definition is not null)
+            row[EnvelopeTables.Definition] = definition;
+        return row;
+    }
 
     // Table and column, with the schema if there is one. Where each concrete type has its own table (TPC), a value is named after the table that its
     // declaring type has or would have, so that a further derived type changes nothing. A view shows a column whose name is not known here.

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
@@ -9,6 +10,14 @@ internal static class EnvelopeAnnotations
     public const string Encrypted = "EfEnvelope:Encrypted";
     public const string Context = "EfEnvelope:Context";
     public const string PlaintextType = "EfEnvelope:PlaintextType";
+    public const string Storage = "EfEnvelope:Storage";
+    public const string Backfilling = "EfEnvelope:AllowPlaintextWhileBackfilling";
+
+    /// <summary>On a property or a type, while the model is built: the blind indexes asked for.</summary>
+    public const string BlindIndexes = "EfEnvelope:BlindIndexes";
+
+    /// <summary>On the property that holds a blind index: how it is computed.</summary>
+    public const string BlindIndex = "EfEnvelope:BlindIndex";
 
     // Present while a model is being built in a context that uses envelope encryption; never part of a finished model.
     public const string Enabled = "EfEnvelope:Enabled";
@@ -22,10 +31,45 @@ internal static class EnvelopeAnnotations
         return new EncryptedAttribute(Enum.Parse<EncryptionMode>(mode))
         {
             Context = (string?)property.FindAnnotation(Context)?.Value ?? attribute?.Context,
+            Storage = property.FindAnnotation(Storage)?.Value is string storage
+                ? Enum.Parse<EncryptedStorage>(storage)
+                : attribute?.Storage ?? EncryptedStorage.Binary,
         };
     }
 
-    public static EncryptedAttribute? FindAttribute(IReadOnlyPropertyBase property)
-        => property.PropertyInfo?.GetCustomAttribute<EncryptedAttribute>(inherit: true)
-            ?? property.FieldInfo?.GetCustomAttribute<EncryptedAttribute>(inherit: true);
+    public static EncryptedAttribute? FindAttribute(IReadOnlyPropertyBase property) => FindAttributes<EncryptedAttribute>(property).FirstOrDefault();
+
+    public static bool AllowsPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Backfilling) is not null;
+
+    /// <summary>Finds the blind indexes asked for on a property, fluently or by attributes.</summary>
+    public static IReadOnlyList<BlindIndexDefinition> FindBlindIndexes(IReadOnlyProperty property)
+        =>
+        [
+            .. FindAttributes<BlindIndexAttribute>(property).Select(a => BlindIndexDefinition.Of(property.Name, a)),
+            .. FindAsked(property),
+        ];
+
+    /// <summary>Finds the compound blind indexes asked for on a type.</summary>
+    public static IReadOnlyList<BlindIndexDefinition> FindBlindIndexes(IReadOnlyTypeBase type)
+        =>
+        [
+            .. type.ClrType.GetCustomAttributes<CompoundBlindIndexAttribute>(inherit: false).Select(BlindIndexDefinition.Of),
+            .. FindAsked(type),
+        ];
+
+    /// <summary>Finds how a property that holds a blind index is computed.</summary>
+    public static BlindIndexDefinition? FindBlindIndex(IReadOnlyProperty property)
+        => property.FindAnnotation(BlindIndex)?.Value is string text ? BlindIndexDefinition.Parse(text) : null;
+
+    public static void Ask(IMutableAnnotatable annotatable, BlindIndexDefinition definition)
+        => annotatable.SetAnnotation(BlindIndexes, BlindIndexDefinition.Format([.. FindAsked(annotatable), definition]));
+
+    private static IReadOnlyList<BlindIndexDefinition> FindAsked(IReadOnlyAnnotatable annotatable)
+        => annotatable.FindAnnotation(BlindIndexes)?.Value is string text ? BlindIndexDefinition.ParseAll(text) : [];
+
+    private static IEnumerable<T> FindAttributes<T>(IReadOnlyPropertyBase property)
+        where T : Attribute
+        => property.PropertyInfo?.GetCustomAttributes<T>(inherit: true) is { } found && found.Any()
+            ? found
+            : property.FieldInfo?.GetCustomAttributes<T>(inherit: true) ?? [];
 }

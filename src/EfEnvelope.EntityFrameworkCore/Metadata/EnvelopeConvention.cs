@@ -15,9 +15,12 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// Gives every marked property its converter and its column length, and brings the key store and the encryption map into the model.
 /// Whatever cannot be encrypted safely is refused here, all faults in one message.
 /// </summary>
-internal sealed class EnvelopeConvention(IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters)
+internal sealed class EnvelopeConvention(
+    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, ISqlGenerationHelper sql, IDatabaseProvider provider)
     : IModelInitializedConvention, IModelFinalizingConvention
 {
+    private const int MaxIndexedLength = 1700;
+
     public void ProcessModelInitialized(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
         => ((IMutableModel)modelBuilder.Metadata).SetAnnotation(EnvelopeAnnotations.Enabled, true);
 
@@ -41,12 +44,16 @@ internal sealed class EnvelopeConvention(IRelationalTypeMappingSource typeMappin
         }
 
         faults.AddRange(FindContextConflicts(columns));
+        var indexes = new BlindIndexBuilding(model, columns, sql);
+        faults.AddRange(indexes.FindFaults());
+        if (faults.Count == 0)
+            indexes.Build();
         if (faults.Count > 0)
             throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
 
         // EF Core's own models, such as that of the migrations history, pass here too: they get nothing.
         if (columns.Count > 0)
-            AddTables(model, columns);
+            AddTables(model, [.. columns.SelectMany(column => column.ToMapRows()), .. indexes.ToMapRows()]);
     }
 
     private void Encrypt(IMutableProperty property, EncryptedAttribute mark, EncryptedColumn column, List<string> faults)
@@ -73,24 +80,40 @@ internal sealed class EnvelopeConvention(IRelationalTypeMappingSource typeMappin
             return;
         }
 
-        var sealing = EnvelopeConverters.Create(plainType, column.Field, EnvelopeAlgorithm.Aes256Gcm);
         column.PlaintextType = CodecFacts.TypeName(plainType);
+        if (column.IsText && plainType != typeof(string))
+            faults.Add(EnvelopeMessages.TextNeedsString(column.Name, plainType.Name));
+        if (mark.Mode == EncryptionMode.Deterministic && !CodecFacts.EqualValuesHaveEqualBytes(column.PlaintextType))
+            faults.Add(EnvelopeMessages.TypeNotComparable(column.Name, column.PlaintextType));
+        if (faults.Count > 0)
+            return;
+
+        var sealing = EnvelopeConverters.Create(plainType, column);
         var comparer = FindComparer(property, clrType, usual);
-        var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(EnvelopeAlgorithm.Aes256Gcm);
+        var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(column.Algorithm);
+        if (maxLength > MaxIndexedLength && IsIndexedOnSqlServer(property))
+            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (MaxIndexedLength - FieldCipher.OverheadOf(column.Algorithm)) / 3));
 
         property.SetElementType(null);
         property.SetProviderClrType(null);
         property.SetValueConverter(userConverter?.ComposeWith(sealing) ?? sealing);
         property.SetValueComparer(comparer);
-        property.SetMaxLength(maxLength);
+        property.SetMaxLength(column.IsText && maxLength is not null ? TextEnvelope.LengthOf(maxLength.Value) : maxLength);
         property.SetPrecision(null);
         property.SetScale(null);
-        property.SetIsUnicode(null);
+        if (!column.IsText)
+            property.SetIsUnicode(null);
         property.SetIsFixedLength(null);
         property.SetAnnotation(EnvelopeAnnotations.Encrypted, mark.Mode.ToString());
         property.SetAnnotation(EnvelopeAnnotations.Context, column.Field);
         property.SetAnnotation(EnvelopeAnnotations.PlaintextType, column.PlaintextType);
+        if (column.IsText)
+            property.SetAnnotation(EnvelopeAnnotations.Storage, mark.Storage.ToString());
     }
+
+    // SQL Server makes such an index, with a warning, and fails later, on the first value that is too long.
+    private bool IsIndexedOnSqlServer(IMutableProperty property)
+        => provider.Name == "Microsoft.EntityFrameworkCore.SqlServer" && property.GetContainingIndexes().Any();
 
     // EF Core takes no copy of a byte[], so that it would miss a change in place, which is then lost. A comparer of the user's own stays.
     private static ValueComparer? FindComparer(IMutableProperty property, Type clrType, CoreTypeMapping? usual)
@@ -125,11 +148,11 @@ internal sealed class EnvelopeConvention(IRelationalTypeMappingSource typeMappin
             .Where(g => g.Any(c => !c.Columns.Intersect(g.First().Columns).Any()))
             .Select(g => EnvelopeMessages.ContextShared(g.Key, g.Select(c => c.Name).Distinct()));
 
-    private static void AddTables(IMutableModel model, List<EncryptedColumn> columns)
+    private static void AddTables(IMutableModel model, IReadOnlyList<Dictionary<string, object>> mapRows)
     {
         var schema = model.GetDefaultSchema();
         EnvelopeTables.AddKeyStore(model, schema);
-        var rows = columns.SelectMany(column => column.ToMapRows())
+        var rows = mapRows
             .DistinctBy(row => (row[EnvelopeTables.TableSchema], row[EnvelopeTables.TableName], row[EnvelopeTables.ColumnName]))
             .OrderBy(row => $"{row[EnvelopeTables.TableSchema]}\0{row[EnvelopeTables.TableName]}\0{row[EnvelopeTables.ColumnName]}", StringComparer.Ordinal);
         EnvelopeTables.AddMap(model, schema).AddData(rows);

@@ -5,12 +5,13 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
-internal sealed class EnvelopeConventionSetPlugin(IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters)
+internal sealed class EnvelopeConventionSetPlugin(
+    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, ISqlGenerationHelper sql, IDatabaseProvider provider)
     : IConventionSetPlugin
 {
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
     {
-        var convention = new EnvelopeConvention(typeMappings, converters);
+        var convention = new EnvelopeConvention(typeMappings, converters, sql, provider);
         conventionSet.ModelInitializedConventions.Add(convention);
         conventionSet.ModelFinalizingConventions.Add(convention);
 

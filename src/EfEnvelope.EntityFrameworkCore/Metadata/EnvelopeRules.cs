@@ -12,8 +12,6 @@ internal static class EnvelopeRules
     {
         var name = NameOf(property);
         var entityType = property.DeclaringType.ContainingEntityType;
-        if (mark.Mode != EncryptionMode.Randomized)
-            yield return EnvelopeMessages.ModeNotSupported(name, mark.Mode);
         if (property.IsKey())
             yield return EnvelopeMessages.IsKey(name);
         if (property.IsForeignKey())
@@ -22,8 +20,18 @@ internal static class EnvelopeRules
             yield return EnvelopeMessages.IsConcurrencyToken(name);
         if (entityType.FindDiscriminatorProperty() == property)
             yield return EnvelopeMessages.IsDiscriminator(name);
-        if (property.GetContainingIndexes().Any())
+        if (property.GetContainingIndexes().Any()
+            && mark.Mode == EncryptionMode.Randomized
+            && !EnvelopeAnnotations.FindBlindIndexes(property).Any(d => d.IsWhole))
             yield return EnvelopeMessages.IsIndexed(name);
+        if (EnvelopeAnnotations.AllowsPlaintext(property))
+        {
+            if (mark.Storage != EncryptedStorage.Text)
+                yield return EnvelopeMessages.PlaintextNeedsText(name);
+            if (property.GetContainingIndexes().Any(i => i.IsUnique) || EnvelopeAnnotations.FindBlindIndexes(property).Any(d => d.IsUnique))
+                yield return EnvelopeMessages.UniqueWhileBackfilling(name);
+        }
+
         if (IsInJson(property.DeclaringType))
             yield return EnvelopeMessages.IsInJson(name);
         if (property.ValueGenerated is not (ValueGenerated.Never or ValueGenerated.OnUpdateSometimes))

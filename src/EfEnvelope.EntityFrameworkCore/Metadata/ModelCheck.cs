@@ -18,8 +18,8 @@ internal static class ModelCheck
 
     public static void Require(DbContext context)
     {
-        if (context.GetService<IShapedQueryCompilingExpressionVisitorFactory>() is var guard and not EnvelopeShapedQueryCompilingExpressionVisitorFactory)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(guard.GetType().FullName));
+        RequireService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(context);
+        RequireService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(context);
         if (Checked.TryGetValue(context.Model, out _))
             return;
         var faults = context.Model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties())
@@ -29,5 +29,12 @@ internal static class ModelCheck
         if (faults.Count > 0)
             throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
         Checked.AddOrUpdate(context.Model, Checked);
+    }
+
+    private static void RequireService<TService, TOurs>(DbContext context)
+        where TService : class
+    {
+        if (context.GetService<TService>() is var service and not TOurs)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(service.GetType().FullName));
     }
 }

@@ -5,23 +5,38 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Query;
 
 /// <summary>
 /// Default deny over the final SQL tree: an encrypted expression may be projected, tested for null, or be a branch of CASE or COALESCE of
-/// its own column. Everything else is refused with the property's name, because the database would compare random bytes and answer wrong.
+/// its own column; and where the database can tell equal values, it may be compared for equality. Everything else is refused with the property's name,
+/// because the database would compare random bytes and answer wrong.
 /// </summary>
 /// <remarks>
 /// It looks at SQL, not at LINQ: there are many ways to write a comparison in LINQ, and all end here. A node that it does not know
 /// is refused as soon as something encrypted stands below it.
 /// </remarks>
-internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilationContext) : ExpressionVisitor
+internal sealed class EnvelopeQueryGuard : ExpressionVisitor
 {
+    private readonly QueryCompilationContext _queryCompilationContext;
+    private readonly SelectScopes _scopes;
+    private readonly SearchParameters _parameters;
+    private readonly EnvelopeComparisons _comparisons;
+
     // Whether the very next node may be encrypted; taken down by every node for its children.
     private bool _mayBeEncrypted;
     private string _use = "filter by it";
-    private int _parameters;
+
+    public EnvelopeQueryGuard(
+        QueryCompilationContext queryCompilationContext, ISqlExpressionFactory sql, IRelationalTypeMappingSource typeMappings)
+    {
+        _queryCompilationContext = queryCompilationContext;
+        _scopes = new SelectScopes(queryCompilationContext.Model);
+        _parameters = new SearchParameters(queryCompilationContext, typeMappings);
+        _comparisons = new EnvelopeComparisons(this, _scopes, _parameters, sql);
+    }
 
     /// <summary>Gets whether the query reads or writes encrypted columns.</summary>
     public bool FoundEnvelopes { get; private set; }
@@ -29,7 +44,13 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
     public SelectExpression Guard(SelectExpression select) => (SelectExpression)Visit(select);
 
     public UpdateExpression Guard(UpdateExpression update)
-        => update.Update(Guard(update.SelectExpression), [.. update.ColumnValueSetters.Select(GuardSetter)]);
+    {
+        _scopes.Push(update.SelectExpression);
+        var setters = update.ColumnValueSetters.Select(GuardSetter).ToList();
+        setters.AddRange(FindIndexSetters(setters));
+        _scopes.Pop();
+        return update.Update(Guard(update.SelectExpression), setters);
+    }
 
     protected override Expression VisitExtension(Expression node)
     {
@@ -38,10 +59,20 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
         _mayBeEncrypted = false;
         try
         {
+            if (node is SqlExpression expression && _comparisons.TryRewrite(expression) is { } rewritten)
+            {
+                FoundEnvelopes = true;
+                return rewritten;
+            }
+
             return node switch
             {
-                SelectExpression select => VisitSelect(select),
+                SelectExpression select => VisitSelect(select, _scopes.TakeRequests(select.Alias)),
                 SetOperationBase operation => VisitSetOperation(operation),
+
+                // The predicate first: it may ask the table to show a blind index.
+                PredicateJoinExpressionBase join when VisitUsing("join on it", join.JoinPredicate) is var predicate
+                    => join.Update((TableExpressionBase)Visit(join.Table), predicate),
                 ProjectionExpression projection => projection.Update(VisitAllowed(projection.Expression)),
                 SqlUnaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } test when IsEncrypted(test.Operand)
                     => test.Update(VisitAllowed(test.Operand)),
@@ -62,6 +93,25 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
         }
     }
 
+    /// <summary>Visits a SELECT whose one result is compared: it returns what can be compared instead.</summary>
+    public SelectExpression VisitCompared(SelectExpression select, Func<SqlExpression, SqlExpression> compare)
+        => VisitSelect(select, [], compare);
+
+    public EnvelopeConfigurationException Refuse(SqlExpression encrypted, string use)
+    {
+        var leaf = FindEncryptedLeaf(encrypted) ?? encrypted;
+        return new(
+            _scopes.Trace(leaf) is { } property || (FindProperty(leaf) is { } found && (property = _scopes.Envelopes.Find(found)) is not null)
+                ? EnvelopeMessages.Refused(property, use)
+                : EnvelopeMessages.Refused(NameOf(leaf), use));
+    }
+
+    private SqlExpression VisitUsing(string use, SqlExpression expression)
+    {
+        _use = use;
+        return (SqlExpression)Visit(expression);
+    }
+
     private SqlExpression VisitAllowed(SqlExpression expression)
     {
         _mayBeEncrypted = true;
@@ -75,14 +125,60 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
         }
     }
 
-    private SelectExpression VisitSelect(SelectExpression select)
+    private SelectExpression VisitSelect(
+        SelectExpression select, IReadOnlyList<IndexRequest> requests, Func<SqlExpression, SqlExpression>? compare = null)
     {
         if (select.GroupBy.FirstOrDefault(IsEncrypted) is { } grouped)
             throw Refuse(grouped, "group by it");
-        if (select.IsDistinct && FindUnkeyed(select) is { } repeated)
+        if (select.IsDistinct && compare is null && FindUnkeyed(select) is { } repeated)
             throw new EnvelopeConfigurationException(EnvelopeMessages.Distinct(NameOf(repeated)));
         _use = "filter by it";
-        return (SelectExpression)base.VisitExtension(select);
+        _scopes.Push(select);
+        try
+        {
+            // From the last table to the first, and all expressions before them: a derived table is visited when all have asked it.
+            var predicate = (SqlExpression?)Visit(select.Predicate);
+            var groupBy = VisitAll(select.GroupBy);
+            var having = (SqlExpression?)Visit(select.Having);
+            IReadOnlyList<ProjectionExpression> projection = compare is null
+                ? VisitAll(select.Projection)
+                : [select.Projection[0].Update(compare(select.Projection[0].Expression))];
+            projection = requests.Count == 0 ? projection : [.. projection, .. requests.Select(r => Show(select, r))];
+            var orderings = VisitAll(select.Orderings);
+            var offset = (SqlExpression?)Visit(select.Offset);
+            var limit = (SqlExpression?)Visit(select.Limit);
+            var tables = VisitAll(select.Tables, backwards: true);
+            return select.Update(tables, predicate, groupBy, having, projection, orderings, offset, limit);
+        }
+        finally
+        {
+            _scopes.Pop();
+        }
+    }
+
+    private ProjectionExpression Show(SelectExpression select, IndexRequest request)
+    {
+        var source = select.Projection.Single(p => p.Alias == request.Source).Expression;
+        if (IsNull(source))
+            return new ProjectionExpression(new SqlConstantExpression(null, typeof(Envelope), request.Index.Property.GetRelationalTypeMapping()), request.Alias);
+        return source is ColumnExpression column && _scopes.FindIndexColumn(column, request.Index) is { } index
+            ? new ProjectionExpression(index, request.Alias)
+            : throw Refuse(source, "compare it");
+    }
+
+    private IReadOnlyList<T> VisitAll<T>(IReadOnlyList<T> nodes, bool backwards = false)
+        where T : Expression
+    {
+        var visited = new T[nodes.Count];
+        var changed = false;
+        for (var n = 0; n < nodes.Count; n++)
+        {
+            var i = backwards ? nodes.Count - 1 - n : n;
+            visited[i] = (T)Visit(nodes[i]);
+            changed |= !ReferenceEquals(visited[i], nodes[i]);
+        }
+
+        return changed ? visited : nodes;
     }
 
     private Expression VisitSetOperation(SetOperationBase operation)
@@ -92,7 +188,12 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
         var comparesRows = operation.IsDistinct || operation is not UnionExpression;
         if (comparesRows && FindUnkeyed(operation) is { } compared)
             throw new EnvelopeConfigurationException(EnvelopeMessages.SetOperation(NameOf(compared)));
-        return base.VisitExtension(operation);
+        // By position: the result has the names of the first side.
+        var requests = _scopes.TakeRequests(operation.Alias);
+        var names = operation.Source1.Projection.Select(p => p.Alias).ToList();
+        return operation.Update(
+            VisitSelect(operation.Source1, requests),
+            VisitSelect(operation.Source2, [.. requests.Select(r => r with { Source = operation.Source2.Projection[names.IndexOf(r.Source)].Alias })]));
     }
 
     private Expression VisitEncrypted(SqlExpression expression)
@@ -108,7 +209,8 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
             case var _ when IsNull(expression):
                 return expression;
             case SqlConstantExpression constant:
-                return ToParameter(constant);
+                FoundEnvelopes = true;
+                return _parameters.ToParameter(constant);
             case ScalarSubqueryExpression subquery:
                 return base.VisitExtension(subquery);
             case CaseExpression @case:
@@ -148,7 +250,6 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
             InExpression => "look it up in a list",
             SqlFunctionExpression => "compute with it",
             RowNumberExpression => "order or group by it",
-            PredicateJoinExpressionBase => "join on it",
             _ => _use,
         };
         return base.VisitExtension(node);
@@ -168,21 +269,39 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
         return value switch
         {
             SqlConstantExpression { Value: null } => setter,
-            SqlConstantExpression constant when IsEncrypted(constant) => new ColumnValueSetter(column, ToParameter(constant)),
+            SqlConstantExpression constant when IsEncrypted(constant) => new ColumnValueSetter(column, _parameters.ToParameter(constant)),
             SqlParameterExpression parameter when IsEncrypted(parameter) => setter,
             _ => throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(column))),
         };
     }
 
-    // No literal of an encrypted value can exist: it would be cached with the query and outlive its key.
-    private SqlParameterExpression ToParameter(SqlConstantExpression constant)
+    // A blind index changes with its property, in the same statement.
+    private IEnumerable<ColumnValueSetter> FindIndexSetters(List<ColumnValueSetter> setters)
     {
-        FoundEnvelopes = true;
-        var name = $"envelope_{_parameters++}";
-        queryCompilationContext.RegisterRuntimeParameter(
-            name,
-            Expression.Lambda(Expression.Constant(constant.Value, typeof(object)), QueryCompilationContext.QueryContextParameter));
-        return new SqlParameterExpression(name, constant.Type, constant.TypeMapping);
+        var values = new Dictionary<EncryptedProperty, ColumnValueSetter>();
+        foreach (var setter in setters.Where(s => IsEncrypted(s.Column)))
+        {
+            if (_scopes.Trace(setter.Column) is not { } property)
+                throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(setter.Column)));
+            values[property] = setter;
+        }
+
+        foreach (var index in values.Keys.SelectMany(p => p.Indexes).Distinct().ToList())
+        {
+            if (index.Sources.FirstOrDefault(s => !values.ContainsKey(s)) is { } missing)
+                throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateOfCompound(missing.Name, index.Name));
+            var first = values[index.Sources[0]];
+            var column = _scopes.FindIndexColumn(first.Column, index)
+                ?? throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(first.Column)));
+            var given = index.Sources.Select(s => (Value: values[s].Value, Original: s)).ToList();
+            yield return given.Any(g => g.Value is SqlConstantExpression)
+                ? new ColumnValueSetter(column, new SqlConstantExpression(null, typeof(Envelope), column.TypeMapping))
+                : new ColumnValueSetter(
+                    column,
+                    index.Definition.IsCompound
+                        ? _parameters.ForCompound(index, [.. given.Select(g => g.Value)], index.WriteRole)
+                        : _parameters.ForIndex(index, given[0].Value));
+        }
     }
 
     // DISTINCT and set operations compare whole rows: harmless for encrypted columns whose row is told apart by its key anyway.
@@ -213,20 +332,17 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
             throw new EnvelopeConfigurationException(EnvelopeMessages.MixedContexts(NameOf(first), NameOf(second)));
     }
 
-    private EnvelopeConfigurationException Refuse(SqlExpression encrypted, string use)
-        => new(EnvelopeMessages.Refused(NameOf(encrypted), use));
-
     // PostgreSQL wants to know the type of a null that stands for a column which a concrete type (TPC) does not have.
     internal static bool IsNull(SqlExpression expression)
         => expression is SqlConstantExpression { Value: null }
             or SqlUnaryExpression { OperatorType: ExpressionType.Convert, Operand: SqlConstantExpression { Value: null } };
 
-    private static bool IsEncrypted(SqlExpression expression) => expression.TypeMapping is EnvelopeTypeMapping;
+    internal static bool IsEncrypted(SqlExpression expression) => expression.TypeMapping is EnvelopeTypeMapping;
 
     private static string? FieldOf(SqlExpression expression)
         => EnvelopeConverters.TryFindField(expression.TypeMapping?.Converter, out var field) ? field : null;
 
-    private string NameOf(SqlExpression expression)
+    internal string NameOf(SqlExpression expression)
     {
         var leaf = FindEncryptedLeaf(expression) ?? expression;
         return FindProperty(leaf) is { } property ? EnvelopeRules.NameOf(property) : FieldOf(leaf) ?? "An encrypted property";
@@ -236,7 +352,7 @@ internal sealed class EnvelopeQueryGuard(QueryCompilationContext queryCompilatio
     private IProperty? FindProperty(SqlExpression expression)
         => expression is ColumnExpression { Column: { } column } && column.PropertyMappings.FirstOrDefault() is { } mapping
             ? mapping.Property
-            : FieldOf(expression) is { } field ? MarkedMembers.FindByField(queryCompilationContext.Model, field) : null;
+            : FieldOf(expression) is { } field ? MarkedMembers.FindByField(_queryCompilationContext.Model, field) : null;
 
     private static ColumnExpression? FindEncryptedLeaf(SqlExpression expression)
     {

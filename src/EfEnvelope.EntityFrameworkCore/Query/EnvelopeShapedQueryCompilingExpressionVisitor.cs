@@ -3,6 +3,7 @@ using System.Reflection;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Query;
 
@@ -20,9 +21,11 @@ internal sealed class EnvelopeShapedQueryCompilingExpressionVisitor : Relational
     public EnvelopeShapedQueryCompilingExpressionVisitor(
         ShapedQueryCompilingExpressionVisitorDependencies dependencies,
         RelationalShapedQueryCompilingExpressionVisitorDependencies relationalDependencies,
-        QueryCompilationContext queryCompilationContext)
+        QueryCompilationContext queryCompilationContext,
+        ISqlExpressionFactory sql,
+        IRelationalTypeMappingSource typeMappings)
         : base(dependencies, relationalDependencies, queryCompilationContext)
-        => _guard = new EnvelopeQueryGuard(queryCompilationContext);
+        => _guard = new EnvelopeQueryGuard(queryCompilationContext, sql, typeMappings);
 
     protected override Expression VisitShapedQuery(ShapedQueryExpression shapedQueryExpression)
     {

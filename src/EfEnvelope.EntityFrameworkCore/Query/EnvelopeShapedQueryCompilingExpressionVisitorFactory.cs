@@ -1,12 +1,15 @@
 using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Query;
 
 internal sealed class EnvelopeShapedQueryCompilingExpressionVisitorFactory(
     ShapedQueryCompilingExpressionVisitorDependencies dependencies,
-    RelationalShapedQueryCompilingExpressionVisitorDependencies relationalDependencies)
+    RelationalShapedQueryCompilingExpressionVisitorDependencies relationalDependencies,
+    ISqlExpressionFactory sql,
+    IRelationalTypeMappingSource typeMappings)
     : IShapedQueryCompilingExpressionVisitorFactory
 {
     public ShapedQueryCompilingExpressionVisitor Create(QueryCompilationContext queryCompilationContext)
-        => new EnvelopeShapedQueryCompilingExpressionVisitor(dependencies, relationalDependencies, queryCompilationContext);
+        => new EnvelopeShapedQueryCompilingExpressionVisitor(dependencies, relationalDependencies, queryCompilationContext, sql, typeMappings);
 }

@@ -1,8 +1,6 @@
 using System.ComponentModel;
-using System.Linq.Expressions;
-using EfEnvelope.EntityFrameworkCore.Infrastructure;
+using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
-using EfEnvelope.Keys;
 
 namespace EfEnvelope.EntityFrameworkCore;
 
@@ -27,10 +25,15 @@ public abstract class Envelope
     /// <param name="value">The plaintext.</param>
     /// <param name="field">The stable name of the column.</param>
     /// <param name="algorithm">The number of the algorithm.</param>
+    /// <param name="unique">Whether a unique index compares the value.</param>
     /// <returns>The carrier.</returns>
     [EditorBrowsable(EditorBrowsableState.Never)]
-    public static Envelope From<T>(T value, string field, int algorithm)
-        => new PlaintextEnvelope<T>(value, field, (EnvelopeAlgorithm)algorithm);
+    public static Envelope From<T>(T value, string field, int algorithm, bool unique)
+    {
+        var known = (EnvelopeAlgorithm)algorithm;
+        var role = known == EnvelopeAlgorithm.Aes256Gcm ? KeyRole.Primary : unique ? KeyRole.Unique : KeyRole.Search;
+        return new PlaintextEnvelope<T>(value, field, known, role);
+    }
 
     /// <summary>Opens what was read from the database. EF Core calls this; it is public for compiled models.</summary>
     /// <typeparam name="T">The type whose canonical bytes were encrypted.</typeparam>
@@ -52,79 +55,4 @@ public abstract class Envelope
     /// <summary>Says which column this is for, never what it holds.</summary>
     /// <returns>Text for logs.</returns>
     public sealed override string ToString() => $"Envelope({FieldName})";
-}
-
-/// <summary>A plaintext on its way to the database.</summary>
-internal abstract class PlaintextEnvelope(string fieldName, EnvelopeAlgorithm algorithm) : Envelope
-{
-    internal override string FieldName => fieldName;
-
-    public EnvelopeAlgorithm Algorithm => algorithm;
-
-    /// <summary>Gets the column that the value is bound to.</summary>
-    public abstract FieldContext Field { get; }
-
-    /// <summary>Measures the envelope that <see cref="Seal" /> will return.</summary>
-    public abstract int EnvelopeLength { get; }
-
-    public abstract byte[] Seal(DataKey key);
-
-    /// <summary>Generates the call that makes this carrier, for the source of compiled models.</summary>
-    public abstract Expression GenerateCode();
-}
-
-internal sealed class PlaintextEnvelope<T>(T value, string fieldName, EnvelopeAlgorithm algorithm) : PlaintextEnvelope(fieldName, algorithm)
-{
-    private static readonly PlaintextCodec<T> Codec = PlaintextCodec<T>.Default;
-
-    // Neither public nor named 'Value': EF Core's command log prints a public property of that name instead of ToString().
-    internal T Plaintext => value;
-
-    public override FieldContext Field => Codec.GetField(FieldName);
-
-    public override int EnvelopeLength
-    {
-        get
-        {
-            using var measured = Codec.Measure(value);
-            return FieldCipher.OverheadOf(Algorithm) + measured.Length;
-        }
-    }
-
-    public override byte[] Seal(DataKey key) => EnvelopeCodec.Encrypt(key, Field, Algorithm, value, Codec);
-
-    public override Expression GenerateCode()
-        => Expression.Call(
-            typeof(Envelope), nameof(From), [typeof(T)], Expression.Constant(value, typeof(T)), Expression.Constant(FieldName), Expression.Constant((int)Algorithm));
-
-    // EF Core compares provider values when two entities share a row: equal plaintexts are equal values.
-    public override bool Equals(object? obj)
-        => obj is PlaintextEnvelope<T> other
-            && other.FieldName == FieldName
-            && (EqualityComparer<T>.Default.Equals(value, other.Plaintext) || Codec.GetBytes(value).AsSpan().SequenceEqual(Codec.GetBytes(other.Plaintext)));
-
-    public override int GetHashCode()
-    {
-        var hash = new HashCode();
-        hash.AddBytes(Codec.GetBytes(value));
-        return hash.ToHashCode();
-    }
-}
-
-/// <summary>Stored bytes on their way to the application.</summary>
-internal sealed class StoredEnvelope(byte[] bytes, EnvelopeSession session) : Envelope
-{
-    internal override string FieldName => "stored";
-
-    public T Open<T>(string field)
-    {
-        var codec = PlaintextCodec<T>.Default;
-        return session.Open(codec.GetField(field), bytes, codec);
-    }
-
-    public override bool Equals(object? obj) => obj is StoredEnvelope other && other.Bytes.SequenceEqual(bytes);
-
-    public override int GetHashCode() => bytes.Length;
-
-    private ReadOnlySpan<byte> Bytes => bytes;
 }

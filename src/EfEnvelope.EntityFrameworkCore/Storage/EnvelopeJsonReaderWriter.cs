@@ -29,3 +29,25 @@ public sealed class EnvelopeJsonReaderWriter : JsonValueReaderWriter<Envelope>
     /// <inheritdoc />
     public override void ToJsonTyped(Utf8JsonWriter writer, Envelope value) => throw new EnvelopeConfigurationException(EnvelopeMessages.NotInJson());
 }
+
+/// <summary>The same for text columns.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class TextEnvelopeJsonReaderWriter : JsonValueReaderWriter<TextEnvelope>
+{
+    private TextEnvelopeJsonReaderWriter()
+    {
+    }
+
+    /// <summary>Gets the one instance.</summary>
+    public static TextEnvelopeJsonReaderWriter Instance { get; } = new();
+
+    /// <inheritdoc />
+    public override Expression ConstructorExpression => Expression.Property(null, typeof(TextEnvelopeJsonReaderWriter), nameof(Instance));
+
+    /// <inheritdoc />
+    public override TextEnvelope FromJsonTyped(ref Utf8JsonReaderManager manager, object? existingObject = null)
+        => throw new EnvelopeConfigurationException(EnvelopeMessages.NotInJson());
+
+    /// <inheritdoc />
+    public override void ToJsonTyped(Utf8JsonWriter writer, TextEnvelope value) => throw new EnvelopeConfigurationException(EnvelopeMessages.NotInJson());
+}

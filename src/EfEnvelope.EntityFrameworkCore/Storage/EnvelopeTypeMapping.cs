@@ -4,16 +4,15 @@ using System.Reflection;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore.Storage.Json;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace EfEnvelope.EntityFrameworkCore.Storage;
 
 /// <summary>Maps <see cref="Envelope" /> to the provider's binary type. Holds no key and no provider type, so compiled models can hold it.</summary>
-public sealed class EnvelopeTypeMapping : RelationalTypeMapping
+public class EnvelopeTypeMapping : RelationalTypeMapping
 {
-    // The largest varbinary that SQL Server keeps in the row and compares by one plan.
-    private const int SqlServerBoundedSize = 8000;
-
-    private static readonly MethodInfo OpenMethod
+    private static readonly MethodInfo WrapMethod
         = typeof(EnvelopeSession).GetMethod(nameof(EnvelopeSession.Wrap), BindingFlags.Public | BindingFlags.Static)!;
 
     /// <summary>Gets the mapping that compiled models clone.</summary>
@@ -23,7 +22,7 @@ public sealed class EnvelopeTypeMapping : RelationalTypeMapping
     /// <param name="storeType">The provider's binary type, such as <c>bytea</c> or <c>varbinary(183)</c>.</param>
     /// <param name="size">The column's length in bytes, or <see langword="null" /> when unbounded.</param>
     public EnvelopeTypeMapping(string storeType, int? size)
-        : base(
+        : this(
             new RelationalTypeMappingParameters(
                 new CoreTypeMappingParameters(typeof(Envelope), jsonValueReaderWriter: EnvelopeJsonReaderWriter.Instance),
                 storeType,
@@ -33,7 +32,9 @@ public sealed class EnvelopeTypeMapping : RelationalTypeMapping
     {
     }
 
-    private EnvelopeTypeMapping(RelationalTypeMappingParameters parameters)
+    /// <summary>Makes a mapping from parameters.</summary>
+    /// <param name="parameters">The parameters.</param>
+    protected EnvelopeTypeMapping(RelationalTypeMappingParameters parameters)
         : base(parameters)
     {
     }
@@ -43,11 +44,24 @@ public sealed class EnvelopeTypeMapping : RelationalTypeMapping
 
     /// <inheritdoc />
     public override Expression CustomizeDataReaderExpression(Expression expression)
-        => Expression.Call(OpenMethod, QueryCompilationContext.QueryContextParameter, expression);
+        => Expression.Call(WrapMethod, QueryCompilationContext.QueryContextParameter, expression);
 
     // A compiled model turns a property's sentinel, such as 0, into a provider value and back: no key is needed on the way.
     /// <inheritdoc />
     public override Expression GenerateCodeLiteral(object value) => ((PlaintextEnvelope)value).GenerateCode();
+
+    /// <summary>Makes the mapping of a parameter that is compared with a column of this mapping.</summary>
+    /// <param name="converter">Makes what is looked for, or <see langword="null" /> when the parameter is an envelope already.</param>
+    internal RelationalTypeMapping ForParameter(ValueConverter? converter)
+        => Clone(
+            new RelationalTypeMappingParameters(
+                new CoreTypeMappingParameters(
+                    converter?.ModelClrType ?? typeof(Envelope), converter, jsonValueReaderWriter: converter is null ? Json : ToJson(converter)),
+                StoreType,
+                StoreTypePostfix.None,
+                DbType,
+                IsUnicode,
+                Size));
 
     /// <inheritdoc />
     protected override RelationalTypeMapping Clone(RelationalTypeMappingParameters parameters) => new EnvelopeTypeMapping(parameters);
@@ -60,10 +74,24 @@ public sealed class EnvelopeTypeMapping : RelationalTypeMapping
     /// <inheritdoc />
     protected override void ConfigureParameter(DbParameter parameter)
     {
-        if (!StoreType.Contains("binary", StringComparison.OrdinalIgnoreCase))
+        if (LargestBoundedSize is not { } bound)
             return;
-        var columnSize = Size is > 0 and < SqlServerBoundedSize ? Size.Value : SqlServerBoundedSize;
-        var length = parameter.Value is PlaintextEnvelope envelope ? envelope.EnvelopeLength : 0;
-        parameter.Size = length <= columnSize ? columnSize : length <= SqlServerBoundedSize ? SqlServerBoundedSize : -1;
+        var columnSize = Size is > 0 and var size && size < bound ? size : bound;
+        var length = parameter.Value switch
+        {
+            PendingEnvelope envelope => envelope.EnvelopeLength,
+            TextEnvelope { Pending: { } envelope } => TextEnvelope.LengthOf(envelope.EnvelopeLength),
+            _ => 0,
+        };
+        parameter.Size = length <= columnSize ? columnSize : length <= bound ? bound : -1;
     }
+
+    /// <summary>Gets the largest value that SQL Server keeps in the row and compares by one plan; <see langword="null" /> on other providers.</summary>
+    private protected virtual int? LargestBoundedSize => StoreType.Contains("binary", StringComparison.OrdinalIgnoreCase) ? 8000 : null;
+
+    private protected virtual JsonValueReaderWriter Json => EnvelopeJsonReaderWriter.Instance;
+
+    private JsonValueReaderWriter ToJson(ValueConverter converter)
+        => (JsonValueReaderWriter)Activator.CreateInstance(
+            typeof(JsonConvertedValueReaderWriter<,>).MakeGenericType(converter.ModelClrType, converter.ProviderClrType), Json, converter)!;
 }

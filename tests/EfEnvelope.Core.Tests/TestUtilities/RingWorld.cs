@@ -63,7 +63,7 @@ internal sealed class RingWorld
     public ValueTask<KeyRing> WriteAsync(KeyRingSlot slot) => slot.GetAsync(Store, RingUse.Write, CancellationToken.None);
 
     public ValueTask<KeyVersion> RotateAsync(KeyRingSlot slot, TimeSpan? delay = null)
-        => slot.RotateAsync(Store, delay ?? Options.ActivationDelay, CancellationToken.None);
+        => slot.RotateAsync(Store, delay ?? Options.ActivationDelay, searches: false, CancellationToken.None);
 }
 
 internal sealed class JournalKms(IKeyWrapper inner, List<string> journal) : IKeyWrapper

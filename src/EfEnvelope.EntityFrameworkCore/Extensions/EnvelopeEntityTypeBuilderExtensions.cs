@@ -1,0 +1,56 @@
+using System.Linq.Expressions;
+using EfEnvelope;
+using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Microsoft.EntityFrameworkCore;
+
+/// <summary>Configures blind indexes over several properties.</summary>
+public static class EnvelopeEntityTypeBuilderExtensions
+{
+    /// <summary>
+    /// Gives several encrypted properties one blind index together, as <see cref="CompoundBlindIndexAttribute" /> does: a query that compares all of them
+    /// with values finds the rows, and shows nothing of each alone.
+    /// </summary>
+    /// <typeparam name="TEntity">The entity's type.</typeparam>
+    /// <param name="entity">The entity type.</param>
+    /// <param name="properties">The properties, such as <c>p => new { p.LastName, p.BirthDate }</c>.</param>
+    /// <param name="normalizations">How each property is normalized, in their order, or <see langword="null" /> for <see cref="Normalization.Exact" />.</param>
+    /// <param name="length">How many bytes of the keyed hash are kept, from 8 to 32.</param>
+    /// <param name="isUnique">Whether no two rows may have equal values in all of them.</param>
+    /// <param name="name">The name of the column that holds it, or <see langword="null" /> for the columns' names with a suffix.</param>
+    /// <param name="allowMissingWhileBackfilling">
+    /// For a table that has rows: adds the column without requiring that every row has its hash. Queries refuse to use the index until this is removed.
+    /// </param>
+    /// <returns>The same builder.</returns>
+    public static EntityTypeBuilder<TEntity> HasBlindIndex<TEntity>(
+        this EntityTypeBuilder<TEntity> entity,
+        Expression<Func<TEntity, object?>> properties,
+        IReadOnlyList<Normalization>? normalizations = null,
+        int length = 16,
+        bool isUnique = false,
+        string? name = null,
+        bool allowMissingWhileBackfilling = false)
+        where TEntity : class
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        ArgumentNullException.ThrowIfNull(properties);
+        var names = properties.GetMemberAccessList().Select(m => m.Name).ToList();
+        if (entity.Metadata.Model.FindAnnotation(EnvelopeAnnotations.Enabled) is null)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.MarkedWithoutEncryption($"{entity.Metadata.DisplayName()}.{names[0]}"));
+        EnvelopeAnnotations.Ask(
+            entity.Metadata,
+            new BlindIndexDefinition
+            {
+                Properties = names,
+                Normalizations = normalizations ?? [.. names.Select(_ => Normalization.Exact)],
+                Length = length,
+                IsUnique = isUnique,
+                Name = name,
+                AllowsMissing = allowMissingWhileBackfilling,
+            });
+        return entity;
+    }
+}

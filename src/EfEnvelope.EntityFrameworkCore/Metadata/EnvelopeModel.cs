@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using EfEnvelope.BlindIndexes;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace EfEnvelope.EntityFrameworkCore.Metadata;
+
+/// <summary>What a finished model says of encrypted properties and their blind indexes; read once from its annotations, so compiled models say the same.</summary>
+internal sealed class EnvelopeModel
+{
+    private static readonly ConditionalWeakTable<IModel, EnvelopeModel> Models = [];
+    private readonly Dictionary<IReadOnlyProperty, EncryptedProperty> _properties = [];
+    private readonly Dictionary<IReadOnlyTypeBase, BlindIndex[]> _indexes = [];
+
+    private EnvelopeModel(IModel model)
+    {
+        var all = model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties()).ToList();
+        foreach (var property in all.Where(p => EnvelopeConverters.TryFindField(p.GetTypeMapping().Converter, out _)))
+            _properties.Add(property, new EncryptedProperty(property));
+        foreach (var property in all)
+        {
+            if (EnvelopeAnnotations.FindBlindIndex(property) is not { } definition)
+                continue;
+            var index = new BlindIndex(
+                property, definition, [.. definition.Properties.Select(name => _properties[property.DeclaringType.FindProperty(name)!])]);
+            foreach (var source in index.Sources)
+                source.Indexes.Add(index);
+        }
+
+        foreach (var type in model.GetEntityTypes())
+            _indexes.Add(type, [.. type.GetProperties().Where(_properties.ContainsKey).SelectMany(p => _properties[p].Indexes).Distinct()]);
+    }
+
+    public static EnvelopeModel Of(IModel model) => Models.GetValue(model, m => new EnvelopeModel(m));
+
+    public EncryptedProperty? Find(IReadOnlyProperty property) => _properties.GetValueOrDefault(property);
+
+    /// <summary>Finds the blind indexes of an entity type, those of its base types included.</summary>
+    public IReadOnlyList<BlindIndex> FindIndexes(IReadOnlyEntityType type) => _indexes.GetValueOrDefault(type) ?? [];
+}
+
+/// <summary>One encrypted property of a finished model.</summary>
+internal sealed class EncryptedProperty(IProperty property)
+{
+    public IProperty Property => property;
+
+    public string Name { get; } = EnvelopeRules.NameOf(property);
+
+    public string Field { get; } = (string)property[EnvelopeAnnotations.Context]!;
+
+    public string PlaintextType { get; } = (string)property[EnvelopeAnnotations.PlaintextType]!;
+
+    public bool IsDeterministic { get; } = (string?)property[EnvelopeAnnotations.Encrypted] == nameof(EncryptionMode.Deterministic);
+
+    public bool IsText { get; } = property[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text);
+
+    public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
+
+    public ValueConverter Converter { get; } = property.GetTypeMapping().Converter!;
+
+    public List<BlindIndex> Indexes { get; } = [];
+
+    /// <summary>Whether two properties that share a column are kept and compared in one way.</summary>
+    public bool IsSameAs(EncryptedProperty other)
+        => other == this
+            || (Field == other.Field && PlaintextType == other.PlaintextType && IsDeterministic == other.IsDeterministic && IsText == other.IsText
+                && AllowsPlaintext == other.AllowsPlaintext
+                && Indexes.Select(i => (i.Context, i.Property.GetColumnName())).ToHashSet().SetEquals(other.Indexes.Select(i => (i.Context, i.Property.GetColumnName()))));
+
+    /// <summary>Finds the blind index of this property alone that shows a part of it, or all of it.</summary>
+    public BlindIndex? FindIndex(BlindIndexProjection projection)
+        => Indexes.FirstOrDefault(i => !i.Definition.IsCompound && i.Definition.Projection == projection);
+}
+
+/// <summary>One blind index of a finished model.</summary>
+internal sealed class BlindIndex
+{
+    private readonly Func<object, byte[]>[] _write;
+    private readonly Func<object, byte[]>[] _search;
+
+    public BlindIndex(IProperty property, BlindIndexDefinition definition, IReadOnlyList<EncryptedProperty> sources)
+    {
+        (Property, Definition, Sources) = (property, definition, sources);
+        var parts = sources.Select(
+            (s, i) => new BlindIndexPart(s.Field, s.PlaintextType, definition.Normalizations[i], definition.Projection, definition.Characters)).ToList();
+        Context = BlindIndexContext.Get(parts, definition.Length);
+        _write = [.. sources.Select((s, i) => EnvelopeConverters.ToIndexInput(s.Converter, parts[i], searches: false))];
+        _search = [.. sources.Select((s, i) => EnvelopeConverters.ToIndexInput(s.Converter, parts[i], searches: true))];
+    }
+
+    public IProperty Property { get; }
+
+    public BlindIndexDefinition Definition { get; }
+
+    public IReadOnlyList<EncryptedProperty> Sources { get; }
+
+    public BlindIndexContext Context { get; }
+
+    public string Name => $"{Property.DeclaringType.DisplayName()}.{Property.Name}";
+
+    public KeyRole WriteRole => Definition.IsUnique ? KeyRole.Unique : KeyRole.Search;
+
+    public byte[] GetInput(int part, object value, bool searches) => (searches ? _search : _write)[part](value);
+}

@@ -1,0 +1,95 @@
+using System.Buffers.Text;
+using System.ComponentModel;
+using System.Text;
+using EfEnvelope.Diagnostics;
+using EfEnvelope.EntityFrameworkCore.Infrastructure;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
+
+namespace EfEnvelope.EntityFrameworkCore;
+
+/// <summary>
+/// A value of a text column that holds envelopes as text. It appears in migrations as the type of such columns; applications never handle it.
+/// </summary>
+public sealed class TextEnvelope : Envelope
+{
+    //  +-------------------+-----------------------------------------------+
+    //  | "efenvelope:v1:"  | the envelope in Base64url, without padding    |    ASCII only
+    //  +-------------------+-----------------------------------------------+
+    // A text that starts like this is an envelope and nothing else. It must never change.
+    private const string Prefix = "efenvelope:v1:";
+
+    private readonly Envelope? _envelope;
+    private readonly string? _plaintext;
+
+    private TextEnvelope(Envelope? envelope, string? plaintext) => (_envelope, _plaintext) = (envelope, plaintext);
+
+    internal override string FieldName => _envelope?.FieldName ?? "plaintext";
+
+    /// <summary>Gets what is to be sealed, or <see langword="null" /> when a plaintext is looked for.</summary>
+    internal PendingEnvelope? Pending => _envelope as PendingEnvelope;
+
+    /// <summary>Carries a plaintext towards a text column. EF Core calls this; it is public for compiled models.</summary>
+    /// <typeparam name="T">The type whose canonical bytes are encrypted.</typeparam>
+    /// <param name="value">The plaintext.</param>
+    /// <param name="field">The stable name of the column.</param>
+    /// <param name="algorithm">The number of the algorithm.</param>
+    /// <param name="unique">Whether a unique index compares the value.</param>
+    /// <returns>The carrier.</returns>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public static new TextEnvelope From<T>(T value, string field, int algorithm, bool unique) => Of(Envelope.From(value, field, algorithm, unique));
+
+    /// <summary>Opens what was read from a text column. EF Core calls this; it is public for compiled models.</summary>
+    /// <param name="envelope">The carrier.</param>
+    /// <param name="field">The stable name of the column.</param>
+    /// <param name="allowPlaintext">Whether a text that is no envelope is returned as it is, because the column is being backfilled.</param>
+    /// <returns>The plaintext.</returns>
+    /// <exception cref="EnvelopeDecryptionException">The value was altered, moved, or not written by EfEnvelope.</exception>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public static string To(TextEnvelope envelope, string field, bool allowPlaintext)
+        => envelope switch
+        {
+            { _envelope: { } stored } => To<string>(stored, field),
+            { _plaintext: { } text } when allowPlaintext => text,
+            _ => throw new EnvelopeDecryptionException(Messages.NotAnEnvelope(field)),
+        };
+
+    /// <summary>Called by compiled queries for every encrypted text column that is read.</summary>
+    internal static TextEnvelope Read(string text, EnvelopeSession session)
+        => !text.StartsWith(Prefix, StringComparison.Ordinal) ? new TextEnvelope(null, text)
+            : TryDecode(text) is { } bytes ? Of(new StoredEnvelope(bytes, session))
+
+            // What starts like an envelope and is none was altered; it is never taken for a plaintext.
+            : Of(new StoredEnvelope([], session));
+
+    internal static TextEnvelope Of(Envelope envelope) => new(envelope, null);
+
+    /// <summary>Carries a plaintext that a query looks for in a column that is being backfilled.</summary>
+    internal static TextEnvelope OfPlaintext(string text) => new(null, text);
+
+    internal string Seal(KeyRing ring) => Pending is { } pending ? Encode(pending.Seal(ring)) : _plaintext!;
+
+    internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
+
+    internal static int LengthOf(int envelopeLength) => Prefix.Length + Base64Url.GetEncodedLength(envelopeLength);
+
+    /// <inheritdoc />
+    public override bool Equals(object? obj)
+        => obj is TextEnvelope other && Equals(other._envelope, _envelope) && other._plaintext == _plaintext;
+
+    /// <inheritdoc />
+    public override int GetHashCode() => HashCode.Combine(_envelope, _plaintext);
+
+    private static byte[]? TryDecode(string text)
+    {
+        try
+        {
+            return Base64Url.DecodeFromChars(text.AsSpan(Prefix.Length));
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+}
