@@ -203,9 +203,9 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
             case ColumnExpression:
                 FoundEnvelopes = true;
                 return expression;
-            case SqlParameterExpression:
+            case SqlParameterExpression parameter:
                 FoundEnvelopes = true;
-                return expression;
+                return SearchParameters.Late(parameter);
             case var _ when IsNull(expression):
                 return expression;
             case SqlConstantExpression constant:
@@ -270,7 +270,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         {
             SqlConstantExpression { Value: null } => setter,
             SqlConstantExpression constant when IsEncrypted(constant) => new ColumnValueSetter(column, _parameters.ToParameter(constant)),
-            SqlParameterExpression parameter when IsEncrypted(parameter) => setter,
+            SqlParameterExpression parameter when IsEncrypted(parameter) => new ColumnValueSetter(column, SearchParameters.Late(parameter)),
             _ => throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(column))),
         };
     }

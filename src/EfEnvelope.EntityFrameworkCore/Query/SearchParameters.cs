@@ -66,10 +66,14 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
     public SqlParameterExpression ToParameter(SqlConstantExpression constant)
         => Register(Expression.Constant(constant.Value, typeof(object)), constant.Type, constant.TypeMapping);
 
+    /// <summary>Keeps a parameter one: 'EF.Constant' would make it a literal.</summary>
+    public static SqlParameterExpression Late(SqlParameterExpression parameter, RelationalTypeMapping? mapping = null)
+        => new(parameter.InvariantName, parameter.Name, parameter.Type, parameter.IsNullable, translationMode: null, mapping ?? parameter.TypeMapping);
+
     private SqlExpression ToParameter(SqlExpression value, RelationalTypeMapping mapping)
         => value switch
         {
-            SqlParameterExpression parameter => parameter.ApplyTypeMapping(mapping),
+            SqlParameterExpression parameter => Late(parameter, mapping),
             SqlConstantExpression { Value: null } constant => new SqlConstantExpression(null, constant.Type, mapping),
             SqlConstantExpression constant => Register(Expression.Constant(constant.Value, typeof(object)), constant.Type, mapping),
             _ => throw new ArgumentException("Neither a parameter nor a constant.", nameof(value)),

@@ -1,0 +1,360 @@
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Specification;
+
+/// <summary>One way to write a query over encrypted properties, and the one right answer or the refusal.</summary>
+/// <param name="Label">What it is.</param>
+/// <param name="Query">The query, or its result when its last operator ran it.</param>
+/// <param name="Answer">The numbers of the right rows, in order, or the right result; <see langword="null" /> when it is always refused.</param>
+/// <param name="Property">The property that a refusal names.</param>
+/// <param name="Hint">The way out that a refusal names.</param>
+/// <param name="OneVersionOnly">Whether it is refused while two versions are live.</param>
+public sealed record SearchForm(
+    string Label, Func<RegistryContext, object?> Query, object[]? Answer, string? Property = null, string? Hint = null, bool OneVersionOnly = false);
+
+/// <summary>All forms that the search specification asserts on every provider and in every state: what is covered can be read here.</summary>
+public static class SearchForms
+{
+    private const string InMemory = "AsEnumerable()";
+
+    private static readonly List<string> Records = ["r-1", "r-4", "r-9"];
+    private static readonly string[] Codes = ["c-1", "nobody"];
+    private static readonly List<string?> CodesAndNull = ["c-4", null];
+    private static readonly HashSet<string> Phones = ["t-1", "t-5"];
+    private static readonly string[] Emails = ["ADA@EXAMPLE.ORG", "don@example.org ", "nobody@example.org"];
+    private static readonly Guid Token = Guid.Parse("00112233-4455-6677-8899-aabbccddeeff");
+    private static readonly DateTime Seen = new(2024, 1, 1, 0, 0, 0, DateTimeKind.Unspecified);
+
+    public static IReadOnlyList<SearchForm> All { get; } =
+    [
+        // Deterministic: comparisons
+        Right("== constant", [1], db => db.People.Where(p => p.Record == "r-1")),
+        Right("== parameter", [2], db => db.People.Where(p => p.Record == db.Given("r-2"))),
+        Right("== nothing stored", [], db => db.People.Where(p => p.Record == "r-9")),
+        Right("== is ordinal", [1, 2], db => db.People.Where(p => p.Code == "c-1")),
+        Right("sides exchanged", [4], db => db.People.Where(p => db.Given("c-4") == p.Code)),
+        Right("== empty text", [5], db => db.People.Where(p => p.Code == "")),
+        Right("!= constant", [2, 3, 4, 5, 6], db => db.People.Where(p => p.Record != "r-1")),
+        Right("!= on a nullable column counts null as different", [3, 4, 5, 6], db => db.People.Where(p => p.Code != "c-1")),
+        Right("!= parameter on a nullable column", [1, 2, 3, 5, 6], db => db.People.Where(p => p.Code != db.Given("c-4"))),
+        Right("negated ==", [3, 4, 5, 6], db => db.People.Where(p => !(p.Code == db.Given("c-1")))),
+        Right("negated !=", [1, 2], db => db.People.Where(p => !(p.Code != db.Given("c-1")))),
+        Right("== null parameter", [3], db => db.People.Where(p => p.Code == db.Given<string?>(null))),
+        Right("!= null parameter", [1, 2, 4, 5, 6], db => db.People.Where(p => p.Code != db.Given<string?>(null))),
+        Right("== null constant", [3], db => db.People.Where(p => p.Code == null)),
+        Right("== value or null", [3, 4], db => db.People.Where(p => p.Code == "c-4" || p.Code == null)),
+        Right("Equals", [1], db => db.People.Where(p => p.Record.Equals(db.Given("r-1")))),
+        Right("string.Equals", [1], db => db.People.Where(p => string.Equals(p.Record, db.Given("r-1")))),
+        Right("object.Equals on a number", [1, 3], db => db.People.Where(p => Equals(p.Level, 3))),
+        Right("EF.Property", [1], db => db.People.Where(p => EF.Property<string>(p, "Record") == db.Given("r-1"))),
+        Right("EF.Constant", [1], db => db.People.Where(p => p.Record == EF.Constant(db.Given("r-1")))),
+        Right("EF.Parameter", [1], db => db.People.Where(p => p.Record == EF.Parameter("r-1"))),
+        Right("number", [1, 3], db => db.People.Where(p => p.Level == 3)),
+        Right("negative number", [6], db => db.People.Where(p => p.Level == db.Given(-1))),
+        Right("number in a list", [1, 2, 3], db => db.People.Where(p => new[] { 3, 5 }.Contains(p.Level))),
+        Right("Guid", [1], db => db.People.Where(p => p.Token == Token)),
+        Right("nullable Value", [1], db => db.People.Where(p => p.Token!.Value == Token)),
+        Right("date", [1], db => db.People.Where(p => p.Born == new DateOnly(1815, 12, 10))),
+        Right("enum constant", [1, 3], db => db.People.Where(p => p.Grade == Grade.A)),
+        Right("enum parameter", [2, 4, 5, 6], db => db.People.Where(p => p.Grade == db.Given(Grade.B))),
+        Right("bool == true", [1, 3], db => db.People.Where(p => p.Active == db.Given(true))),
+        Right("bool", [1, 3], db => db.People.Where(p => p.Active)),
+        Right("negated bool", [2, 4, 5, 6], db => db.People.Where(p => !p.Active)),
+        Right("bytes", [1], db => db.People.Where(p => p.Key == new byte[] { 1, 2 })),
+        Right("bytes in a parameter", [1], db => db.People.Where(p => p.Key == db.Given(new byte[] { 1, 2 }))),
+        Right("in a complex type", [1, 3], db => db.People.Where(p => p.Home.Street == "s-1")),
+        Right("IsNullOrEmpty", [3, 5], db => db.People.Where(p => string.IsNullOrEmpty(p.Code))),
+        Right("negated IsNullOrEmpty", [1, 2, 4, 6], db => db.People.Where(p => !string.IsNullOrEmpty(p.Code))),
+        Right("and", [1], db => db.People.Where(p => p.Code == "c-1" && p.Level == 3)),
+        Right("or", [1, 2, 3], db => db.People.Where(p => p.Code == "c-1" || p.Level == 3)),
+        Right("two Wheres", [1], db => db.People.Where(p => p.Code == "c-1").Where(p => p.Level == db.Given(3))),
+        Right("the same parameter against two columns", [], db => Twice(db, "c-1")),
+        Right("the same parameter against a plain column, too", [6], db => AlsoPlain(db, "c-1")),
+
+        // Deterministic: lists
+        Right("list.Contains", [1, 4], db => db.People.Where(p => Records.Contains(p.Record))),
+        Right("array.Contains", [1, 2], db => db.People.Where(p => Codes.Contains(p.Code))),
+        Right("negated Contains counts null as different", [3, 4, 5, 6], db => db.People.Where(p => !Codes.Contains(p.Code))),
+        Right("Contains of a list with null", [3, 4], db => db.People.Where(p => CodesAndNull.Contains(p.Code))),
+        Right("negated Contains of a list with null", [1, 2, 5, 6], db => db.People.Where(p => !CodesAndNull.Contains(p.Code))),
+        Right("inline Contains", [1, 2, 4], db => db.People.Where(p => new[] { "c-1", "c-4" }.Contains(p.Code))),
+        Right("inline Contains with a parameter", [1, 2, 4], db => db.People.Where(p => new List<string?> { "c-1", db.Given("c-4") }.Contains(p.Code))),
+        Right("Contains of an empty list", [], db => db.People.Where(p => db.Given(new List<string>()).Contains(p.Record))),
+        Right("negated Contains of an empty list", [1, 2, 3, 4, 5, 6], db => db.People.Where(p => !db.Given(new List<string>()).Contains(p.Record))),
+        Right("Contains of EF.Constant", [1, 4], db => db.People.Where(p => EF.Constant(Records).Contains(p.Record))),
+        Right("Contains of EF.Parameter", [1, 4], db => db.People.Where(p => EF.Parameter(Records).Contains(p.Record))),
+        Right("Contains of EF.MultipleParameters", [1, 4], db => db.People.Where(p => EF.MultipleParameters(Records).Contains(p.Record))),
+        Right("list.Any of equal", [1, 4], db => db.People.Where(p => Records.Any(r => r == p.Record))),
+        Right("list.All of different", [2, 3, 5, 6], db => db.People.Where(p => Records.All(r => r != p.Record))),
+        Right("Contains over 300 values", [1, 2, 3, 4, 5, 6], db => db.People.Where(p => db.Given(Enumerable.Range(0, 300).Select(i => $"r-{i}").ToList()).Contains(p.Record))),
+        Right("Contains of numbers", [1, 3, 4], db => db.People.Where(p => db.Given(new List<int> { 3, 7 }).Contains(p.Level))),
+        Right("Contains of enums", [1, 3], db => db.People.Where(p => db.Given(new[] { Grade.A }).Contains(p.Grade))),
+
+        // Deterministic: operators
+        Right("First", ["Alan"], db => db.People.First(p => p.Record == "r-2").Name),
+        Right("FirstOrDefault of nothing", [], db => db.People.FirstOrDefault(p => p.Record == "r-9")),
+        Right("Single", [2], db => db.People.Single(p => p.Record == db.Given("r-2"))),
+        Right("SingleOrDefault", [4], db => db.People.SingleOrDefault(p => p.Code == "c-4")),
+        Right("Any", [true], db => db.People.Any(p => p.Record == "r-2")),
+        Right("Any of nothing", [false], db => db.People.Any(p => p.Record == "r-9")),
+        Right("All", [false], db => db.People.All(p => p.Code == "c-1")),
+        Right("All of different", [true], db => db.People.All(p => p.Record != "r-9")),
+        Right("Count", [2], db => db.People.Count(p => p.Code == "c-1")),
+        Right("LongCount", [4L], db => db.People.LongCount(p => p.Code != "c-1")),
+        Right("Select().Contains at the end", [true], db => db.People.Select(p => p.Record).Contains(db.Given("r-2"))),
+        Right("Select().Contains of nothing", [false], db => db.People.Select(p => p.Code).Contains("nobody")),
+        Right("comparison in a projection", [true, true, false, false, false, false], db => db.People.OrderBy(p => p.Id).Select(p => p.Code == "c-1")),
+        Right("Count with a conditional", [2], db => db.People.Sum(p => p.Code == db.Given("c-1") ? 1 : 0)),
+        Right("OrderBy of a comparison", [4, 1, 2, 3, 5, 6], db => db.People.OrderByDescending(p => p.Record == "r-4").ThenBy(p => p.Id).Select(p => p.Id).ToList()),
+        Right("GroupBy of a comparison", [2, 4], db => db.People.GroupBy(p => p.Code == "c-1").Select(g => g.Count()).ToList().Order().ToList()),
+        Right("after a projection", [1], db => db.People.Select(p => new { p.Id, R = p.Record }).Where(x => x.R == db.Given("r-1")).Select(x => x.Id)),
+        Right("after Take", [2], db => db.People.OrderBy(p => p.Id).Take(3).Where(p => p.Record == "r-2")),
+        Right("after Take, outside", [], db => db.People.OrderBy(p => p.Id).Take(3).Where(p => p.Record == "r-4")),
+        Right("after Skip and Take", [2], db => db.People.OrderBy(p => p.Id).Skip(1).Take(3).Where(p => p.Code == "c-1")),
+        Right("after Distinct of entities", [1, 2], db => db.People.Distinct().Where(p => p.Code == "c-1")),
+        Right("after Concat of entities", [1, 1], db => db.People.Concat(db.People).Where(p => p.Record == "r-1")),
+        Right("after Union of entities", [1, 2], db => db.People.Where(p => p.Id < 3).Union(db.People.Where(p => p.Id < 2)).Where(p => p.Code == "c-1")),
+        Right("compiled", [2], db => Compiled.Of(db).ByRecord(db, "r-2").ToList()),
+        Right("compiled by a constant", [1, 2], db => Compiled.Of(db).ByConstant(db).ToList()),
+        Right("compiled by a list", [1, 2], db => Compiled.Of(db).ByList(db, Codes).ToList()),
+        Right("no tracking", [2], db => db.People.AsNoTracking().Where(p => p.Record == "r-2")),
+        Right("FromSql, then a comparison", [2], db => db.People.FromSqlRaw(db.Sql("SELECT * FROM \"People\"")).Where(p => p.Record == "r-2")),
+        Right("query filter", [1], db => db.Memos.Select(m => m.Id)),
+        Right("query filter of another owner", [2], db => { db.Owner = "o-2"; return db.Memos.Select(m => m.Id); }),
+        Right("query filter ignored", [1, 2, 3], db => db.Memos.IgnoreQueryFilters().Select(m => m.Id)),
+        Right("query filter and a comparison", [], db => db.Memos.Where(m => m.Owner == "o-2").Select(m => m.Id)),
+
+        // Deterministic: through navigations and subqueries
+        Right("through a reference", [1, 2], db => db.People.Where(p => p.Team!.Motto == "m-1")),
+        Right("through a reference, different", [3, 4, 5, 6], db => db.People.Where(p => p.Team!.Motto != "m-1")),
+        Right("in a collection's Any", [1, 2], db => db.People.Where(p => p.Orders.Any(o => o.Sku == "k-1"))),
+        Right("in a collection's All", [2, 3, 5, 6], db => db.People.Where(p => p.Orders.All(o => o.Sku == "k-1"))),
+        Right("in a collection's Count", [1], db => db.People.Where(p => p.Orders.Count(o => o.Sku == db.Given("k-1") || o.Sku == "k-2") == 2)),
+        Right("first of a subquery", [1, 2], db => db.People.Where(p => p.Orders.OrderBy(o => o.Id).Select(o => o.Sku).FirstOrDefault() == "k-1")),
+        Right("first of a subquery, different", [3, 4, 5, 6], db => db.People.Where(p => p.Orders.OrderBy(o => o.Id).Select(o => o.Sku).FirstOrDefault() != "k-1")),
+        Right("parameter in an encrypted subquery", [1, 2], db => db.People.Where(p => p.Orders.Select(o => o.Sku).Contains(db.Given("k-1")))),
+        Right("filtered include", ["1:1", "2:1", "3:0", "4:0", "5:0", "6:0"], db => db.People.Include(p => p.Orders.Where(o => o.Sku == "k-1")).OrderBy(p => p.Id).AsEnumerable().Select(p => $"{p.Id}:{p.Orders.Count}").ToList()),
+        Right("split filtered include", ["1:1", "2:1", "3:0", "4:0", "5:0", "6:0"], db => db.People.Include(p => p.Orders.Where(o => o.Sku == db.Given("k-1"))).AsSplitQuery().OrderBy(p => p.Id).AsEnumerable().Select(p => $"{p.Id}:{p.Orders.Count}").ToList()),
+        Right("split query with a comparison", ["1:2", "2:1"], db => db.People.Where(p => p.Code == "c-1").Include(p => p.Orders).AsSplitQuery().OrderBy(p => p.Id).AsEnumerable().Select(p => $"{p.Id}:{p.Orders.Count}").ToList()),
+        Right("SelectMany", [1, 3], db => db.People.SelectMany(p => p.Orders).Where(o => o.Sku == "k-1").Select(o => o.Id)),
+        Right("left join, then a comparison", [3, 4, 5, 6], db => db.People.LeftJoin(db.Orders.Where(o => o.Sku == "k-1"), p => p.Id, o => o.PersonId, (p, o) => new { p.Id, o }).Where(x => x.o!.Sku != "k-1").Select(x => x.Id)),
+        Right("group join and count", [1, 2], db => db.Teams.Where(t => t.People.Any(p => p.Active == true)).Select(t => t.Id)),
+
+        // Deterministic: columns with columns
+        OneVersion("join", "Person.Record", [1, 3], db => db.People.Join(db.Teams, p => p.Record, t => t.LeadRecord, (p, t) => p.Id)),
+        OneVersion("left join", "Person.Record", ["1:red", "2:", "3:blue", "4:", "5:", "6:"], db => db.People.LeftJoin(db.Teams, p => p.Record, t => t.LeadRecord, (p, t) => new { p.Id, t!.Name }).OrderBy(x => x.Id).AsEnumerable().Select(x => $"{x.Id}:{x.Name}").ToList()),
+        OneVersion("column == column", "Record", [1, 3], db => db.People.Where(p => p.Team!.LeadRecord == p.Record)),
+        OneVersion("column != column", "Record", [2, 4, 5, 6], db => db.People.Where(p => p.Team!.LeadRecord != p.Record)),
+        OneVersion("Any of equal rows", "Team.Motto", [1, 3], db => db.Teams.Where(t => db.Teams.Any(u => u.Id != t.Id && u.Motto == t.Motto)).Select(t => t.Id)),
+        OneVersion("subquery Contains", "Person.Record", [1, 3], db => db.People.Where(p => db.Teams.Select(t => t.LeadRecord).Contains(p.Record))),
+        OneVersion("negated subquery Contains", "Person.Record", [2, 4, 5, 6], db => db.People.Where(p => !db.Teams.Where(t => t.LeadRecord != null).Select(t => t.LeadRecord).Contains(p.Record))),
+        Refused("join of other columns", "Person.Record", "encrypted for different columns", db => db.People.Join(db.Teams, p => p.Record, t => t.Motto, (p, t) => p.Id)),
+        Refused("column == other column", "Person.Record", "encrypted for different columns", db => db.People.Where(p => p.Record == p.Code)),
+        Refused("column == plain column", "Person.Code", InMemory, db => db.People.Where(p => p.Code == p.Name)),
+        Refused("column == column of the other kind", "Person.Code", "encrypted for different columns", db => db.People.Where(p => p.Code == p.Phone)),
+        Refused("subquery of another column", "Person.Record", "encrypted for different columns", db => db.People.Where(p => db.Teams.Select(t => t.Motto).Contains(p.Record))),
+        Refused("subquery of a plain column", "Person.Record", InMemory, db => db.People.Where(p => db.Teams.Select(t => t.Name).Contains(p.Record))),
+
+        // Deterministic: what it does not serve
+        Refused("<", "Person.Level", InMemory, db => db.People.Where(p => p.Level < 4)),
+        Refused("OrderBy", "Person.Record", InMemory, db => db.People.OrderBy(p => p.Record)),
+        Refused("Max", "Person.Level", InMemory, db => db.People.Max(p => p.Level)),
+        Refused("Sum", "Person.Level", InMemory, db => db.People.Sum(p => p.Level)),
+        Refused("GroupBy", "Person.Code", InMemory, db => db.People.GroupBy(p => p.Code).Select(g => g.Count())),
+        Refused("Distinct", "Person.Code", "Select the key", db => db.People.Select(p => p.Code).Distinct()),
+        Refused("StartsWith on a deterministic column", "Person.Code", InMemory, db => db.People.Where(p => p.Code!.StartsWith("c"))),
+        Refused("Contains of a part", "Person.Code", InMemory, db => db.People.Where(p => p.Code!.Contains("-1"))),
+        Refused("Like", "Person.Code", InMemory, db => db.People.Where(p => EF.Functions.Like(p.Code, "c%"))),
+        Refused("ToUpper ==", "Person.Code", InMemory, db => db.People.Where(p => p.Code!.ToUpper() == "C-1")),
+        Refused("Trim ==", "Person.Code", InMemory, db => db.People.Where(p => p.Code!.Trim() == "c-1")),
+        Refused("IsNullOrWhiteSpace", "Person.Code", InMemory, db => db.People.Where(p => string.IsNullOrWhiteSpace(p.Code))),
+        Refused("IsNullOrWhiteSpace after a projection", "Person.Code", InMemory, db => db.People.Select(p => new { p.Id, C = p.Code }).Where(x => string.IsNullOrWhiteSpace(x.C))),
+        Refused("Length", "Person.Code", InMemory, db => db.People.Where(p => p.Code!.Length == 3)),
+        Refused("coalesce ==", "Person.Code", InMemory, db => db.People.Where(p => (p.Code ?? "c-1") == "c-1")),
+        Refused("conditional ==", "Person.Code", InMemory, db => db.People.Where(p => (p.Id > 3 ? p.Code : null) == "c-4")),
+        Refused("converted ==", "Person.Level", InMemory, db => db.People.Where(p => p.Level + 1 == 4)),
+        Refused("list of columns", "Person.Code", InMemory, db => db.People.Where(p => new[] { p.Name, "c-1" }.Contains(p.Code))),
+        Refused("Collate ==", "Person.Code", InMemory, db => db.People.Where(p => EF.Functions.Collate(p.Code, "C") == "c-1")),
+
+        // Blind index: comparisons
+        Right("indexed == constant", [1], db => db.People.Where(p => p.Phone == "t-1")),
+        Right("indexed == parameter", [2], db => db.People.Where(p => p.Phone == db.Given("t-2"))),
+        Right("indexed != on a required column", [2, 3, 4, 5, 6], db => db.People.Where(p => p.Phone != "t-1")),
+        Right("indexed Equals", [1], db => db.People.Where(p => p.Phone.Equals(db.Given("t-1")))),
+        Right("indexed == null", [3], db => db.People.Where(p => p.Email == null)),
+        Right("indexed == null parameter", [3], db => db.People.Where(p => p.Email == db.Given<string?>(null))),
+        Right("indexed != null parameter", [1, 2, 4, 5, 6], db => db.People.Where(p => p.Email != db.Given<string?>(null))),
+        Right("indexed != counts null as different", [2, 3, 4, 5, 6], db => db.People.Where(p => p.Email != "ada@example.org")),
+        Right("indexed negated ==", [2, 3, 4, 5, 6], db => db.People.Where(p => !(p.Email == db.Given("ada@example.org")))),
+        Right("e-mail", [1], db => db.People.Where(p => p.Email == "ADA@example.ORG")),
+        Right("e-mail, stored with blanks", [4], db => db.People.Where(p => p.Email == "edsger@example.org")),
+        Right("case-insensitive", [4], db => db.People.Where(p => p.Nick == "EDSGER")),
+        Right("case-insensitive keeps blanks", [], db => db.People.Where(p => p.Nick == "")),
+        Right("case-insensitive beyond ASCII", [6], db => db.People.Where(p => p.Nick == "STRA\u00DFE")),
+        Right("digits only", [1], db => db.People.Where(p => p.Card == "4111-1111-1111-1234")),
+        Right("exact is exact", [1], db => db.People.Where(p => p.Phone == db.Given("t-1") && p.Phone != "T-1")),
+        Right("decimal by value", [1, 2], db => db.People.Where(p => p.Balance == 1.500m)),
+        Right("decimal zero", [4], db => db.People.Where(p => p.Balance == db.Given(0.00m))),
+        Right("DateTime by value", [1, 2], db => db.People.Where(p => p.Seen == Seen)),
+        Right("indexed in an owned type", [2], db => db.People.Where(p => p.Contact!.Fax == "f-2")),
+        Right("indexed in an owned type, different", [1, 3, 4, 5, 6], db => db.People.Where(p => p.Contact!.Fax != "f-2")),
+        Right("indexed IsNullOrEmpty", [3, 5], db => db.People.Where(p => string.IsNullOrEmpty(p.Email))),
+        Right("indexed EF.Property", [1], db => db.People.Where(p => EF.Property<string>(p, "Phone") == "t-1")),
+        Right("indexed EF.Constant", [1], db => db.People.Where(p => p.Phone == EF.Constant(db.Given("t-1")))),
+        Right("two indexed columns", [2], db => db.People.Where(p => p.Phone == "t-2" && p.Email == "alan@example.org")),
+        Right("indexed or deterministic", [1, 4], db => db.People.Where(p => p.Phone == "t-1" || p.Record == "r-4")),
+
+        // Blind index: lists
+        Right("indexed Contains of a set", [1, 5], db => db.People.Where(p => Phones.Contains(p.Phone))),
+        Right("indexed Contains normalizes each", [1, 6], db => db.People.Where(p => Emails.Contains(p.Email))),
+        Right("indexed negated Contains", [2, 3, 4, 5], db => db.People.Where(p => !Emails.Contains(p.Email))),
+        Right("indexed inline Contains", [1, 2], db => db.People.Where(p => new[] { "t-1", "t-2" }.Contains(p.Phone))),
+        Right("indexed Contains of a list with null", [2, 3], db => db.People.Where(p => db.Given(new List<string?> { "alan@example.org", null }).Contains(p.Email))),
+        Right("indexed list.Any", [1, 5], db => db.People.Where(p => Phones.Any(x => x == p.Phone))),
+        Right("indexed Contains of EF.Parameter", [1, 5], db => db.People.Where(p => EF.Parameter(Phones).Contains(p.Phone))),
+        Right("indexed Contains of EF.Constant", [1, 5], db => db.People.Where(p => EF.Constant(Phones).Contains(p.Phone))),
+
+        // Blind index: operators, navigations, subqueries
+        Right("indexed Single", [2], db => db.People.Single(p => p.Phone == "t-2")),
+        Right("indexed Any", [true], db => db.People.Any(p => p.Email == "don@EXAMPLE.org")),
+        Right("indexed All", [false], db => db.People.All(p => p.Phone == "t-1")),
+        Right("indexed Count", [5], db => db.People.Count(p => p.Phone != "t-1")),
+        Right("indexed Select().Contains", [true], db => db.People.Select(p => p.Phone).Contains(db.Given("t-5"))),
+        Right("indexed comparison in a projection", [true, false, false, false, false, false], db => db.People.OrderBy(p => p.Id).Select(p => p.Phone == "t-1")),
+        Right("indexed after a projection", [1], db => db.People.Select(p => new { p.Id, T = p.Phone }).Where(x => x.T == "t-1").Select(x => x.Id)),
+        Right("indexed after Take", [2], db => db.People.OrderBy(p => p.Id).Take(3).Where(p => p.Phone == "t-2")),
+        Right("indexed after Take of a projection", [2], db => db.People.OrderBy(p => p.Id).Select(p => new { p.Id, p.Phone }).Take(3).Where(x => x.Phone == "t-2").Select(x => x.Id)),
+        Right("indexed after Take twice", [2], db => db.People.OrderBy(p => p.Id).Take(4).OrderBy(p => p.Name).Take(3).Where(p => p.Phone == "t-2")),
+        Right("indexed after Distinct of entities", [1], db => db.People.Distinct().Where(p => p.Phone == "t-1")),
+        Right("indexed after Union of entities", [1], db => db.People.Where(p => p.Id < 3).Union(db.People.Where(p => p.Id < 2)).Where(p => p.Phone == "t-1")),
+        Right("indexed after Concat of entities", [1, 1], db => db.People.Concat(db.People).Where(p => p.Phone == "t-1")),
+        Right("indexed after Concat of projections", [1], db => db.People.Select(p => new { p.Id, p.Phone }).Concat(db.People.Where(p => p.Id > 9).Select(p => new { p.Id, p.Phone })).Where(x => x.Phone == "t-1").Select(x => x.Id)),
+        Right("indexed through a reference", [1, 2], db => db.People.Where(p => p.Team!.Hotline == "t-1")),
+        Right("indexed in a collection's Any", [1, 4], db => db.People.Where(p => p.Orders.Any(o => o.Label == "l-1"))),
+        Right("indexed first of a subquery", [1, 4], db => db.People.Where(p => p.Orders.OrderBy(o => o.Id).Select(o => o.Label).FirstOrDefault() == "l-1")),
+        Right("indexed in a filtered include", ["1:1", "2:0", "3:0", "4:1", "5:0", "6:0"], db => db.People.Include(p => p.Orders.Where(o => o.Label == "l-1")).OrderBy(p => p.Id).AsEnumerable().Select(p => $"{p.Id}:{p.Orders.Count}").ToList()),
+        Right("indexed in a split include with Take", ["1:1", "4:1"], db => db.People.Where(p => p.Phone == "t-1" || p.Phone == "t-4").Include(p => p.Orders.Where(o => o.Label == "l-1").OrderBy(o => o.Id).Take(1)).AsSplitQuery().OrderBy(p => p.Id).AsEnumerable().Select(p => $"{p.Id}:{p.Orders.Count}").ToList()),
+        Right("indexed parameter in a subquery", [1, 4], db => db.People.Where(p => p.Orders.Select(o => o.Label).Contains(db.Given("l-1")))),
+        Right("indexed compiled", [4], db => Compiled.Of(db).ByEmail(db, "Edsger@Example.Org").ToList()),
+        Right("indexed compiled and asynchronous", [5], db => Compiled.Of(db).Async(db, "t-5").GetAwaiter().GetResult()),
+        Right("indexed FromSql", [2], db => db.People.FromSqlRaw(db.Sql("SELECT * FROM \"People\"")).Where(p => p.Phone == "t-2")),
+        Right("indexed on siblings in one table", [1], db => db.Workers.OfType<Driver>().Where(d => d.Badge == "b-1").Select(d => d.Id)),
+        Right("indexed on the other sibling", [2], db => db.Workers.OfType<Cook>().Where(d => d.Badge == "b-1").Select(d => d.Id)),
+        Right("indexed by a cast", [2], db => db.Workers.Where(w => ((Cook)w).Badge == "b-1" && w is Cook).Select(w => w.Id)),
+        OneVersion("indexed join", "Person.Phone", [1, 3], db => db.People.Join(db.Teams, p => p.Phone, t => t.Hotline, (p, t) => p.Id)),
+        OneVersion("indexed column == column", "Person.Phone", [1, 3], db => db.People.Where(p => p.Phone == p.Team!.Hotline)),
+        OneVersion("indexed subquery Contains", "Person.Phone", [1, 3], db => db.People.Where(p => db.Teams.Select(t => t.Hotline).Contains(p.Phone))),
+        Refused("join of other indexes", "Person.Email", "encrypted for different columns", db => db.People.Join(db.Teams, p => p.Email, t => t.Hotline, (p, t) => p.Id)),
+        Refused("indexed <", "Person.Balance", InMemory, db => db.People.Where(p => p.Balance > 1)),
+        Refused("indexed OrderBy", "Person.Phone", InMemory, db => db.People.OrderBy(p => p.Phone)),
+        Refused("indexed GroupBy", "Person.Phone", InMemory, db => db.People.GroupBy(p => p.Phone).Select(g => g.Key)),
+        Refused("indexed Contains of a part", "Person.Phone", InMemory, db => db.People.Where(p => p.Phone.Contains("t"))),
+        Refused("indexed StartsWith without a first part", "Person.Phone", InMemory, db => db.People.Where(p => p.Phone.StartsWith("t"))),
+        Refused("indexed ToLower ==", "Person.Nick", InMemory, db => db.People.Where(p => p.Nick!.ToLower() == "ada")),
+        Refused("indexed coalesce ==", "Person.Email", InMemory, db => db.People.Where(p => (p.Email ?? "x") == "x")),
+
+        // Blind index: parts
+        Right("StartsWith", [1, 2, 5], db => db.People.Where(p => p.Zip.StartsWith("123"))),
+        Right("StartsWith a parameter", [3], db => db.People.Where(p => p.Zip.StartsWith(db.Given("999")))),
+        Right("negated StartsWith", [3, 4, 6], db => db.People.Where(p => !p.Zip.StartsWith("123"))),
+        Right("StartsWith nothing stored", [], db => db.People.Where(p => p.Zip.StartsWith("000"))),
+        Right("EndsWith", [1, 2, 6], db => db.People.Where(p => p.Card.EndsWith("1234"))),
+        Right("EndsWith normalizes", [3], db => db.People.Where(p => p.Card.EndsWith(db.Given("55-55")))),
+        Right("StartsWith in a subquery", [1, 2], db => db.Teams.Where(t => t.People.Any(p => p.Zip.StartsWith("123"))).Select(t => t.Id)),
+        Right("StartsWith after a projection", [3], db => db.People.Select(p => new { p.Id, Z = p.Zip }).Where(x => x.Z.StartsWith("999")).Select(x => x.Id)),
+        Right("StartsWith and ==", [2], db => db.People.Where(p => p.Zip.StartsWith("123") && p.Record == "r-2")),
+        Refused("StartsWith of another length", "Zip", "3", db => db.People.Where(p => p.Zip.StartsWith("12"))),
+        Refused("StartsWith a parameter of another length", "Zip", "3", db => db.People.Where(p => p.Zip.StartsWith(db.Given("12345")))),
+        Refused("StartsWith an empty text", "Zip", "3", db => db.People.Where(p => p.Zip.StartsWith(db.Given("")))),
+        Refused("StartsWith a column", "Person.Zip", InMemory, db => db.People.Where(p => p.Zip.StartsWith(p.Name))),
+        Refused("EndsWith without a last part", "Person.Zip", InMemory, db => db.People.Where(p => p.Zip.EndsWith("345"))),
+        Refused("== with a first part only", "Person.Zip", InMemory, db => db.People.Where(p => p.Zip == "12345")),
+        Refused("StartsWith a character", "Person.Zip", InMemory, db => db.People.Where(p => p.Zip.StartsWith('1'))),
+
+        // Blind index: compound
+        Right("compound", [2], db => db.People.Where(p => p.Last == "TURING" && p.Town == "London")),
+        Right("compound with parameters", [1, 6], db => db.People.Where(p => p.Town == db.Given("London") && p.Last == db.Given("lovelace"))),
+        Right("compound by two Wheres and more", [6], db => db.People.Where(p => p.Last == "Lovelace").Where(p => p.Id > 1 && p.Town == "London")),
+        Right("compound of nothing stored", [], db => db.People.Where(p => p.Last == "Lovelace" && p.Town == "Boston")),
+        Right("compound in Any", [true], db => db.People.Any(p => p.Last == "Liskov" && p.Town == "Boston")),
+        Right("compound in a subquery", [1], db => db.Teams.Where(t => t.People.Any(p => p.Last == "Turing" && p.Town == "London")).Select(t => t.Id)),
+        Right("compound after Take", [2], db => db.People.OrderBy(p => p.Id).Take(3).Where(p => p.Last == "Turing" && p.Town == "London")),
+        Right("compound or another", [2, 4], db => db.People.Where(p => (p.Last == "Turing" && p.Town == "London") || p.Record == "r-4")),
+        Refused("compound with one part", "Person.Last", "together", db => db.People.Where(p => p.Last == "Turing")),
+        Refused("compound by or", "Person.Last", "together", db => db.People.Where(p => p.Last == "Turing" || p.Town == "London")),
+        Refused("compound with !=", "Person.Last", "together", db => db.People.Where(p => p.Last == "Turing" && p.Town != "London")),
+        Refused("compound with null in a compiled query", "Person.Town", "compared with null", db => Compiled.Of(db).ByCompound(db, "Dijkstra", null).ToList()),
+        Right("compound compiled", [1, 6], db => Compiled.Of(db).ByCompound(db, "lovelacE", "London").ToList()),
+        Refused("compound with a null parameter", "Person.Town", "compared with null", db => db.People.Where(p => p.Last == "Dijkstra" && p.Town == db.Given<string?>(null))),
+        Refused("randomized", "Person.Note", "HasBlindIndex()", db => db.People.Where(p => p.Note == "n-1")),
+
+        // Writing
+        Right("ExecuteUpdate by a deterministic column", [1, 2], db => Change(db, () => db.People.Where(p => p.Code == "c-1").ExecuteUpdate(s => s.SetProperty(p => p.Name, "x")), p => p.Name == "x")),
+        Right("ExecuteUpdate of a deterministic column", [1, 2], db => Change(db, () => db.People.Where(p => p.Id < 3).ExecuteUpdate(s => s.SetProperty(p => p.Code, "new")), p => p.Code == "new")),
+        Right("ExecuteUpdate of a deterministic column to a parameter", [4], db => Change(db, () => db.People.Where(p => p.Record == "r-4").ExecuteUpdate(s => s.SetProperty(p => p.Code, db.Given("new"))), p => p.Code == "new")),
+        Right("ExecuteUpdate of an indexed column moves its index", [1, 2], db => Change(db, () => db.People.Where(p => p.Id < 3).ExecuteUpdate(s => s.SetProperty(p => p.Email, "New@example.org")), p => p.Email == "new@example.org")),
+        Right("ExecuteUpdate of an indexed column to a parameter", [4], db => Change(db, () => db.People.Where(p => p.Phone == "t-4").ExecuteUpdate(s => s.SetProperty(p => p.Phone, db.Given("t-0"))), p => p.Phone == "t-0")),
+        Right("ExecuteUpdate of an indexed column leaves nothing behind", [], db => Change(db, () => db.People.Where(p => p.Id == 1).ExecuteUpdate(s => s.SetProperty(p => p.Email, "new@example.org")), p => p.Email == "ada@example.org")),
+        Right("ExecuteUpdate of an indexed column to null", [1, 3], db => Change(db, () => db.People.Where(p => p.Id == 1).ExecuteUpdate(s => s.SetProperty(p => p.Email, (string?)null)), p => p.Email == null)),
+        Right("ExecuteUpdate of an indexed column to a null parameter", [1, 3], db => Change(db, () => db.People.Where(p => p.Id == 1).ExecuteUpdate(s => s.SetProperty(p => p.Email, db.Given<string?>(null))), p => p.Email == db.Given<string?>(null))),
+        Right("ExecuteUpdate of all its indexes", [3], db => Change(db, () => db.People.Where(p => p.Id == 3).ExecuteUpdate(s => s.SetProperty(p => p.Card, "9-8-7-6-5")), p => p.Card == "98765" && p.Card.EndsWith("8765"))),
+        Right("ExecuteUpdate of a whole compound", [5], db => Change(db, () => db.People.Where(p => p.Id == 5).ExecuteUpdate(s => s.SetProperty(p => p.Last, "L").SetProperty(p => p.Town, db.Given("T"))), p => p.Last == "l" && p.Town == "T")),
+        Refused("ExecuteUpdate of a part of a compound", "Person.Town", "same call", db => db.People.ExecuteUpdate(s => s.SetProperty(p => p.Last, "L"))),
+        Refused("ExecuteUpdate from another column", "Person.Code", "to a value only", db => db.People.ExecuteUpdate(s => s.SetProperty(p => p.Code, p => p.Name))),
+        Refused("ExecuteUpdate of a plain column from a deterministic one", "Person.Code", "Read it and write it", db => db.People.ExecuteUpdate(s => s.SetProperty(p => p.Name, p => p.Code))),
+        Right("ExecuteDelete by a deterministic column", [1, 2, 3, 5, 6], db => Change(db, () => db.People.Where(p => p.Record == "r-4").ExecuteDelete(), p => p.Id > 0)),
+        Right("ExecuteDelete by an indexed column", [1, 2, 4, 5, 6], db => Change(db, () => db.People.Where(p => p.Phone == db.Given("t-9")).ExecuteDelete(), p => p.Id > 0)),
+        Right("ExecuteDelete by a list", [2, 3, 5, 6], db => Change(db, () => db.People.Where(p => Records.Contains(p.Record)).ExecuteDelete(), p => p.Id > 0)),
+    ];
+
+    // Reached through a captured variable, so EF Core makes it a parameter instead of a constant.
+    private static T Given<T>(this RegistryContext db, T value) => db.Model is null ? default! : value;
+
+    private static IQueryable<Person> Twice(RegistryContext db, string value) => db.People.Where(p => p.Code == value && p.Record == value);
+
+    private static IQueryable<Person> AlsoPlain(RegistryContext db, string value) => db.People.Where(p => p.Name == value && p.Code != value);
+
+    // Changes rows in a transaction, looks, and takes it back.
+    private static List<int> Change(RegistryContext db, Func<int> change, System.Linq.Expressions.Expression<Func<Person, bool>> look)
+    {
+        using var transaction = db.Database.BeginTransaction();
+        db.Orders.ExecuteDelete();
+        change();
+        return [.. db.People.Where(look).Select(p => p.Id).OrderBy(id => id)];
+    }
+
+    private static SearchForm Right(string label, object[] answer, Func<RegistryContext, object?> query) => new(label, query, answer);
+
+    private static SearchForm OneVersion(string label, string property, object[] answer, Func<RegistryContext, object?> query)
+        => new(label, query, answer, property, "two key versions", OneVersionOnly: true);
+
+    private static SearchForm Refused(string label, string property, string hint, Func<RegistryContext, object?> query)
+        => new(label, query, null, property, hint);
+}
+
+/// <summary>Queries compiled once for a model, before anything rotates.</summary>
+internal sealed class Compiled
+{
+    private static readonly System.Runtime.CompilerServices.ConditionalWeakTable<Microsoft.EntityFrameworkCore.Metadata.IModel, Compiled> ByModel = [];
+
+    public Func<RegistryContext, string, IEnumerable<int>> ByRecord { get; }
+        = EF.CompileQuery((RegistryContext db, string record) => db.People.Where(p => p.Record == record).Select(p => p.Id));
+
+    public Func<RegistryContext, string, IEnumerable<int>> ByEmail { get; }
+        = EF.CompileQuery((RegistryContext db, string email) => db.People.Where(p => p.Email == email).OrderBy(p => p.Id).Select(p => p.Id));
+
+    public Func<RegistryContext, IEnumerable<int>> ByConstant { get; }
+        = EF.CompileQuery((RegistryContext db) => db.People.Where(p => p.Code == "c-1").OrderBy(p => p.Id).Select(p => p.Id));
+
+    public Func<RegistryContext, string[], IEnumerable<int>> ByList { get; }
+        = EF.CompileQuery((RegistryContext db, string[] codes) => db.People.Where(p => codes.Contains(p.Code)).OrderBy(p => p.Id).Select(p => p.Id));
+
+    public Func<RegistryContext, string, Task<Person?>> Async { get; }
+        = EF.CompileAsyncQuery((RegistryContext db, string phone) => db.People.SingleOrDefault(p => p.Phone == phone));
+
+    public Func<RegistryContext, string, string?, IEnumerable<int>> ByCompound { get; }
+        = EF.CompileQuery((RegistryContext db, string last, string? town) => db.People.Where(p => p.Last == last && p.Town == town).OrderBy(p => p.Id).Select(p => p.Id));
+
+    public static Compiled Of(RegistryContext db) => ByModel.GetValue(db.Model, _ => new Compiled());
+}

@@ -1,0 +1,80 @@
+using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
+using Xunit;
+
+namespace EfEnvelope.Specification;
+
+/// <summary>
+/// Every form of <see cref="SearchForms" /> gives the right rows, or is refused with the property's name and a way out: with one live version, with
+/// two, and with rows under both.
+/// </summary>
+public abstract class SearchSpecification(SearchFixture fixture) : EnvelopeSpecification(fixture.CreateDatabase(), TestKms.Shared)
+{
+    public static MatrixTheoryData<SearchState, string> Cells => new(Enum.GetValues<SearchState>(), SearchForms.All.Select(f => f.Label));
+
+    /// <summary>Gets the forms that a provider's EF Core does not translate, and what it says.</summary>
+    protected virtual IReadOnlyDictionary<string, string> UntranslatableHere { get; } = new Dictionary<string, string>();
+
+    // The fixture makes and drops the databases, once for all tests.
+    public override ValueTask InitializeAsync() => fixture.EnsureCreatedAsync();
+
+    public override ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cells))]
+    public void A_query_gives_the_right_rows_or_is_refused(SearchState state, string label)
+    {
+        Assert.SkipUnless(fixture.States.Contains(state), "The one database of this provider is in another state.");
+        var form = SearchForms.All.Single(f => f.Label == label);
+        var recorder = new CommandRecorder();
+        using var db = fixture.Open(state, b => b.AddInterceptors(recorder));
+        if (form.Answer is null || (form.OneVersionOnly && state != SearchState.OneVersion) || UntranslatableHere.ContainsKey(label))
+        {
+            AssertRefused(form, () => Run(form.Query(db)));
+            return;
+        }
+
+        Assert.Equal(form.Answer, Run(form.Query(db)));
+        Assert.All(recorder.Sent.SelectMany(s => s).OfType<string>(), sent => Assert.DoesNotContain(sent, EncryptedTexts));
+    }
+
+    [Fact]
+    public void Every_form_has_a_label_of_its_own()
+    {
+        Assert.Equal(SearchForms.All.Count, SearchForms.All.Select(f => f.Label).Distinct().Count());
+        Assert.True(SearchForms.All.Count >= 120);
+    }
+
+    protected void AssertRefused(SearchForm form, Action run)
+    {
+        var e = Assert.ThrowsAny<Exception>(run);
+        if (UntranslatableHere.TryGetValue(form.Label, out var message))
+        {
+            Assert.Contains(message, Assert.IsType<InvalidOperationException>(e).Message);
+            return;
+        }
+
+        Assert.True(e is EnvelopeConfigurationException, $"Not refused as it should be: {e}");
+        Assert.Contains(form.Property!, e.Message);
+        Assert.Contains(form.Hint!, e.Message);
+    }
+
+    // What no command may send in clear text. 'c-1' is a plain name, too.
+    private static readonly HashSet<string> EncryptedTexts = ["r-1", "r-2", "r-4", "c-4", "t-1", "t-2", "t-5", "k-1", "l-1", "s-1", "ada@example.org", "TURING", "London"];
+
+    /// <summary>Runs a query and gives its rows: numbers of people in order, other values as they come.</summary>
+    protected static object[] Run(object? result)
+        => result switch
+        {
+            null => [],
+            Person person => [person.Id],
+            IQueryable<Person> people => [.. people.AsEnumerable().Select(p => p.Id).Order().Cast<object>()],
+            IQueryable<int> numbers => [.. numbers.AsEnumerable().Order().Cast<object>()],
+            System.Collections.IEnumerable rows and not string => [.. rows.Cast<object>()],
+            _ => [result],
+        };
+}
