@@ -226,6 +226,12 @@ internal static class EnvelopeMessages
     public static string InternalServiceProvider()
         => "This context has an internal service provider of its own ('UseInternalServiceProvider'), which does not know EfEnvelope, so nothing would be encrypted. Remove 'UseInternalServiceProvider'.";
 
+    public static string NotAnEncryptedProperty(string property)
+        => $"'{property}' is no encrypted property of this context. Name one by a simple expression, such as 'p => p.Ssn'.";
+
+    public static string StoredOtherwise(string property, string kind)
+        => $"'{property}' is stored as {kind}, but what was given is neither that nor null. Give what its own column holds.";
+
     public static string NotConfigured()
         => "This context does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.";
 }

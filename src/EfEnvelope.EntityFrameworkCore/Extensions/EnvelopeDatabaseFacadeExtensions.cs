@@ -64,7 +64,7 @@ public static class EnvelopeDatabaseFacadeExtensions
         return snapshot.Keys;
     }
 
-    private static EnvelopeSession GetSession(DatabaseFacade database)
+    internal static EnvelopeSession GetSession(DatabaseFacade database)
     {
         GetConfiguration(database);
         return database.GetService<EnvelopeSession>();

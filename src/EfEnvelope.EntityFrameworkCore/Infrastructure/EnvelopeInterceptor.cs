@@ -131,19 +131,8 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         session.CheckModel();
         if (MustForget(command, eventData))
             session.ForgetRings();
-        if (PendingParameters.Find(command) is { } pending)
-        {
-            var ring = pending.Writes
-                ? SyncBridge.Run(() => session.LoadWritingRingAsync(synchronous: true, CancellationToken.None))
-                : session.LoadRing(RingUse.Search);
-            if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
-                SyncBridge.Run(() => ReserveAsync(ring.Primary, missing, synchronous: true, CancellationToken.None));
-            pending.Seal(ring);
-        }
-        else if (reads && session.ReadsEnvelopes)
-        {
+        if (!ParameterSealer.Seal(session, command) && reads && session.ReadsEnvelopes)
             session.LoadRing(RingUse.Read);
-        }
     }
 
     private async ValueTask PrepareAsync(DbCommand command, CommandEventData eventData, bool reads, CancellationToken cancellationToken)
@@ -151,51 +140,8 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         session.CheckModel();
         if (MustForget(command, eventData))
             session.ForgetRings();
-        if (PendingParameters.Find(command) is { } pending)
-        {
-            var ring = pending.Writes
-                ? await session.LoadWritingRingAsync(synchronous: false, cancellationToken).ConfigureAwait(false)
-                : await session.LoadRingAsync(RingUse.Search, cancellationToken).ConfigureAwait(false);
-            if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
-                await ReserveAsync(ring.Primary, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
-            pending.Seal(ring);
-        }
-        else if (reads && session.ReadsEnvelopes)
-        {
+        if (!await ParameterSealer.SealAsync(session, command, cancellationToken).ConfigureAwait(false) && reads && session.ReadsEnvelopes)
             await session.LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    // Takes what the budgets in memory allow; returns the columns that need more from the key store.
-    private static List<(FieldContext Field, int Count)> TakeBudgets(KeyRing ring, PendingParameters pending)
-    {
-        // Most commands write few columns: count in a small list instead of a dictionary.
-        var counts = new List<(FieldContext Field, int Count)>();
-        foreach (var field in pending.BudgetFields)
-        {
-            var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
-            if (at < 0)
-                counts.Add((field, 1));
-            else
-                counts[at] = (field, counts[at].Count + 1);
-        }
-
-        if (counts.Count > 0)
-        {
-            var key = ring.Primary;
-            counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
-        }
-
-        return counts;
-    }
-
-    private async ValueTask ReserveAsync(
-        DataKey key, List<(FieldContext Field, int Count)> missing, bool synchronous, CancellationToken cancellationToken)
-    {
-        var connection = session.ConnectStore();
-        var slot = session.FindSlot(connection);
-        foreach (var (field, count) in missing)
-            await slot.TakeBudgetAsync(new EfKeyStore(connection, synchronous), key, field.GetBudget(key), count, cancellationToken).ConfigureAwait(false);
     }
 
     // A database that was dropped and made anew has none of the keys that this process may still hold.

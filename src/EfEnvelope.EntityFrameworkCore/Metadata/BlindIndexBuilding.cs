@@ -107,7 +107,7 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         property.SetMaxLength(context.StoredLength);
 
         // Named after the column, not the property: types that share a column share its index.
-        property.SetColumnName(definition.Name ?? string.Join('_', sources.Select(s => s.Property.GetColumnName())) + definition.Suffix);
+        property.SetColumnName(definition.Name ?? string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix);
         var isUnique = MoveIndexes(type, definition, property) | definition.IsUnique;
         if (!property.GetContainingIndexes().Any(i => i.Properties[0] == property))
             type.AddIndex([property]).IsUnique = definition.IsUnique;

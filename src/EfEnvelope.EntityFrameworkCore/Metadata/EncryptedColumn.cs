@@ -33,6 +33,8 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public required IReadOnlyList<(StoreObjectIdentifier Table, string Column)> Columns { get; init; }
 
+    public string ColumnName => Columns.Count > 0 ? Columns[0].Column : property.GetColumnName();
+
     public static EncryptedColumn? Create(IMutableProperty property, EncryptedAttribute mark, List<string> faults)
     {
         var name = EnvelopeRules.NameOf(property);

@@ -1,0 +1,16 @@
+using System.Data.Common;
+
+namespace EfEnvelope.EntityFrameworkCore;
+
+/// <summary>What raw SQL stores for one value of an encrypted property.</summary>
+/// <param name="Value">What the property's own column stores.</param>
+/// <param name="BlindIndexes">
+/// What its blind indexes store, by the names of their columns. The database refuses a row whose value has no hash. Compound blind indexes are not
+/// among them: they need the values of several properties.
+/// </param>
+public sealed record EncryptedParameters(DbParameter Value, IReadOnlyDictionary<string, DbParameter> BlindIndexes);
+
+/// <summary>What raw SQL looks for to find one value of an encrypted property.</summary>
+/// <param name="Column">The column to compare: the property's own, or that of its blind index.</param>
+/// <param name="Values">All that rows with the value may hold there, at most one for each live key version: <c>WHERE column IN (…, …)</c>.</param>
+public sealed record EncryptedSearchParameters(string Column, IReadOnlyList<DbParameter> Values);

@@ -1,0 +1,72 @@
+using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
+
+namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
+
+/// <summary>Seals the parameters of a command: awaits the keys, takes from the budgets, and turns plaintexts into bytes.</summary>
+internal static class ParameterSealer
+{
+    /// <summary>Seals synchronously.</summary>
+    /// <returns>Whether there was something to seal.</returns>
+    public static bool Seal(EnvelopeSession session, DbCommand command)
+    {
+        if (PendingParameters.Find(command) is not { } pending)
+            return false;
+        var ring = pending.Writes
+            ? SyncBridge.Run(() => session.LoadWritingRingAsync(synchronous: true, CancellationToken.None))
+            : session.LoadRing(RingUse.Search);
+        if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
+            SyncBridge.Run(() => ReserveAsync(session, ring.Primary, missing, synchronous: true, CancellationToken.None));
+        pending.Seal(ring);
+        return true;
+    }
+
+    /// <summary>Seals without ever blocking.</summary>
+    /// <returns>Whether there was something to seal.</returns>
+    public static async ValueTask<bool> SealAsync(EnvelopeSession session, DbCommand command, CancellationToken cancellationToken)
+    {
+        if (PendingParameters.Find(command) is not { } pending)
+            return false;
+        var ring = pending.Writes
+            ? await session.LoadWritingRingAsync(synchronous: false, cancellationToken).ConfigureAwait(false)
+            : await session.LoadRingAsync(RingUse.Search, cancellationToken).ConfigureAwait(false);
+        if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
+            await ReserveAsync(session, ring.Primary, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+        pending.Seal(ring);
+        return true;
+    }
+
+    // Takes what the budgets in memory allow; returns the columns that need more from the key store.
+    private static List<(FieldContext Field, int Count)> TakeBudgets(KeyRing ring, PendingParameters pending)
+    {
+        // Most commands write few columns: count in a small list instead of a dictionary.
+        var counts = new List<(FieldContext Field, int Count)>();
+        foreach (var field in pending.BudgetFields)
+        {
+            var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
+            if (at < 0)
+                counts.Add((field, 1));
+            else
+                counts[at] = (field, counts[at].Count + 1);
+        }
+
+        if (counts.Count > 0)
+        {
+            var key = ring.Primary;
+            counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
+        }
+
+        return counts;
+    }
+
+    private static async ValueTask ReserveAsync(
+        EnvelopeSession session, DataKey key, List<(FieldContext Field, int Count)> missing, bool synchronous, CancellationToken cancellationToken)
+    {
+        var connection = session.ConnectStore();
+        var slot = session.FindSlot(connection);
+        foreach (var (field, count) in missing)
+            await slot.TakeBudgetAsync(new EfKeyStore(connection, synchronous), key, field.GetBudget(key), count, cancellationToken).ConfigureAwait(false);
+    }
+}
