@@ -38,7 +38,7 @@ public static class EnvelopeRawSqlExtensions
         foreach (var index in indexes)
             mappings.Add((ColumnOf(index.Property), MappingOf(index.Property).ForParameter(EnvelopeConverters.ForIndex(encrypted.Converter, index, index.WriteRole, searches: false))));
         var parameters = await CreateAsync(session, mappings, value, cancellationToken).ConfigureAwait(false);
-        return new EncryptedParameters(parameters[0], indexes.Select((index, i) => (index, i)).ToDictionary(p => p.ColumnOf(index.Property), p => parameters[p.i + 1]));
+        return new EncryptedParameters(parameters[0], indexes.Select((index, i) => (index, i)).ToDictionary(p => ColumnOf(p.index.Property), p => parameters[p.i + 1]));
     }
 
     /// <summary>Encrypts a value for a comparison: deterministic properties and those with a blind index over the whole value.</summary>
