@@ -171,6 +171,33 @@ public abstract class IdentitySpecification(TestDatabase database) : EnvelopeSpe
         Assert.Equal([1u, 2u], await ReadVersionsAsync("NormalizedEmail" + suffix));
     }
 
+    [Theory]
+    [MemberData(nameof(Styles))]
+    public async Task Names_that_move_on_in_one_save_are_written_in_an_order_that_stays_unique(AccountStyle style)
+    {
+        await CreateAsync(style);
+        await AddAsync("first", "first@example.org");
+        await AddAsync("second", "second@example.org");
+        await AddAsync("third", "third@example.org");
+        await UseScopeAsync(async services =>
+        {
+            var db = services.GetRequiredService<AccountsContext>();
+            var users = await db.Users.ToListAsync();
+            IdentityUser Find(string name) => users.Single(u => u.UserName == name);
+            var (first, second, third) = (Find("first"), Find("second"), Find("third"));
+            first.NormalizedUserName = "SECOND";
+            second.NormalizedUserName = "THIRD";
+            third.NormalizedUserName = "FOURTH";
+            await db.SaveChangesAsync();
+        });
+        await UseAsync(async users =>
+        {
+            Assert.Equal("first", (await users.FindByNameAsync("second"))!.UserName);
+            Assert.Equal("second", (await users.FindByNameAsync("third"))!.UserName);
+            Assert.Equal("third", (await users.FindByNameAsync("fourth"))!.UserName);
+        });
+    }
+
     // All that happens to an account in its life, each step as a request of its own.
     private async Task RunAccountAsync(string phase)
     {
