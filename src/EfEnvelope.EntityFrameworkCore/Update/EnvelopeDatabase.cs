@@ -40,10 +40,13 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         var model = EnvelopeModel.Of(entries[0].EntityType.Model);
         foreach (var entry in entries)
         {
-            if (entry.EntityState is not (EntityState.Added or EntityState.Modified))
-                continue;
             foreach (var index in model.FindIndexes(entry.EntityType))
-                Set(entry, index);
+            {
+                if (entry.EntityState is EntityState.Added or EntityState.Modified)
+                    Set(entry, index);
+                if (index.Definition.IsUnique && entry.EntityState is (EntityState.Modified or EntityState.Deleted))
+                    SetOriginal(entry, index);
+            }
         }
     }
 
@@ -71,5 +74,20 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         property.CurrentValue = isNull ? null : new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
         if (entry.EntityState == EntityState.Modified)
             property.IsModified = true;
+    }
+
+    // EF Core orders commands so that a unique value is given up before another row takes it: it can tell only if what is given up and what is taken
+    // are of one kind, and what was read is a hash.
+    private static void SetOriginal(IUpdateEntry entry, BlindIndex index)
+    {
+        var values = new object[index.Sources.Count];
+        for (var i = 0; i < values.Length; i++)
+        {
+            if (entry.GetOriginalValue(index.Sources[i].Property) is not { } value)
+                return;
+            values[i] = value;
+        }
+
+        entry.ToEntityEntry().Property(index.Property.Name).OriginalValue = new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
     }
 }
