@@ -40,10 +40,13 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         var model = EnvelopeModel.Of(entries[0].EntityType.Model);
         foreach (var entry in entries)
         {
-            if (entry.EntityState is not (EntityState.Added or EntityState.Modified))
-                continue;
             foreach (var index in model.FindIndexes(entry.EntityType))
-                Set(entry, index);
+            {
+                if (entry.EntityState is EntityState.Added or EntityState.Modified)
+                    Set(entry, index);
+                else if (entry.EntityState == EntityState.Deleted)
+                    SetOriginal(entry, index);
+            }
         }
     }
 
@@ -67,9 +70,24 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
             && index.Sources.All(s => entry.GetOriginalValue(s.Property) is not null))
             throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundNotLoaded(index.Name, index.Sources.Select(s => s.Name)));
 
+        SetOriginal(entry, index);
         var property = entry.ToEntityEntry().Property(index.Property.Name);
         property.CurrentValue = isNull ? null : new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
         if (entry.EntityState == EntityState.Modified)
             property.IsModified = true;
+    }
+
+    // EF Core lets one row give a unique value up before another takes it, if it can see that both are equal. Stored bytes it cannot compare with a hash
+    // that is yet to be computed.
+    private static void SetOriginal(IUpdateEntry entry, BlindIndex index)
+    {
+        if (!index.Definition.IsUnique
+            || entry.EntityState == EntityState.Added
+            || !entry.CanHaveOriginalValue(index.Property)
+            || index.Sources.Any(s => !entry.CanHaveOriginalValue(s.Property)))
+            return;
+        var values = index.Sources.Select(s => entry.GetOriginalValue(s.Property)).ToArray();
+        entry.ToEntityEntry().Property(index.Property.Name).OriginalValue
+            = values.Any(v => v is null) ? null : new BlindIndexEnvelope(index, values!, index.WriteRole, searches: false);
     }
 }
