@@ -17,6 +17,9 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
     private readonly Func<SecretContext, int, Task<Secret?>> _find = EF.CompileAsyncQuery(
         (SecretContext context, int id) => context.Secrets.FirstOrDefault(s => s.Id == id));
 
+    private readonly Func<SecretContext, string, Task<int>> _count = EF.CompileAsyncQuery(
+        (SecretContext context, string code) => context.Secrets.Count(s => s.Code == code && s.Email == code));
+
     // A KMS client that never saw this database: its cache of keys is cold, its calls wait until they are let go.
     private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private FileKms? _kms;
@@ -29,7 +32,7 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
         await using (var context = new SecretContext(Cold(new FileKms(_file))))
         {
             await context.Database.EnsureCreatedAsync();
-            context.AddRange(new Secret { Text = "one" }, new Secret { Text = "two" });
+            context.AddRange(new Secret { Text = "one", Code = "one", Email = "one" }, new Secret { Text = "two", Code = "two", Email = "two" });
             await context.SaveChangesAsync();
         }
 
@@ -47,7 +50,9 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
     [
         "insert", "update", "delete", "ToListAsync", "projection", "FindAsync", "await foreach", "ExecuteUpdateAsync", "ExecuteUpdateAsync, open",
         "compiled query, closed", "compiled query, open", "first read in a transaction", "first write in a transaction", "split query",
-        "LoadEnvelopeKeysAsync", "ReloadAsync", "FromSql",
+        "LoadEnvelopeKeysAsync", "ReloadAsync", "FromSql", "equality", "equality, open", "equality by blind index", "equality by blind index, open", "list",
+        "list by blind index", "equality in a transaction", "compiled equality, closed", "compiled equality, open", "columns", "ExecuteUpdateAsync by equality",
+        "ExecuteUpdateAsync of what is indexed", "ExecuteUpdateAsync of what is indexed, open", "ExecuteDeleteAsync by equality",
     ];
 
     [Theory]
@@ -163,6 +168,8 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
 
     private async Task RunAsync(SecretContext context, string path)
     {
+        var two = "two";
+        string?[] both = ["one", "two"];
         switch (path)
         {
             case "insert":
@@ -232,6 +239,50 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
                 var sql = $"SELECT * FROM {Database.Quote("Secrets")}";
                 Assert.Equal(2, (await context.Secrets.FromSqlRaw(sql).ToListAsync()).Count);
                 break;
+            case "equality, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "equality";
+            case "equality":
+                Assert.Equal(2, await context.Secrets.Where(s => s.Code == two).Select(s => s.Id).SingleAsync());
+                break;
+            case "equality by blind index, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "equality by blind index";
+            case "equality by blind index":
+                Assert.Equal(2, await context.Secrets.Where(s => s.Email == two).Select(s => s.Id).SingleAsync());
+                break;
+            case "list":
+                Assert.Equal(2, await context.Secrets.CountAsync(s => both.Contains(s.Code)));
+                break;
+            case "list by blind index":
+                Assert.Equal(2, await context.Secrets.CountAsync(s => both.Contains(s.Email)));
+                break;
+            case "equality in a transaction":
+                await using (await context.Database.BeginTransactionAsync())
+                    Assert.True(await context.Secrets.AnyAsync(s => s.Code == two && s.Email == two));
+                break;
+            case "compiled equality, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "compiled equality, closed";
+            case "compiled equality, closed":
+                Assert.Equal(1, await _count(context, two));
+                break;
+            case "columns":
+                Assert.Equal(2, await context.Secrets.Join(context.Secrets, s => s.Code, s => s.Code, (s, _) => s.Id).CountAsync());
+                break;
+            case "ExecuteUpdateAsync by equality":
+                Assert.Equal(1, await context.Secrets.Where(s => s.Email == two).ExecuteUpdateAsync(set => set.SetProperty(s => s.Text, "changed")));
+                break;
+            case "ExecuteUpdateAsync of what is indexed, open":
+                await context.Database.OpenConnectionAsync();
+                goto case "ExecuteUpdateAsync of what is indexed";
+            case "ExecuteUpdateAsync of what is indexed":
+                Assert.Equal(2, await context.Secrets.ExecuteUpdateAsync(set => set.SetProperty(s => s.Email, "all").SetProperty(s => s.Code, "all")));
+                Assert.Equal(2, await context.Secrets.CountAsync(s => s.Email == "all" && s.Code == "all"));
+                break;
+            case "ExecuteDeleteAsync by equality":
+                Assert.Equal(1, await context.Secrets.Where(s => s.Code == two).ExecuteDeleteAsync());
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(path));
         }
@@ -279,6 +330,12 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
 
         [Encrypted]
         public required string Text { get; set; }
+
+        [Encrypted(EncryptionMode.Deterministic)]
+        public string? Code { get; set; }
+
+        [Encrypted, BlindIndex]
+        public string? Email { get; set; }
 
         public List<Detail> Details { get; } = [];
     }

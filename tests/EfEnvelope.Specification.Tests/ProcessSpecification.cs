@@ -81,7 +81,7 @@ public abstract class ProcessSpecification(TestDatabase database) : EnvelopeSpec
     [Fact]
     public async Task Key_of_a_process_that_died_before_proving_it_is_proved_by_the_next_one()
     {
-        using var dead = await StartAsync("dead", 1, stall: true);
+        using var dead = await StartAsync("dead", 1, mode: "stall");
         dead.Go();
         await dead.ReadUntilAsync("stalled");
         await dead.KillAsync();
@@ -96,12 +96,34 @@ public abstract class ProcessSpecification(TestDatabase database) : EnvelopeSpec
         Assert.Equal([1], await StoredVersionsAsync());
     }
 
-    private async Task<WriterProcess> StartAsync(string writer, int count, int rotateAt = -1, bool stall = false)
+    [Fact]
+    public async Task Two_processes_that_claim_the_same_unique_values_across_a_search_rotation_get_each_once_and_miss_no_row()
+    {
+        const int Count = 120;
+        using var first = await StartAsync("first", Count, rotateAt: 20, mode: "claim");
+        using var second = await StartAsync("second", Count, mode: "claim");
+        first.Go();
+        second.Go();
+        await Task.WhenAll(first.ReadUntilAsync("done"), second.ReadUntilAsync("done"));
+
+        await using var context = CreateCold();
+        var claims = await context.Claims.ToListAsync();
+        var expected = Enumerable.Range(0, Count).Select(number => $"name {number}").Order(StringComparer.Ordinal);
+        Assert.Equal(expected, claims.Select(c => c.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(expected, claims.Select(c => c.Alias).Order(StringComparer.Ordinal));
+        Assert.Equal(Count, await context.Claims.CountAsync(c => c.Tag != "nobody" && c.Email != "nobody"));
+        Assert.Equal([1, 2], (await VersionsAsync("Claims", "Tag")).Order());
+        Assert.Equal([1, 2], (await VersionsAsync("Claims", "Email_BlindIndex")).Order());
+        Assert.Equal([1], await VersionsAsync("Claims", "Name"));
+        Assert.Equal([1], await VersionsAsync("Claims", "Alias_BlindIndex"));
+    }
+
+    private async Task<WriterProcess> StartAsync(string writer, int count, int rotateAt = -1, string? mode = null)
     {
         await using var context = CreateCold();
         await using var connection = Database.CreateConnection();
         return await WriterProcess.StartAsync(
-            context.Database.ProviderName!, connection.ConnectionString, _kmsFile, writer, count, rotateAt, stall);
+            context.Database.ProviderName!, connection.ConnectionString, _kmsFile, writer, count, rotateAt, mode);
     }
 
     private async Task AssertAllOpenAsync(int? count)
@@ -113,8 +135,10 @@ public abstract class ProcessSpecification(TestDatabase database) : EnvelopeSpec
         Assert.All(rows, r => Assert.Equal(WrittenRow.SecretOf(r.Writer, r.Number), r.Secret));
     }
 
-    private async Task<HashSet<int>> VersionsInUseAsync()
-        => (await Database.QueryAsync($"SELECT {Database.Quote("Secret")} FROM {Database.Quote("Rows")}"))
+    private Task<HashSet<int>> VersionsInUseAsync() => VersionsAsync("Rows", "Secret");
+
+    private async Task<HashSet<int>> VersionsAsync(string table, string column)
+        => (await Database.QueryAsync($"SELECT {Database.Quote(column)} FROM {Database.Quote(table)}"))
             .Select(bytes => EnvelopeHeader.TryRead((byte[])bytes!, out var header) ? (int)header.KeyNumber : -1).ToHashSet();
 
     private async Task<List<int>> StoredVersionsAsync()

@@ -41,6 +41,8 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
     public async ValueTask<KeyVersion> AddVersionAsync(
         IKeyStore store, KeyScope scope, KeyStoreSnapshot snapshot, TimeSpan activationDelay, bool searches, CancellationToken cancellationToken)
     {
+        RequireRoom(scope, snapshot, searches);
+
         // A version without its time was left by a process that died before proving it: prove it now instead of making one more.
         var last = snapshot.Keys.Count == 0 ? null : snapshot.Keys[^1];
         var version = last is { EncryptsFrom: null, Status: KeyVersionStatus.Enabled } ? last.Version : NextVersion(scope, last);
@@ -51,7 +53,8 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         var readBack = snapshot.Keys.FirstOrDefault(k => k.Version == version)
             ?? throw new KeyUnavailableException(Messages.NewVersionNotReadBack(version));
         if (readBack.EncryptsFrom is not null)
-            return searches && readBack.SearchesFrom is null ? throw new KeyUnavailableException(Messages.RotatedMeanwhile(version)) : version;
+            return Accept(readBack, searches);
+        RequireRoom(scope, snapshot, searches);
         try
         {
             var proved = await UnwrapAsync(readBack, previous: null, cancellationToken).ConfigureAwait(false);
@@ -61,7 +64,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         {
             // Left unproved by somebody else, and no good: it encrypted nothing, so it is put aside instead of blocking every rotation.
             if (!await store.TryUpdateAsync(readBack with { Status = KeyVersionStatus.Disabled }, cancellationToken).ConfigureAwait(false))
-                return version;
+                return await AcceptOtherAsync(store, scope, version, activationDelay, searches, cancellationToken).ConfigureAwait(false);
             logger.KeyVersionDiscarded(version.ToString());
             snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
             return await AddVersionAsync(store, scope, snapshot, activationDelay, searches, cancellationToken).ConfigureAwait(false);
@@ -70,11 +73,33 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         var encryptsFrom = snapshot.StoreTime + activationDelay;
         var searchesFrom = searches || !snapshot.Keys.Any(KeyRing.IsSearched) ? encryptsFrom : (DateTimeOffset?)null;
         if (!await store.TryUpdateAsync(readBack with { EncryptsFrom = encryptsFrom, SearchesFrom = searchesFrom }, cancellationToken).ConfigureAwait(false))
-            return version;
+            return await AcceptOtherAsync(store, scope, version, activationDelay, searches, cancellationToken).ConfigureAwait(false);
         if (snapshot.Keys.LastOrDefault(k => k.Version.Number < version.Number && k.EncryptsUntil is null) is { } former)
             await store.TryUpdateAsync(former with { EncryptsUntil = encryptsFrom + options.RefreshInterval }, cancellationToken).ConfigureAwait(false);
         logger.KeyVersionAdded(version.ToString(), encryptsFrom);
         return version;
+    }
+
+    private static void RequireRoom(KeyScope scope, KeyStoreSnapshot snapshot, bool searches)
+    {
+        if (searches && snapshot.Keys.Count(KeyRing.IsSearched) >= KeyRing.MaxSearchVersions)
+            throw new EnvelopeConfigurationException(Messages.SearchStillRotating(scope, KeyRing.MaxSearchVersions));
+    }
+
+    // Another process proved the version first. It will do, unless it does not search and was asked to.
+    private static KeyVersion Accept(StoredKey other, bool searches)
+        => searches && other.SearchesFrom is null ? throw new KeyUnavailableException(Messages.RotatedMeanwhile(other.Version)) : other.Version;
+
+    // Another process changed the version after it was read: it proved it, or put it aside and perhaps made one more.
+    private async ValueTask<KeyVersion> AcceptOtherAsync(
+        IKeyStore store, KeyScope scope, KeyVersion version, TimeSpan activationDelay, bool searches, CancellationToken cancellationToken)
+    {
+        var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+        return snapshot.Keys.Count > 0
+            && snapshot.Keys[^1] is { EncryptsFrom: not null, Status: KeyVersionStatus.Enabled } newest
+            && newest.Version.Number >= version.Number
+                ? Accept(newest, searches)
+                : await AddVersionAsync(store, scope, snapshot, activationDelay, searches, cancellationToken).ConfigureAwait(false);
     }
 
     private static KeyVersion NextVersion(KeyScope scope, StoredKey? last)

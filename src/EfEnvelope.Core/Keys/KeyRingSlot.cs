@@ -83,8 +83,6 @@ internal sealed class KeyRingSlot(
             if (state.Ring.Keys.Count > 0)
                 _ = state.Ring.Primary;
             var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
-            if (searches && snapshot.Keys.Count(KeyRing.IsSearched) >= KeyRing.MaxSearchVersions)
-                throw new EnvelopeConfigurationException(Messages.SearchStillRotating(scope, KeyRing.MaxSearchVersions));
             var version = await loader.AddVersionAsync(store, scope, snapshot, activationDelay, searches, cancellationToken).ConfigureAwait(false);
             await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);
             return version;

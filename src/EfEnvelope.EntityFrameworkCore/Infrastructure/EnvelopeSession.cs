@@ -76,9 +76,9 @@ internal sealed class EnvelopeSession : IResettableService
     }
 
     /// <summary>
-    /// Loads the ring and proves that the versions it writes under are stored where this context writes: once per transaction, and outside of one every time,
-    /// because the database may be another one by now, or the key may have been rolled back. A ring whose versions are not there is read anew from the key
-    /// store, which puts a lost version back, or brings the versions of another database.
+    /// Loads the ring and proves that the versions it writes under are stored and enabled where this context writes: once per transaction, and outside of one
+    /// every time, because the database may be another one by now, or the key may have been rolled back or retired. A ring whose versions are not there is
+    /// read anew from the key store, which puts a lost version back, or brings the versions of another database.
     /// </summary>
     public async ValueTask<KeyRing> LoadWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
     {
@@ -88,7 +88,7 @@ internal sealed class EnvelopeSession : IResettableService
         var transaction = Context.Database.CurrentTransaction;
         if ((transaction is null || _proved != (ring, transaction))
             && ring.FindWriting() is { Count: > 0 } writing
-            && !await KeyProof.AreStoredAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false))
+            && !await KeyProof.AreEnabledAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false))
             ring = await FindSlot(connection).ReloadAsync(store, cancellationToken).ConfigureAwait(false);
         _ring = ring;
         _proved = transaction is null ? null : (ring, transaction);

@@ -196,7 +196,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
         {
             [EnvelopeTables.Scope] = key.Version.Scope.Name,
             [EnvelopeTables.Version] = key.Version.Number,
-            [EnvelopeTables.Status] = key.Status.ToString().ToLowerInvariant(),
+            [EnvelopeTables.Status] = EnvelopeTables.StatusOf(key.Status),
             [EnvelopeTables.WrappedKey] = key.Wrapped?.ToString()!,
             [EnvelopeTables.Commitment] = Convert.ToBase64String(key.Commitment.Span),
             [EnvelopeTables.CreatedAt] = FormatTime(key.CreatedAt)!,

@@ -1,4 +1,5 @@
 using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -37,6 +38,9 @@ internal static class EnvelopeTables
     public const string Mode = "Mode";
     public const string PlaintextType = "PlaintextType";
     public const string Definition = "Definition";
+
+    /// <summary>Gets how the key store writes a status.</summary>
+    public static string StatusOf(KeyVersionStatus status) => status.ToString().ToLowerInvariant();
 
     public static void AddKeyStore(IMutableModel model, string? schema)
     {

@@ -20,7 +20,7 @@ internal sealed class BlindIndexEnvelope(BlindIndex index, object[] values, KeyR
 
     public override PendingEnvelope ForSlot(KeyRole slot) => new BlindIndexEnvelope(index, values, slot, searches);
 
-    // EF Core compares provider values when two entities share a row, and looks for what one row gives up and another takes.
+    // EF Core compares provider values when two entities share a row, and looks up those of a unique index to put its commands in order.
     public override bool Equals(object? obj)
         => obj is BlindIndexEnvelope other && ReferenceEquals(other.Index, index) && other.Role == Role && GetInput().AsSpan().SequenceEqual(other.GetInput());
 

@@ -44,7 +44,7 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
             {
                 if (entry.EntityState is EntityState.Added or EntityState.Modified)
                     Set(entry, index);
-                if (index.Definition.IsUnique && entry.EntityState is (EntityState.Modified or EntityState.Deleted))
+                else if (entry.EntityState == EntityState.Deleted)
                     SetOriginal(entry, index);
             }
         }
@@ -70,24 +70,24 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
             && index.Sources.All(s => entry.GetOriginalValue(s.Property) is not null))
             throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundNotLoaded(index.Name, index.Sources.Select(s => s.Name)));
 
+        SetOriginal(entry, index);
         var property = entry.ToEntityEntry().Property(index.Property.Name);
         property.CurrentValue = isNull ? null : new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
         if (entry.EntityState == EntityState.Modified)
             property.IsModified = true;
     }
 
-    // EF Core orders commands so that a unique value is given up before another row takes it: it can tell only if what is given up and what is taken
-    // are of one kind, and what was read is a hash.
+    // EF Core lets one row give a unique value up before another takes it, if it can see that both are equal. Stored bytes it cannot compare with a hash
+    // that is yet to be computed.
     private static void SetOriginal(IUpdateEntry entry, BlindIndex index)
     {
-        var values = new object[index.Sources.Count];
-        for (var i = 0; i < values.Length; i++)
-        {
-            if (entry.GetOriginalValue(index.Sources[i].Property) is not { } value)
-                return;
-            values[i] = value;
-        }
-
-        entry.ToEntityEntry().Property(index.Property.Name).OriginalValue = new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
+        if (!index.Definition.IsUnique
+            || entry.EntityState == EntityState.Added
+            || !entry.CanHaveOriginalValue(index.Property)
+            || index.Sources.Any(s => !entry.CanHaveOriginalValue(s.Property)))
+            return;
+        var values = index.Sources.Select(s => entry.GetOriginalValue(s.Property)).ToArray();
+        entry.ToEntityEntry().Property(index.Property.Name).OriginalValue
+            = values.Any(v => v is null) ? null : new BlindIndexEnvelope(index, values!, index.WriteRole, searches: false);
     }
 }

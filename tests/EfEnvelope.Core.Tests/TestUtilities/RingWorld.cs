@@ -62,6 +62,11 @@ internal sealed class RingWorld
 
     public ValueTask<KeyRing> WriteAsync(KeyRingSlot slot) => slot.GetAsync(Store, RingUse.Write, CancellationToken.None);
 
+    public ValueTask<KeyRing> SearchAsync(KeyRingSlot slot) => slot.GetAsync(Store, RingUse.Search, CancellationToken.None);
+
+    public ValueTask<KeyVersion> RotateSearchAsync(KeyRingSlot slot, TimeSpan? delay = null)
+        => slot.RotateAsync(Store, delay ?? Options.ActivationDelay, searches: true, CancellationToken.None);
+
     public ValueTask<KeyVersion> RotateAsync(KeyRingSlot slot, TimeSpan? delay = null)
         => slot.RotateAsync(Store, delay ?? Options.ActivationDelay, searches: false, CancellationToken.None);
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Specification.TestUtilities;
@@ -6,6 +7,31 @@ namespace EfEnvelope.Specification.TestUtilities;
 public sealed class WriterContext(DbContextOptions<WriterContext> options) : DbContext(options)
 {
     public DbSet<WrittenRow> Rows => Set<WrittenRow>();
+
+    public DbSet<Claim> Claims => Set<Claim>();
+}
+
+/// <summary>What several processes claim at once: every name and alias belongs to one of them.</summary>
+[Index(nameof(Name), IsUnique = true)]
+public sealed class Claim
+{
+    public int Id { get; set; }
+
+    public required string Writer { get; set; }
+
+    [Encrypted(EncryptionMode.Deterministic), MaxLength(100)]
+    public required string Name { get; set; }
+
+    [Encrypted, BlindIndex(IsUnique = true)]
+    public required string Alias { get; set; }
+
+    [Encrypted(EncryptionMode.Deterministic), MaxLength(100)]
+    public required string Tag { get; set; }
+
+    [Encrypted, BlindIndex]
+    public required string Email { get; set; }
+
+    public static Claim Of(string writer, string name) => new() { Writer = writer, Name = name, Alias = name, Tag = name, Email = name };
 }
 
 public sealed class WrittenRow

@@ -19,7 +19,7 @@ public sealed class WriterProcess : IDisposable
 
     /// <summary>Starts a process and waits until it is ready to be let go.</summary>
     public static async Task<WriterProcess> StartAsync(
-        string provider, string connectionString, string kmsFile, string writer, int count, int rotateAt = -1, bool stall = false)
+        string provider, string connectionString, string kmsFile, string writer, int count, int rotateAt = -1, string? mode = null)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -30,7 +30,7 @@ public sealed class WriterProcess : IDisposable
             Path.Combine(AppContext.BaseDirectory, "EfEnvelope.TestProcess.dll"), provider, connectionString, kmsFile, writer,
             count.ToString(CultureInfo.InvariantCulture), rotateAt.ToString(CultureInfo.InvariantCulture),
         ];
-        foreach (var argument in stall ? [.. arguments, "stall"] : arguments)
+        foreach (var argument in mode is null ? arguments : [.. arguments, mode])
             start.ArgumentList.Add(argument);
         var process = new WriterProcess(Process.Start(start)!);
         await process.ReadUntilAsync("ready");
