@@ -21,7 +21,7 @@ internal static class EnvelopeConverters
         var field = Expression.Constant(column.Field);
         var from = Expression.Lambda(
             Expression.Call(
-                carrier, nameof(Envelope.From), [type], value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique)),
+                FindFrom(carrier).MakeGenericMethod(type), value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique)),
             value);
         var to = Expression.Lambda(
             column.IsText
@@ -83,6 +83,10 @@ internal static class EnvelopeConverters
         var typed = Expression.Lambda(body.Visit(from.Body), from.Parameters);
         return Expression.Lambda<Func<object, byte[]>>(Expression.Invoke(typed, Expression.Convert(value, column.ModelClrType)), value).Compile();
     }
+
+    // The carrier's own: a lookup by name would find the one that it hides as well.
+    private static MethodInfo FindFrom(Type carrier)
+        => carrier.GetMethod(nameof(Envelope.From), BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)!;
 
     private static ValueConverter Change(ValueConverter column, Func<Expression, Expression> change)
     {
