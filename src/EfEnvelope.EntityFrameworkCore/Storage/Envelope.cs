@@ -12,7 +12,7 @@ namespace EfEnvelope.EntityFrameworkCore;
 /// On the way in it carries the plaintext and becomes bytes just before the command runs; on the way out it carries the stored
 /// bytes and is opened with the keys of the context that reads it. It never prints what it holds.
 /// </remarks>
-public abstract class Envelope
+public abstract class Envelope : IComparable
 {
     private protected Envelope()
     {
@@ -51,6 +51,9 @@ public abstract class Envelope
             PlaintextEnvelope<T> plaintext => plaintext.Plaintext,
             _ => throw new InvalidOperationException($"An envelope of '{field}' holds another type than '{typeof(T)}'."),
         };
+
+    // EF Core takes nothing into a unique index that is not comparable. It sorts by keys alone, which a blind index cannot be.
+    int IComparable.CompareTo(object? obj) => throw new NotSupportedException("Envelopes have no order.");
 
     /// <summary>Says which column this is for, never what it holds.</summary>
     /// <returns>Text for logs.</returns>
