@@ -31,6 +31,10 @@ internal static class EnvelopeConverters
         return Make(type, carrier, from, to);
     }
 
+    // The carrier's own: a lookup by name would find the one that it hides as well.
+    public static MethodInfo FindFrom(Type carrier)
+        => carrier.GetMethod(nameof(Envelope.From), BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)!;
+
     /// <summary>Finds which column a converter is for.</summary>
     public static bool TryFindField(ValueConverter? converter, out string field)
     {
@@ -83,10 +87,6 @@ internal static class EnvelopeConverters
         var typed = Expression.Lambda(body.Visit(from.Body), from.Parameters);
         return Expression.Lambda<Func<object, byte[]>>(Expression.Invoke(typed, Expression.Convert(value, column.ModelClrType)), value).Compile();
     }
-
-    // The carrier's own: a lookup by name would find the one that it hides as well.
-    private static MethodInfo FindFrom(Type carrier)
-        => carrier.GetMethod(nameof(Envelope.From), BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)!;
 
     private static ValueConverter Change(ValueConverter column, Func<Expression, Expression> change)
     {

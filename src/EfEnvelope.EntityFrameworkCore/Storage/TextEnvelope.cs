@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.ComponentModel;
+using System.Linq.Expressions;
 using System.Text;
 using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
@@ -65,8 +66,18 @@ public sealed class TextEnvelope : Envelope
 
     internal static TextEnvelope Of(Envelope envelope) => new(envelope, null);
 
-    /// <summary>Carries a plaintext that a query looks for in a column that is being backfilled.</summary>
-    internal static TextEnvelope OfPlaintext(string text) => new(null, text);
+    /// <summary>
+    /// Carries a plaintext that a query looks for in a column that is being backfilled. No plaintext there starts like an envelope; what would find an
+    /// envelope by its stored text finds nothing.
+    /// </summary>
+    internal static TextEnvelope OfPlaintext(string text) => new(null, text.StartsWith(Prefix, StringComparison.Ordinal) ? Prefix : text);
+
+    /// <summary>Generates the call that makes this carrier, for the source of compiled models.</summary>
+    internal Expression GenerateCode()
+    {
+        var inner = (MethodCallExpression)((PlaintextEnvelope)_envelope!).GenerateCode();
+        return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), inner.Arguments);
+    }
 
     internal string Seal(KeyRing ring) => Pending is { } pending ? Encode(pending.Seal(ring)) : _plaintext!;
 
