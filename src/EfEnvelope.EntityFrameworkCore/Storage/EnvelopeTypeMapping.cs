@@ -80,7 +80,7 @@ public class EnvelopeTypeMapping : RelationalTypeMapping
         var length = parameter.Value switch
         {
             PendingEnvelope envelope => envelope.EnvelopeLength,
-            TextEnvelope { Pending: { } envelope } => TextEnvelope.LengthOf(envelope.EnvelopeLength),
+            TextEnvelope text => text.Length,
             _ => 0,
         };
         parameter.Size = length <= columnSize ? columnSize : length <= bound ? bound : -1;

@@ -83,6 +83,9 @@ public sealed class TextEnvelope : Envelope
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
 
+    /// <summary>Measures the text that <see cref="Seal" /> will return.</summary>
+    internal int Length => Pending is { } pending ? LengthOf(pending.EnvelopeLength) : _plaintext?.Length ?? 0;
+
     internal static int LengthOf(int envelopeLength) => Prefix.Length + Base64Url.GetEncodedLength(envelopeLength);
 
     /// <inheritdoc />
