@@ -91,8 +91,9 @@ internal sealed class EnvelopeConvention(
         var sealing = EnvelopeConverters.Create(plainType, column);
         var comparer = FindComparer(property, clrType, usual);
         var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(column.Algorithm);
-        if (maxLength > MaxIndexedLength && IsIndexedOnSqlServer(property))
-            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (MaxIndexedLength - FieldCipher.OverheadOf(column.Algorithm)) / 3));
+        var maxIndexed = column.IsText ? TextEnvelope.EnvelopeLengthIn(MaxIndexedLength / (property.IsUnicode() == false ? 1 : 2)) : MaxIndexedLength;
+        if (maxLength > maxIndexed && IsIndexedOnSqlServer(property))
+            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (maxIndexed - FieldCipher.OverheadOf(column.Algorithm)) / 3));
 
         property.SetElementType(null);
         property.SetProviderClrType(null);

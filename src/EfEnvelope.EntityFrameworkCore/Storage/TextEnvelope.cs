@@ -88,6 +88,9 @@ public sealed class TextEnvelope : Envelope
 
     internal static int LengthOf(int envelopeLength) => Prefix.Length + Base64Url.GetEncodedLength(envelopeLength);
 
+    /// <summary>Returns the longest envelope that fits into so many characters.</summary>
+    internal static int EnvelopeLengthIn(int characters) => (characters - Prefix.Length) * 3 / 4;
+
     /// <inheritdoc />
     public override bool Equals(object? obj)
         => obj is TextEnvelope other && Equals(other._envelope, _envelope) && other._plaintext == _plaintext;
