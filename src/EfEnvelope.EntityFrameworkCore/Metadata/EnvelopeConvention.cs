@@ -43,6 +43,7 @@ internal sealed class EnvelopeConvention(
             faults.AddRange(found);
         }
 
+        faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
         faults.AddRange(FindContextConflicts(columns));
         var indexes = new BlindIndexBuilding(model, columns, sql);
         faults.AddRange(indexes.FindFaults());
