@@ -48,28 +48,57 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         await MigrateAsync(model);
     }
 
-    [Fact]
-    public async Task Text_column_with_rows_is_encrypted_where_it_is()
+    [Theory]
+    [InlineData(EncryptionMode.Randomized, false)]
+    [InlineData(EncryptionMode.Randomized, true)]
+    [InlineData(EncryptionMode.Deterministic, false)]
+    public async Task Text_column_with_rows_is_encrypted_where_it_is(EncryptionMode mode, bool hasIndex)
     {
+        var (backfilling, done) = (InText(true), InText(false));
         Scaffold(Plain);
         await MigrateAsync(Plain);
         await SaveAsync(Plain, "ada@example.com");
+        await SaveAsync(Plain, null);
 
-        var migration = Scaffold(TextWhileBackfilling);
-        Assert.Contains("migrationBuilder.AlterColumn<TextEnvelope>(", Up(migration), StringComparison.Ordinal);
-        Assert.Contains(".Annotation(\"EfEnvelope:Storage\", \"Text\")", Up(migration), StringComparison.Ordinal);
-        Assert.Contains(".Annotation(\"EfEnvelope:AllowPlaintextWhileBackfilling\", true)", Up(migration), StringComparison.Ordinal);
-        await MigrateAsync(TextWhileBackfilling);
-        Assert.Equal(["ada@example.com"], await ReadStoredAsync());
-        await SaveAsync(TextWhileBackfilling, "bea@example.com");
-        Assert.Equal(["ada@example.com", "bea@example.com"], await ReadAsync(TextWhileBackfilling));
-        await SaveAgainAsync(TextWhileBackfilling);
+        var up = Up(Scaffold(backfilling));
+        Assert.Contains("migrationBuilder.AlterColumn<TextEnvelope>(", up, StringComparison.Ordinal);
+        Assert.Contains(".Annotation(\"EfEnvelope:Storage\", \"Text\")", up, StringComparison.Ordinal);
+        Assert.Contains(".Annotation(\"EfEnvelope:AllowPlaintextWhileBackfilling\", true)", up, StringComparison.Ordinal);
+        await MigrateAsync(backfilling);
+        Assert.Equal(["ada@example.com", null], await ReadStoredAsync());
+        await SaveAsync(backfilling, "bea@example.com");
+        await AssertReadableAsync(backfilling);
+        await SaveAgainAsync(backfilling);
 
-        Scaffold(Text);
-        await MigrateAsync(Text);
+        Scaffold(done);
+        await MigrateAsync(done);
 
-        Assert.Equal(["ada@example.com", "bea@example.com"], await ReadAsync(Text));
-        Assert.All(await ReadStoredAsync(), stored => Assert.StartsWith("efenvelope:v1:", (string)stored!, StringComparison.Ordinal));
+        await AssertReadableAsync(done);
+        Assert.All((await ReadStoredAsync()).OfType<object>(), stored => Assert.StartsWith("efenvelope:v1:", (string)stored, StringComparison.Ordinal));
+        if (hasIndex)
+            await AssertCheckedAsync();
+        await using var context = Create(done);
+        Assert.False(context.Database.HasPendingModelChanges());
+
+        async Task AssertReadableAsync(Action<ModelBuilder> model)
+        {
+            Assert.Equal(["ada@example.com", null, "bea@example.com"], await ReadAsync(model));
+            if (mode == EncryptionMode.Randomized && !hasIndex)
+                return;
+            Assert.Equal(1, await CountAsync(model, "ada@example.com"));
+            Assert.Equal(1, await CountAsync(model, "bea@example.com"));
+        }
+
+        Action<ModelBuilder> InText(bool allowsPlaintext) => modelBuilder => Map(
+            modelBuilder,
+            p =>
+            {
+                var email = p.Property(x => x.Email).IsEncrypted(mode, storage: EncryptedStorage.Text);
+                if (hasIndex)
+                    email.HasBlindIndex();
+                if (allowsPlaintext)
+                    email.AllowPlaintextWhileBackfilling();
+            });
     }
 
     [Fact]
