@@ -181,6 +181,9 @@ public abstract class TextStorageSpecification(TestDatabase database) : AdHocSpe
     [InlineData("a plaintext")]
     [InlineData("a cut one")]
     [InlineData("a changed one")]
+    [InlineData("one with white space")]
+    [InlineData("one with padding")]
+    [InlineData("one with stray bits")]
     [InlineData("one of another column")]
     public async Task Text_that_begins_like_an_envelope_and_is_none_raises_the_alarm_also_while_backfilling(string kind)
     {
@@ -199,6 +202,9 @@ public abstract class TextStorageSpecification(TestDatabase database) : AdHocSpe
             "a short one" => Prefix + "AAAA",
             "a plaintext" => Prefix + Base64Url.EncodeToString("a plaintext of some length, longer than any overhead"u8),
             "a cut one" => right[..^4],
+            "one with white space" => right.Insert(30, " "),
+            "one with padding" => right + "=",
+            "one with stray bits" => right[..^1] + (char)(right[^1] + 1),
             "a changed one" => right[..^6] + (right[^6] == 'A' ? 'B' : 'A') + right[^5..],
             _ => (string)(await ReadTextAsync("Plain"))[0]!,
         };

@@ -100,13 +100,23 @@ public sealed class TextEnvelope : Envelope
 
     private static byte[]? TryDecode(string text)
     {
+        var encoded = text.AsSpan(Prefix.Length);
         try
         {
-            return Base64Url.DecodeFromChars(text.AsSpan(Prefix.Length));
+            var bytes = Base64Url.DecodeFromChars(encoded);
+            return IsOurs(encoded, bytes) ? bytes : null;
         }
         catch (FormatException)
         {
             return null;
         }
+    }
+
+    // An envelope has one text. White space, padding and stray bits at the end, which the decoder lets pass, would hide a row from queries.
+    private static bool IsOurs(ReadOnlySpan<char> encoded, byte[] bytes)
+    {
+        Span<char> end = stackalloc char[4];
+        var length = Base64Url.EncodeToChars(bytes.AsSpan(bytes.Length - (bytes.Length % 3)), end);
+        return encoded.Length == Base64Url.GetEncodedLength(bytes.Length) && encoded.EndsWith(end[..length], StringComparison.Ordinal);
     }
 }
