@@ -77,6 +77,9 @@ internal static class EnvelopeMessages
     public static string PlaintextNeedsText(string property)
         => $"'{property}' allows plaintext while it is backfilled, but its column is binary. Keep the text column: '[Encrypted(Storage = EncryptedStorage.Text)]'; or add a new column for the encrypted property, copy the values through EF Core, then drop the old one.";
 
+    public static string BackfillingWithoutEncryption(string property)
+        => $"'{property}' allows plaintext while it is backfilled but is not encrypted, so its values would stay in clear text. Mark it '[Encrypted(Storage = EncryptedStorage.Text)]', or remove 'AllowPlaintextWhileBackfilling()'.";
+
     public static string UniqueWhileBackfilling(string property)
         => $"'{property}' allows plaintext while it is backfilled and belongs to a unique index, which cannot see that a plaintext and an envelope are equal. Drop the unique index until the backfill has ended.";
 
@@ -126,7 +129,10 @@ internal static class EnvelopeMessages
         => $"Column '{column}' becomes encrypted in place, but its rows are plaintext, which could not be read. Call 'AllowPlaintextWhileBackfilling()' on the property until they have been encrypted.";
 
     public static string IndexChanged(string column)
-        => $"The blind index in column '{column}' would be computed in another way, so that queries missed every row that it has now. Give the new index another name ('name:'), fill it, then drop the old one.";
+        => $"The blind index in column '{column}' would be computed in another way, so that queries missed every row that it has now. Remove it in one migration and add the new one in the next, with 'allowMissingWhileBackfilling' until every row was saved again.";
+
+    public static string BecomesDeterministic(string column)
+        => $"Column '{column}' becomes deterministic in place, but its rows are encrypted with random nonces, so that queries missed every one of them. Add a new column for the deterministic property ('HasColumnName'), copy the values through EF Core, then drop the old column; or keep this one randomized and call 'HasBlindIndex()'.";
 
     public static string ContextNeeded(string property)
         => $"'{property}' is encrypted but not kept in a table of this model, so the column that its values were encrypted for is not known. Name it: '[Encrypted(Context = \"Patients.Ssn\")]' or 'IsEncrypted(context: \"Patients.Ssn\")'.";

@@ -33,6 +33,36 @@ public sealed class SqlTextTests
         => Assert.Contains($"[{column}] {definition}", CreateScript(SqlServer), StringComparison.Ordinal);
 
     [Theory]
+    [InlineData("Short", "nvarchar(258) NOT NULL")]
+    [InlineData("Ascii", "varchar(258) NULL")]
+    [InlineData("Deterministic", "nvarchar(242) NULL")]
+    [InlineData("DeterministicAscii", "varchar(242) NULL")]
+    [InlineData("Unbounded", "nvarchar(max) NULL")]
+    [InlineData("UnboundedAscii", "varchar(max) NULL")]
+    [InlineData("Edge", "nvarchar(3998) NULL")]
+    [InlineData("BeyondEdge", "nvarchar(max) NULL")]
+    [InlineData("BeyondEdgeAscii", "varchar(4002) NULL")]
+    [InlineData("Short_BlindIndex", "varbinary(21) NULL")]
+    public void Sql_Server_text_columns_are_as_long_as_the_text_of_the_longest_envelope(string column, string definition)
+    {
+        var script = CreateScript(SqlServer);
+
+        Assert.Contains($"[{column}] {definition}", script[script.IndexOf("CREATE TABLE [Texts]", StringComparison.Ordinal)..], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(Sqlite, "TEXT")]
+    [InlineData(Postgres, "(character varying\\(\\d+\\)|text)")]
+    public void Text_columns_of_other_providers_are_text(string provider, string type)
+    {
+        var script = CreateScript(provider);
+
+        var table = script[script.IndexOf("CREATE TABLE \"Texts\"", StringComparison.Ordinal)..];
+        table = table[..table.IndexOf("CONSTRAINT \"CK_", StringComparison.Ordinal)];
+        Assert.Equal(9, Regex.Count(table, $@" {type}( NOT)?( NULL)?,"));
+    }
+
+    [Theory]
     [InlineData(Sqlite, "BLOB")]
     [InlineData(Postgres, "bytea")]
     public void Other_providers_have_one_binary_type(string provider, string type)
@@ -72,6 +102,63 @@ public sealed class SqlTextTests
             },
             command.Sizes);
         Assert.All(command.Types, type => Assert.Equal(DbType.Binary, type));
+    }
+
+    [Fact]
+    public void Text_parameters_of_an_insert_have_the_size_and_the_type_of_their_column()
+    {
+        var command = Capture(
+            context => context.Add(new TextSample { Short = "ada", Ascii = "ada", Edge = "x", BeyondEdge = "x", Deterministic = "ada", Unbounded = "x" }), c => c.SaveChanges());
+
+        Assert.Equal(
+            new Dictionary<string, int>
+            {
+                ["Short"] = 258, ["Short_BlindIndex"] = 21, ["Ascii"] = 258, ["Deterministic"] = 242, ["DeterministicAscii"] = 242, ["Unbounded"] = 4000,
+                ["UnboundedAscii"] = 8000, ["Edge"] = 3998, ["BeyondEdge"] = 4000, ["BeyondEdgeAscii"] = 4002,
+            },
+            command.Sizes);
+        Assert.Equal(
+            command.Sizes.Keys.Select(n => n.EndsWith("Ascii", StringComparison.Ordinal) ? DbType.AnsiString : n.EndsWith("Index", StringComparison.Ordinal) ? DbType.Binary : DbType.String),
+            command.Types);
+    }
+
+    [Theory]
+    [InlineData(1, 4000)]
+    [InlineData(985, 4000)]
+    [InlineData(986, 4000)]
+    [InlineData(2956, 4000)]
+    [InlineData(2957, -1)]
+    [InlineData(100_000, -1)]
+    public void Parameters_of_unbounded_text_columns_have_one_of_two_sizes(int length, int size)
+    {
+        var command = Capture(context => context.Add(new TextSample { Unbounded = new string('x', length) }), c => c.SaveChanges());
+
+        Assert.Equal(size, command.Sizes["Unbounded"]);
+    }
+
+    [Theory]
+    [InlineData(3, 242)]
+    [InlineData(50, 242)]
+    [InlineData(2000, 4000)]
+    public void Parameters_of_a_query_have_the_size_of_their_column_unless_no_row_could_have_the_value(int length, int size)
+    {
+        var value = new string('x', length);
+        var command = Capture(_ => { }, c => c.Texts.Count(t => t.Deterministic == value));
+
+        Assert.Equal([size, size], command.Sizes.Values);
+        Assert.Matches(@"WHERE \[t\]\.\[Deterministic\] IN \(@\w+, @\w+\)$", command.Text);
+    }
+
+    [Theory]
+    [InlineData(3, 258, 258)]
+    [InlineData(300, 4000, 4000)]
+    public void Plaintext_that_is_looked_for_while_backfilling_has_the_size_of_the_column(int length, int size, int plainSize)
+    {
+        var value = new string('x', length);
+        var command = Capture(_ => { }, c => c.Texts.Count(t => t.Short == value), backfilling: true);
+
+        Assert.Equal([21, 21, plainSize], command.Sizes.Values);
+        Assert.Equal(size, plainSize);
     }
 
     [Theory]
@@ -139,19 +226,22 @@ public sealed class SqlTextTests
         return context.Database.GenerateCreateScript();
     }
 
-    private static CapturedCommand Capture(Action<SampleContext> prepare, Func<SampleContext, int> run)
+    private static CapturedCommand Capture(Action<SampleContext> prepare, Func<SampleContext, int> run, bool backfilling = false)
     {
         var interceptor = new CapturingInterceptor();
-        using var context = Create(SqlServer, interceptor);
+        using var context = backfilling ? new BackfillingContext(Use<BackfillingContext>(SqlServer, interceptor)) : Create(SqlServer, interceptor);
         context.Database.AutoTransactionBehavior = AutoTransactionBehavior.Never;
         prepare(context);
         Assert.Contains(nameof(CapturedException), Record.Exception(() => run(context))!.ToString(), StringComparison.Ordinal);
         return interceptor.Command!;
     }
 
-    private static SampleContext Create(string provider, params IInterceptor[] interceptors)
+    private static SampleContext Create(string provider, params IInterceptor[] interceptors) => new(Use<SampleContext>(provider, interceptors));
+
+    private static DbContextOptions<T> Use<T>(string provider, params IInterceptor[] interceptors)
+        where T : DbContext
     {
-        var builder = new DbContextOptionsBuilder<SampleContext>();
+        var builder = new DbContextOptionsBuilder<T>();
         _ = provider switch
         {
             SqlServer => builder.UseSqlServer("Server=nowhere;Database=nothing;User Id=nobody;Password=none"),
@@ -161,15 +251,18 @@ public sealed class SqlTextTests
         builder.UseEnvelopeEncryption(e => e.UseKms(new TestKms()))
             .AddInterceptors(interceptors)
             .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
-        return new SampleContext(builder.Options);
+        return builder.Options;
     }
 
-    private sealed class SampleContext(DbContextOptions<SampleContext> options) : DbContext(options)
+    private class SampleContext(DbContextOptions options) : DbContext(options)
     {
         public DbSet<Sample> Samples => Set<Sample>();
 
+        public DbSet<TextSample> Texts => Set<TextSample>();
+
         protected override void OnModelCreating(ModelBuilder modelBuilder)
-            => modelBuilder.Entity<Sample>(
+        {
+            modelBuilder.Entity<Sample>(
                 b =>
                 {
                     b.Property(s => s.Short).HasMaxLength(50);
@@ -179,6 +272,57 @@ public sealed class SqlTextTests
                     foreach (var property in b.Metadata.GetProperties().Where(p => p.Name != "Id").ToList())
                         b.Property(property.ClrType, property.Name).IsEncrypted();
                 });
+            modelBuilder.Entity<TextSample>(
+                b =>
+                {
+                    b.Property(t => t.Short).HasMaxLength(50).HasBlindIndex();
+                    b.Property(t => t.Edge).HasMaxLength(985);
+                    b.Property(t => t.BeyondEdge).HasMaxLength(986);
+                    b.Property(t => t.BeyondEdgeAscii).HasMaxLength(986);
+                    foreach (var name in new[] { "Ascii", "Deterministic", "DeterministicAscii" })
+                        b.Property(name).HasMaxLength(50);
+                    foreach (var property in b.Metadata.GetProperties().Where(p => p.Name != "Id").ToList())
+                    {
+                        var mode = property.Name.StartsWith("Deterministic", StringComparison.Ordinal) ? EncryptionMode.Deterministic : EncryptionMode.Randomized;
+                        b.Property(property.Name).IsEncrypted(mode, storage: EncryptedStorage.Text)
+                            .IsUnicode(!property.Name.EndsWith("Ascii", StringComparison.Ordinal));
+                    }
+
+                    b.HasIndex(t => t.Deterministic);
+                });
+        }
+    }
+
+    private sealed class BackfillingContext(DbContextOptions<BackfillingContext> options) : SampleContext(options)
+    {
+        protected override void OnModelCreating(ModelBuilder modelBuilder)
+        {
+            base.OnModelCreating(modelBuilder);
+            modelBuilder.Entity<TextSample>().Property(t => t.Short).AllowPlaintextWhileBackfilling();
+        }
+    }
+
+    private sealed class TextSample
+    {
+        public int Id { get; set; }
+
+        public string Short { get; set; } = "";
+
+        public string? Ascii { get; set; }
+
+        public string? Deterministic { get; set; }
+
+        public string? DeterministicAscii { get; set; }
+
+        public string? Unbounded { get; set; }
+
+        public string? UnboundedAscii { get; set; }
+
+        public string? Edge { get; set; }
+
+        public string? BeyondEdge { get; set; }
+
+        public string? BeyondEdgeAscii { get; set; }
     }
 
     private sealed class Sample
@@ -226,7 +370,7 @@ public sealed class SqlTextTests
 
         public override DbCommand CommandInitialized(CommandEndEventData eventData, DbCommand result)
         {
-            var names = Regex.Match(result.CommandText, @"INSERT INTO \[Samples\] \((?<columns>.*?)\)").Groups["columns"].Value
+            var names = Regex.Match(result.CommandText, @"INSERT INTO \[\w+\] \((?<columns>.*?)\)").Groups["columns"].Value
                 .Split(", ", StringSplitOptions.RemoveEmptyEntries).Select(n => n.Trim('[', ']')).ToList();
             var parameters = result.Parameters.Cast<DbParameter>().ToList();
             Command = new CapturedCommand(

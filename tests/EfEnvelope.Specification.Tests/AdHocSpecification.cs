@@ -20,6 +20,9 @@ public abstract class AdHocSpecification(TestDatabase database) : EnvelopeSpecif
         await db.Database.EnsureCreatedAsync();
     }
 
+    /// <summary>Describes another model of the tables that are there.</summary>
+    protected void Use(Action<ModelBuilder> build) => _model = new AdHocModel(build);
+
     /// <summary>Opens a new context over the model last described.</summary>
     protected AdHocContext Open() => Open(_model!);
 

@@ -55,6 +55,7 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
             var stored = await context.Kinds.OrderBy(k => k.Id).ToListAsync();
             Assert.Equivalent(Kinds.Full, stored[0], strict: true);
             Assert.Equivalent(Kinds.Empty, stored[1], strict: true);
+            await AssertFoundAsync(context);
             stored[1].Tags.Add("new");
             stored[0].Count = 0;
             await context.SaveChangesAsync();
@@ -66,7 +67,32 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
             var stored = await context.Kinds.OrderBy(k => k.Id).ToListAsync();
             Assert.Equal((0, "Bea"), (stored[0].Count, stored[1].Name));
             Assert.Equal(["new"], stored[1].Tags);
+            await AssertFoundAsync(context);
+            await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero, includeSearch: true);
+            stored[0].Code = "C-2";
+            await context.SaveChangesAsync();
         }
+
+        await using (var context = new KindsContext(options))
+        {
+            Assert.Equal(1, await context.Kinds.CountAsync(k => k.Code == "C-2"));
+            await AssertFoundAsync(context);
+        }
+    }
+
+    private static async Task AssertFoundAsync(KindsContext context)
+    {
+        var (email, code) = ("ADA@example.com", "T-1");
+        string[] codes = [code, "T-2"];
+        var day = new DateOnly(1815, 12, 10);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.Email == email)).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.Email!.StartsWith("ada"))).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.Number == 12345678901)).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.TextCode == code)).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => codes.Contains(k.TextCode))).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.Remark == "a remark")).Id);
+        Assert.Equal(1, (await context.Kinds.SingleAsync(k => k.Last == "King" && k.BornOn == day)).Id);
+        Assert.Equal(2, (await context.Kinds.SingleAsync(k => k.TextCode == null)).Id);
     }
 
     [Theory]
@@ -150,6 +176,8 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
                     b.Property(k => k.Count).HasSentinel(-1);
                     b.Property(k => k.Address).HasConversion<AddressConverter>();
                     b.Property(k => k.Named).HasConversion<string>();
+                    b.Property(k => k.NamedText).HasConversion<string>();
+                    b.Property(k => k.Remark).AllowPlaintextWhileBackfilling();
                 });
         }
     }
@@ -171,6 +199,7 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
         }
     }
 
+    [CompoundBlindIndex(nameof(Last), nameof(BornOn))]
     public sealed class Kinds
     {
         public static Kinds Full
@@ -179,7 +208,8 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
                 Id = 1, Name = "Ada", Count = 7, Maybe = 8, Grade = Grade.High, Named = Grade.Low, Tags = ["a", "b"], Numbers = [1, 2],
                 Address = new Address("Jasper Ave", 11120), Bytes = [1, 2, 3], Born = new DateOnly(1815, 12, 10), Price = 1.50m,
                 Stamp = new DateTimeOffset(2020, 1, 2, 3, 4, 5, TimeSpan.FromHours(2)), Flag = true,
-                Key = Guid.Parse("6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+                Key = Guid.Parse("6f9619ff-8b86-d011-b42d-00c04fc964ff"), Email = "ada@example.com", Number = 12345678901, Code = "C-1", TextCode = "T-1",
+                Remark = "a remark", Last = "King", BornOn = new DateOnly(1815, 12, 10), NamedText = Grade.High,
             };
 
         public static Kinds Empty => new() { Id = 2, Address = new Address("None", 0) };
@@ -227,5 +257,33 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
 
         [Encrypted]
         public Guid Key { get; set; }
+
+        [Encrypted]
+        [BlindIndex(Normalization.Email, IsUnique = true)]
+        [BlindIndex(Normalization.Email, Projection = BlindIndexProjection.First, Characters = 3)]
+        public string? Email { get; set; }
+
+        [Encrypted(EncryptionMode.Deterministic)]
+        public long Number { get; set; }
+
+        [Encrypted]
+        [BlindIndex]
+        public string? Code { get; set; }
+
+        [Encrypted(EncryptionMode.Deterministic, Storage = EncryptedStorage.Text)]
+        public string? TextCode { get; set; }
+
+        [Encrypted(Storage = EncryptedStorage.Text)]
+        [BlindIndex]
+        public string? Remark { get; set; }
+
+        [Encrypted]
+        public string? Last { get; set; }
+
+        [Encrypted]
+        public DateOnly? BornOn { get; set; }
+
+        [Encrypted(Storage = EncryptedStorage.Text)]
+        public Grade NamedText { get; set; } = Grade.Low;
     }
 }

@@ -10,11 +10,8 @@ using Xunit;
 namespace EfEnvelope.Specification;
 
 /// <summary>Migrations as <c>dotnet ef</c> makes them: generated, compiled, applied, and followed by rows.</summary>
-public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSpecification(database)
+public abstract class MigrationSpecification(TestDatabase database) : MigratingSpecification(database)
 {
-    // Every migration generated so far: what an application would have in its assembly.
-    private readonly List<ScaffoldedMigration> _migrations = [];
-
     /// <summary>The type of a binary column of any length.</summary>
     protected abstract string BinaryType { get; }
 
@@ -154,7 +151,7 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
         var migration = Scaffold(PersonWithPhone);
         var edited = migration.MigrationCode.Replace("nullable: true)", "nullable: false, defaultValueSql: \"'none'\")", StringComparison.Ordinal);
         Assert.NotEqual(migration.MigrationCode, edited);
-        _migrations[^1] = Copy(migration, edited);
+        Migrations[^1] = Copy(migration, edited);
         var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(PersonWithPhone));
 
         Assert.Contains("'People.Phone'", e.Message, StringComparison.Ordinal);
@@ -168,7 +165,7 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
     public async Task Plaintext_data_for_an_encrypted_column_is_refused(string data)
     {
         var migration = Scaffold(Person);
-        _migrations[^1] = Copy(migration, AddToUp(migration, data));
+        Migrations[^1] = Copy(migration, AddToUp(migration, data));
         var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(Person));
 
         Assert.Contains("'People.Name'", e.Message, StringComparison.OrdinalIgnoreCase);
@@ -180,7 +177,7 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
     public async Task Null_in_the_data_for_an_encrypted_column_is_inserted()
     {
         var migration = Scaffold(Person);
-        _migrations[^1] = Copy(migration, AddToUp(migration, "UpdateData(\"People\", \"Id\", 1, \"Notes\", null)"));
+        Migrations[^1] = Copy(migration, AddToUp(migration, "UpdateData(\"People\", \"Id\", 1, \"Notes\", null)"));
         await MigrateAsync(Person);
         await SaveAsync(Person, "Ada");
 
@@ -318,7 +315,7 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
         await MigrateAsync(PersonWithPhone);
 
         await using (var context = Create(PersonWithPhone, CompileAll()))
-            await context.Database.MigrateAsync(_migrations[0].MigrationId);
+            await context.Database.MigrateAsync(Migrations[0].MigrationId);
         Assert.Equal("Ada", Assert.Single(await ReadAsync(Person)).Name);
 
         await using (var context = Create(Person, CompileAll()))
@@ -592,44 +589,6 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
         modelBuilder.Entity<Human>().Property(p => p.Notes).IsEncrypted(context: "People.Notes");
     }
 
-    private ScaffoldedMigration Scaffold(Action<ModelBuilder> build)
-    {
-        using var context = Create(build, _migrations.Count == 0 ? null : CompileAll());
-        var migration = DesignTime.ScaffoldMigration(context, $"Step{_migrations.Count + 1}");
-
-        // Identifiers carry the second in which they were made; these come faster.
-        var id = $"2026010100000{_migrations.Count}_Step{_migrations.Count + 1}";
-        _migrations.Add(
-            new ScaffoldedMigration(
-                migration.FileExtension, migration.PreviousMigrationId, migration.MigrationCode, id,
-                migration.MetadataCode.Replace(migration.MigrationId, id, StringComparison.Ordinal), migration.MigrationSubNamespace,
-                migration.SnapshotCode, migration.SnapshotName, migration.SnapshotSubnamespace));
-        return _migrations[^1];
-    }
-
-    private static ScaffoldedMigration Copy(ScaffoldedMigration migration, string code)
-        => new(
-            migration.FileExtension, migration.PreviousMigrationId, code, migration.MigrationId, migration.MetadataCode,
-            migration.MigrationSubNamespace, migration.SnapshotCode, migration.SnapshotName, migration.SnapshotSubnamespace);
-
-    private static string Up(ScaffoldedMigration migration)
-        => migration.MigrationCode[..migration.MigrationCode.IndexOf("override void Down", StringComparison.Ordinal)];
-
-    private static string AddToUp(ScaffoldedMigration migration, string call)
-    {
-        var end = migration.MigrationCode.LastIndexOf('}', migration.MigrationCode.IndexOf("override void Down", StringComparison.Ordinal));
-        return migration.MigrationCode.Insert(end, $"    migrationBuilder.{call};" + Environment.NewLine);
-    }
-
-    private System.Reflection.Assembly CompileAll()
-        => DesignTime.Compile([.. _migrations.SelectMany(m => new[] { m.MigrationCode, m.MetadataCode }), _migrations[^1].SnapshotCode]);
-
-    private async Task MigrateAsync(Action<ModelBuilder> build)
-    {
-        await using var context = Create(build, CompileAll());
-        await context.Database.MigrateAsync();
-    }
-
     private async Task SaveAsync(Action<ModelBuilder> build, string name, Action<Human>? change = null)
     {
         await using var context = Create(build);
@@ -643,25 +602,6 @@ public abstract class MigrationSpecification(TestDatabase database) : EnvelopeSp
     {
         await using var context = Create(build);
         return await context.Set<Human>().OrderBy(p => p.Id).ToListAsync();
-    }
-
-    private ModelContext Create(
-        Action<ModelBuilder> build,
-        System.Reflection.Assembly? migrations = null,
-        Action<ModelConfigurationBuilder>? conventions = null,
-        Action<EnvelopeOptionsBuilder>? configure = null)
-    {
-        var builder = new DbContextOptionsBuilder<ModelContext>(Options<ModelContext>(configure));
-        builder.ReplaceService<IModelCacheKeyFactory, ModelContext.CacheKeyFactory>();
-        builder.ConfigureWarnings(w => w.Ignore(RelationalEventId.PendingModelChangesWarning, RelationalEventId.MigrationsNotFound));
-        var assembly = migrations ?? (_migrations.Count == 0 ? null : CompileAll());
-        if (assembly is not null)
-        {
-            ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(
-                RelationalOptionsExtension.Extract(builder.Options).WithMigrationsAssembly(assembly));
-        }
-
-        return new ModelContext(builder.Options, build, conventions);
     }
 
     public sealed class Human

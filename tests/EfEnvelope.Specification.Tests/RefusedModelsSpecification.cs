@@ -68,8 +68,65 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
             b => b.Entity<Odd>().Property(o => o.Value).HasConversion(v => new Version(v, 0), v => v.Major).IsEncrypted(), "Odd.Value", "'Version' has no canonical encoding", "value converter"),
         ["a collection whose elements are converted"] = (
             b => b.Entity<Listed>().PrimitiveCollection(l => l.Items).IsEncrypted().ElementType(e => e.HasConversion<string>()), "Listed.Items", "value converter of their own", "one converter"),
-        ["deterministic encryption"] = (b => MapItem(b).Property(i => i.Number).IsEncrypted(EncryptionMode.Deterministic), "Item.Number", "Deterministic encryption", "EncryptionMode.Randomized"),
-        ["deterministic encryption by attribute"] = (b => b.Entity<Deterministic>(), "Deterministic.Text", "Deterministic encryption", "EncryptionMode.Randomized"),
+        ["deterministic decimals"] = (b => b.Entity<Valued>().Property(v => v.Price).IsEncrypted(EncryptionMode.Deterministic), "'Valued.Price' asks for", "equal values of type 'decimal'", "HasBlindIndex()"),
+        ["deterministic doubles"] = (b => b.Entity<Valued>().Property(v => v.Ratio).IsEncrypted(EncryptionMode.Deterministic), "'Valued.Ratio' asks for", "equal values of type 'float64'", "HasBlindIndex()"),
+        ["deterministic moments"] = (b => b.Entity<Valued>().Property(v => v.Moment).IsEncrypted(EncryptionMode.Deterministic), "'Valued.Moment' asks for", "equal values of type 'datetime'", "HasBlindIndex()"),
+        ["deterministic moments with an offset"] = (
+            b => b.Entity<Valued>().Property(v => v.Instant).IsEncrypted(EncryptionMode.Deterministic), "'Valued.Instant' asks for", "equal values of type 'datetimeoffset'", "HasBlindIndex()"),
+        ["a deterministic collection"] = (b => b.Entity<Listed>().PrimitiveCollection(l => l.Items).IsEncrypted(EncryptionMode.Deterministic), "'Listed.Items' asks for", "equal values of type 'json'", "encrypt them as text"),
+        ["an index, with the ways out"] = (b => MapItem(b).HasIndex(i => i.Text), "Item.Text", "Equal values have different bytes", "Call 'HasBlindIndex()', to which the index then moves, use 'EncryptionMode.Deterministic', or remove the index."),
+        ["an index beside a blind index over a part"] = (
+            b => { MapItem(b).HasIndex(i => i.Text); MapItem(b).Property(i => i.Text).HasBlindIndex(projection: BlindIndexProjection.Last, characters: 4); }, "Item.Text", "belongs to an index", "Call 'HasBlindIndex()'"),
+        ["text storage of a number"] = (b => MapItem(b).Property(i => i.Number).IsEncrypted(storage: EncryptedStorage.Text), "'Item.Number' is to be kept as text", "of type 'Int32'", "value converter to 'string', or use 'EncryptedStorage.Binary'"),
+        ["text storage of a collection"] = (b => b.Entity<Listed>().PrimitiveCollection(l => l.Items).IsEncrypted(storage: EncryptedStorage.Text), "'Listed.Items' is to be kept as text", "of type 'List`1'", "value converter to 'string'"),
+        ["plaintext in a binary column"] = (b => MapItem(b).Property(i => i.Text).AllowPlaintextWhileBackfilling(), "'Item.Text' allows plaintext", "its column is binary", "EncryptedStorage.Text"),
+        ["plaintext in a column that is not encrypted"] = (b => b.Entity<Target>(t => { t.HasKey(x => x.Code); t.Property<string>("Note").AllowPlaintextWhileBackfilling(); }), "'Target.Note' allows plaintext", "is not encrypted", "Mark it"),
+        ["a unique index while plaintext is allowed"] = (
+            b =>
+            {
+                MapItem(b).Property(i => i.Text).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling();
+                MapItem(b).HasIndex(i => i.Text).IsUnique();
+            },
+            "'Item.Text' allows plaintext", "belongs to a unique index", "Drop the unique index until the backfill has ended"),
+        ["a unique blind index while plaintext is allowed"] = (
+            b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex(isUnique: true).AllowPlaintextWhileBackfilling(),
+            "'Item.Text' allows plaintext", "belongs to a unique index", "Drop the unique index until the backfill has ended"),
+        ["a normalizing blind index while plaintext is allowed"] = (
+            b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex(Normalization.Email).AllowPlaintextWhileBackfilling(),
+            "'Item.Text' allows plaintext", "which the database compares as it is", "'Normalization.Exact' over its whole value only"),
+        ["a blind index over a part while plaintext is allowed"] = (
+            b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex(projection: BlindIndexProjection.First, characters: 3).AllowPlaintextWhileBackfilling(),
+            "'Item.Text' allows plaintext", "which the database compares as it is", "over its whole value only"),
+        ["a compound blind index while plaintext is allowed"] = (
+            b =>
+            {
+                MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling();
+                MapItem(b).Property(i => i.Number).IsEncrypted();
+                MapItem(b).HasBlindIndex(i => new { i.Text, i.Number });
+            },
+            "'Item.Text' allows plaintext", "which the database compares as it is", "over its whole value only"),
+        ["a blind index in a complex type"] = (b => b.Entity<IndexedPartOwner>().ComplexProperty(o => o.Part), "IndexedPartOwner.Part#IndexedPart.Text", "lies in a complex type", "Map the type with 'OwnsOne'"),
+        ["a blind index without encryption"] = (b => MapItem(b).Property(i => i.Number).HasBlindIndex(), "'Item.Number' has a blind index", "is not encrypted", "call 'IsEncrypted()', or remove the blind index"),
+        ["a blind index over all of a deterministic value"] = (
+            b => MapItem(b).Property(i => i.Text).IsEncrypted(EncryptionMode.Deterministic).HasBlindIndex(), "Item.Text", "is encrypted deterministically and has a blind index over all of its value", "Remove one"),
+        ["two blind indexes of one kind"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex().HasBlindIndex(Normalization.Email), "Item.Text", "has two blind indexes of one kind", "Remove one"),
+        ["two blind indexes over the last characters"] = (
+            b => MapItem(b).Property(i => i.Text).HasBlindIndex(projection: BlindIndexProjection.Last, characters: 4).HasBlindIndex(projection: BlindIndexProjection.Last, characters: 3),
+            "Item.Text", "has two blind indexes of one kind", "Remove one"),
+        ["a compound blind index of one property"] = (b => MapItem(b).HasBlindIndex(i => i.Text), "'Item'", "is malformed", "Name two or more different properties"),
+        ["a compound blind index of no property"] = (b => b.Entity<NothingIndexed>(), "'NothingIndexed'", "is malformed", "Name two or more different properties"),
+        ["a compound blind index of one property twice"] = (b => b.Entity<TwiceIndexed>(), "'TwiceIndexed'", "is malformed", "Name two or more different properties"),
+        ["a compound blind index with a normalization missing"] = (
+            b => { MapItem(b).Property(i => i.Number).IsEncrypted(); MapItem(b).HasBlindIndex(i => new { i.Text, i.Number }, [Normalization.Exact]); }, "'Item'", "is malformed", "with one normalization each"),
+        ["a compound blind index with a plain property"] = (b => MapItem(b).HasBlindIndex(i => new { i.Text, i.Number }), "'Item.Number' has a blind index", "is not encrypted", "or remove the blind index"),
+        ["a blind index of a collection"] = (b => b.Entity<IndexedList>(), "IndexedList.Items", "is stored as JSON", "Remove the index"),
+        ["a blind index over first characters without their number"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(projection: BlindIndexProjection.First), "Item.Text", "'Characters' is 0", "Set it to how many"),
+        ["a blind index over the whole with a number of characters"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(characters: 3), "Item.Text", "'Characters' is 3", "Remove it, or set 'Projection'"),
+        ["a normalization of numbers"] = (b => MapItem(b).Property(i => i.Number).IsEncrypted().HasBlindIndex(Normalization.Email), "Item.Number", "normalizes by 'Email'", "Use 'Normalization.Exact'"),
+        ["first characters of a number"] = (
+            b => MapItem(b).Property(i => i.Number).IsEncrypted().HasBlindIndex(projection: BlindIndexProjection.First, characters: 2), "Item.Number", "holds the 'First' characters", "Use 'BlindIndexProjection.Whole'"),
+        ["a hash that is too short"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(length: 7), "Item.Text", "keeps 7 bytes", "Set 'Length' to 8 to 32"),
+        ["a hash that is too long"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(length: 33), "Item.Text", "keeps 33 bytes", "Set 'Length' to 8 to 32"),
         ["a view without a context"] = (b => MapItem(b).ToView("Items").HasNoKey(), "Item.Text", "not kept in a table", "IsEncrypted(context:"),
         ["a query without a context"] = (b => MapItem(b).HasNoKey().ToSqlQuery("SELECT 1"), "Item.Text", "not kept in a table", "IsEncrypted(context:"),
         ["an empty context"] = (b => MapItem(b).Property(i => i.Text).IsEncrypted(context: ""), "Item.Text", "is empty or longer than 256 characters", "Set 'Context'"),
@@ -97,7 +154,7 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         Assert.Contains(what, message);
         Assert.Contains(mend, message);
         Assert.DoesNotContain("seed-secret", message);
-        Assert.All(message.Split(Environment.NewLine), line => Assert.Matches(@"^('|The encryption context of ').+\.$", line));
+        Assert.All(message.Split(Environment.NewLine), line => Assert.Matches(@"^('|The encryption context of '|The blind index of '|A compound blind index of ').+\.$", line));
     }
 
     [Fact]
@@ -121,6 +178,32 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         ];
         foreach (var fault in expected)
             Assert.Contains(fault, message);
+    }
+
+    [Theory]
+    [InlineData(559, EncryptedStorage.Binary, true, null)]
+    [InlineData(560, EncryptedStorage.Binary, true, 559)]
+    [InlineData(600, EncryptedStorage.Binary, true, 559)]
+    [InlineData(202, EncryptedStorage.Text, true, null)]
+    [InlineData(203, EncryptedStorage.Text, true, 202)]
+    [InlineData(414, EncryptedStorage.Text, false, null)]
+    [InlineData(415, EncryptedStorage.Text, false, 414)]
+    public void An_index_over_envelopes_that_are_too_long_for_it_is_refused_on_SQL_Server(int maxLength, EncryptedStorage storage, bool unicode, int? limit)
+    {
+        using var db = Open(
+            new AdHocModel(
+                b =>
+                {
+                    MapItem(b).Property(i => i.Text).IsEncrypted(EncryptionMode.Deterministic, storage: storage).HasMaxLength(maxLength).IsUnicode(unicode);
+                    MapItem(b).HasIndex(i => i.Text);
+                }));
+        using var plain = Open(new AdHocModel(b => b.Entity<Target>().HasKey(t => t.Code)));
+        if (limit is null || plain.Database.ProviderName != "Microsoft.EntityFrameworkCore.SqlServer")
+            Assert.NotNull(db.Model);
+        else
+            Assert.Equal(
+                $"'Item.Text' is indexed, but its envelopes may be longer than the 1700 bytes that SQL Server allows in an index. Call 'HasMaxLength({limit})' or less, or encrypt it randomized with 'HasBlindIndex()'.",
+                Assert.Throws<EnvelopeConfigurationException>(() => db.Model).Message);
     }
 
     [Fact]
@@ -390,11 +473,57 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         public List<int> Items { get; set; } = [];
     }
 
-    public class Deterministic
+    public class Valued
     {
         public int Id { get; set; }
 
-        [Encrypted(EncryptionMode.Deterministic)]
+        public decimal Price { get; set; }
+
+        public double Ratio { get; set; }
+
+        public DateTime Moment { get; set; }
+
+        public DateTimeOffset Instant { get; set; }
+    }
+
+    public class IndexedPart
+    {
+        [Encrypted]
+        [BlindIndex]
+        public string Text { get; set; } = "";
+    }
+
+    public class IndexedPartOwner
+    {
+        public int Id { get; set; }
+
+        public IndexedPart Part { get; set; } = null!;
+    }
+
+    public class IndexedList
+    {
+        public int Id { get; set; }
+
+        [Encrypted]
+        [BlindIndex]
+        public List<int> Items { get; set; } = [];
+    }
+
+    [CompoundBlindIndex]
+    public class NothingIndexed
+    {
+        public int Id { get; set; }
+
+        [Encrypted]
+        public string Text { get; set; } = "";
+    }
+
+    [CompoundBlindIndex(nameof(Text), nameof(Text))]
+    public class TwiceIndexed
+    {
+        public int Id { get; set; }
+
+        [Encrypted]
         public string Text { get; set; } = "";
     }
 

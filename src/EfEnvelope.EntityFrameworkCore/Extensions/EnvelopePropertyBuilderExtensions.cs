@@ -77,6 +77,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static PropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this PropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
+        Require(property.Metadata);
         property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
         return property;
     }
@@ -85,6 +86,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static ComplexTypePropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
+        Require(property.Metadata);
         property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
         return property;
     }

@@ -23,8 +23,12 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
                 yield return fault;
         }
 
+        // With one property it would be an ordinary one, and take its place.
+        foreach (var type in MarkedMembers.FindTypes(model).Where(t => EnvelopeAnnotations.FindBlindIndexes(t).Any(d => d.Properties.Count == 1)))
+            yield return EnvelopeMessages.BlindIndexMalformed(type.DisplayName());
+
         // '==', 'StartsWith' and 'EndsWith' each mean one thing.
-        foreach (var twice in _asked.Where(a => !a.Definition.IsCompound).GroupBy(a => (a.Type, a.Definition.Properties[0], a.Definition.Projection)).Where(g => g.Count() > 1))
+        foreach (var twice in _asked.Where(a => a.Definition.Properties.Count == 1).GroupBy(a => (a.Type, a.Definition.Properties[0], a.Definition.Projection)).Where(g => g.Count() > 1))
             yield return EnvelopeMessages.BlindIndexTwice(NameOf(twice.Key.Type, twice.Key.Item2));
     }
 
@@ -60,15 +64,15 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
 
     private IEnumerable<string> FindFaults(IMutableTypeBase type, BlindIndexDefinition definition)
     {
-        if (type is not IMutableEntityType)
-        {
-            yield return EnvelopeMessages.BlindIndexInComplexType(NameOf(type, definition.Properties[0]));
-            yield break;
-        }
-
         if (definition.Properties.Count == 0 || definition.Normalizations.Count != definition.Properties.Count || definition.Properties.Distinct().Count() != definition.Properties.Count)
         {
             yield return EnvelopeMessages.BlindIndexMalformed(type.DisplayName());
+            yield break;
+        }
+
+        if (type is not IMutableEntityType)
+        {
+            yield return EnvelopeMessages.BlindIndexInComplexType(NameOf(type, definition.Properties[0]));
             yield break;
         }
 

@@ -43,6 +43,7 @@ internal sealed class EnvelopeConvention(
             faults.AddRange(found);
         }
 
+        faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
         faults.AddRange(FindContextConflicts(columns));
         var indexes = new BlindIndexBuilding(model, columns, sql);
         faults.AddRange(indexes.FindFaults());
@@ -91,8 +92,9 @@ internal sealed class EnvelopeConvention(
         var sealing = EnvelopeConverters.Create(plainType, column);
         var comparer = FindComparer(property, clrType, usual);
         var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(column.Algorithm);
-        if (maxLength > MaxIndexedLength && IsIndexedOnSqlServer(property))
-            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (MaxIndexedLength - FieldCipher.OverheadOf(column.Algorithm)) / 3));
+        var maxIndexed = column.IsText ? TextEnvelope.EnvelopeLengthIn(MaxIndexedLength / (property.IsUnicode() == false ? 1 : 2)) : MaxIndexedLength;
+        if (maxLength > maxIndexed && IsIndexedOnSqlServer(property))
+            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (maxIndexed - FieldCipher.OverheadOf(column.Algorithm)) / 3));
 
         property.SetElementType(null);
         property.SetProviderClrType(null);

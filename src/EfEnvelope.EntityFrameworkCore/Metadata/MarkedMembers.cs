@@ -37,6 +37,12 @@ internal static class MarkedMembers
         }
     }
 
+    /// <summary>Finds properties that are said to be backfilled and are not marked.</summary>
+    public static IEnumerable<string> FindBackfillingPlain(IMutableModel model)
+        => FindTypes(model).SelectMany(t => t.GetDeclaredProperties())
+            .Where(p => EnvelopeAnnotations.AllowsPlaintext(p) && EnvelopeAnnotations.FindMark(p) is null)
+            .Select(EnvelopeRules.NameOf).ToList();
+
     public static IEnumerable<IMutableTypeBase> FindTypes(IMutableModel model)
         => model.GetEntityTypes().SelectMany(FindTypes);
 

@@ -5,22 +5,37 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.EntityFrameworkCore.Migrations;
 
-/// <summary>Brings what columns are encrypted, and under which stable name, into migration operations.</summary>
+/// <summary>Brings what columns are encrypted or hold a blind index, how, and under which stable name, into migration operations.</summary>
 internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider inner) : IRelationalAnnotationProvider
 {
     public IEnumerable<IAnnotation> For(IColumn column, bool designTime)
     {
         var annotations = inner.For(column, designTime);
-        var marked = column.PropertyMappings.Select(m => m.Property).FirstOrDefault(p => p.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null);
-        return !designTime || marked is null
-            ? annotations
-            :
-            [
-                .. annotations,
-                new Annotation(EnvelopeAnnotations.Encrypted, marked[EnvelopeAnnotations.Encrypted]),
-                new Annotation(EnvelopeAnnotations.Context, marked[EnvelopeAnnotations.Context]),
-                new Annotation(EnvelopeAnnotations.PlaintextType, marked[EnvelopeAnnotations.PlaintextType]),
-            ];
+        if (!designTime)
+            return annotations;
+        var properties = column.PropertyMappings.Select(m => m.Property).ToList();
+        return [.. annotations, .. Describe(properties)];
+    }
+
+    private static IEnumerable<IAnnotation> Describe(List<IProperty> properties)
+    {
+        if (properties.FirstOrDefault(p => p.FindAnnotation(EnvelopeAnnotations.BlindIndex) is not null) is { } index)
+        {
+            yield return new Annotation(EnvelopeAnnotations.BlindIndex, index[EnvelopeAnnotations.BlindIndex]);
+            yield return new Annotation(EnvelopeAnnotations.Context, index[EnvelopeAnnotations.Context]);
+        }
+
+        if (properties.FirstOrDefault(p => p.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null) is not { } marked)
+            yield break;
+        yield return new Annotation(EnvelopeAnnotations.Encrypted, marked[EnvelopeAnnotations.Encrypted]);
+        yield return new Annotation(EnvelopeAnnotations.Context, marked[EnvelopeAnnotations.Context]);
+        yield return new Annotation(EnvelopeAnnotations.PlaintextType, marked[EnvelopeAnnotations.PlaintextType]);
+
+        // Binary storage goes without saying, so that it does not matter whether it was asked for.
+        if (marked[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text))
+            yield return new Annotation(EnvelopeAnnotations.Storage, marked[EnvelopeAnnotations.Storage]);
+        if (EnvelopeAnnotations.AllowsPlaintext(marked))
+            yield return new Annotation(EnvelopeAnnotations.Backfilling, true);
     }
 
     public IEnumerable<IAnnotation> For(IRelationalModel model, bool designTime) => inner.For(model, designTime);

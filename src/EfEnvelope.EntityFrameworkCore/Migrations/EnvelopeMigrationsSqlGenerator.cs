@@ -65,26 +65,61 @@ internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inn
     private static bool IsSame(string? name, string? other) => string.Equals(name, other, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsEncrypted(IProperty property)
-        => property.ClrType == typeof(Envelope) || property.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null;
+        => IsCarrier(property.ClrType)
+            || property.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null
+            || property.FindAnnotation(EnvelopeAnnotations.BlindIndex) is not null;
 
     private static void Check(AlterColumnOperation operation)
     {
         var column = $"{operation.Table}.{operation.Name}";
-        var (was, becomes) = (IsEncrypted(operation.OldColumn), IsEncrypted(operation));
-        if (!was && becomes)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.EncryptInPlace(column));
-        if (was && !becomes)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.DecryptInPlace(column));
-        if (was && becomes && ContextOf(operation.OldColumn) is { } old && ContextOf(operation) is { } context && old != context)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.ContextChanged(column, old, context));
-        if (was && becomes && TypeOf(operation.OldColumn) is { } oldType && TypeOf(operation) is { } type && oldType != type)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.TypeChanged(column, oldType, type));
+        var fault = (IsEncrypted(operation.OldColumn), IsEncrypted(operation)) switch
+        {
+            (false, true) => FindFaultOfEncrypting(column, operation),
+            (true, false) => EnvelopeMessages.DecryptInPlace(column),
+            (true, true) => FindFaultOfChanging(column, operation.OldColumn, operation),
+            _ => null,
+        };
+        if (fault is not null)
+            throw new EnvelopeConfigurationException(fault);
+    }
+
+    // Text stays text, whose plaintext rows can be told from envelopes: the one column that may become encrypted where it is.
+    private static string? FindFaultOfEncrypting(string column, AlterColumnOperation operation)
+        => !IsText(operation) || operation.OldColumn.ClrType != typeof(string) ? EnvelopeMessages.EncryptInPlace(column)
+            : operation.FindAnnotation(EnvelopeAnnotations.Backfilling) is null ? EnvelopeMessages.TextWithoutBackfill(column)
+            : null;
+
+    private static string? FindFaultOfChanging(string column, ColumnOperation was, ColumnOperation becomes)
+    {
+        var (old, context) = (Find(was, EnvelopeAnnotations.Context), Find(becomes, EnvelopeAnnotations.Context));
+
+        // The context of a blind index says all that its hashes depend on; its definition says more, such as whether rows may lack it.
+        if (IsBlindIndex(was) || IsBlindIndex(becomes))
+            return IsBlindIndex(was) == IsBlindIndex(becomes) && old == context ? null : EnvelopeMessages.IndexChanged(column);
+        if (IsText(was) != IsText(becomes))
+            return EnvelopeMessages.StorageChanged(column);
+        if (old is not null && context is not null && old != context)
+            return EnvelopeMessages.ContextChanged(column, old, context);
+        var (oldType, type) = (Find(was, EnvelopeAnnotations.PlaintextType), Find(becomes, EnvelopeAnnotations.PlaintextType));
+        if (oldType is not null && type is not null && oldType != type)
+            return EnvelopeMessages.TypeChanged(column, oldType, type);
+
+        // The algorithm is in each envelope, so either kind is read; but only deterministic ones are found.
+        return (Find(was, EnvelopeAnnotations.Encrypted), Find(becomes, EnvelopeAnnotations.Encrypted))
+            is (nameof(EncryptionMode.Randomized), nameof(EncryptionMode.Deterministic))
+            ? EnvelopeMessages.BecomesDeterministic(column)
+            : null;
     }
 
     private static bool IsEncrypted(ColumnOperation column)
-        => column.ClrType == typeof(Envelope) || column.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null;
+        => IsCarrier(column.ClrType) || column.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null || IsBlindIndex(column);
 
-    private static string? TypeOf(ColumnOperation column) => (string?)column.FindAnnotation(EnvelopeAnnotations.PlaintextType)?.Value;
+    private static bool IsBlindIndex(ColumnOperation column) => column.FindAnnotation(EnvelopeAnnotations.BlindIndex) is not null;
 
-    private static string? ContextOf(ColumnOperation column) => (string?)column.FindAnnotation(EnvelopeAnnotations.Context)?.Value;
+    private static bool IsText(ColumnOperation column)
+        => column.ClrType == typeof(TextEnvelope) || Find(column, EnvelopeAnnotations.Storage) == nameof(EncryptedStorage.Text);
+
+    private static bool IsCarrier(Type type) => typeof(Envelope).IsAssignableFrom(type);
+
+    private static string? Find(ColumnOperation column, string annotation) => (string?)column.FindAnnotation(annotation)?.Value;
 }

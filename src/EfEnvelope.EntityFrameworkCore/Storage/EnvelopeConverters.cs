@@ -21,7 +21,7 @@ internal static class EnvelopeConverters
         var field = Expression.Constant(column.Field);
         var from = Expression.Lambda(
             Expression.Call(
-                carrier, nameof(Envelope.From), [type], value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique)),
+                FindFrom(carrier).MakeGenericMethod(type), value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique)),
             value);
         var to = Expression.Lambda(
             column.IsText
@@ -30,6 +30,10 @@ internal static class EnvelopeConverters
             envelope);
         return Make(type, carrier, from, to);
     }
+
+    // The carrier's own: a lookup by name would find the one that it hides as well.
+    public static MethodInfo FindFrom(Type carrier)
+        => carrier.GetMethod(nameof(Envelope.From), BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)!;
 
     /// <summary>Finds which column a converter is for.</summary>
     public static bool TryFindField(ValueConverter? converter, out string field)

@@ -48,7 +48,7 @@ public class EnvelopeTypeMapping : RelationalTypeMapping
 
     // A compiled model turns a property's sentinel, such as 0, into a provider value and back: no key is needed on the way.
     /// <inheritdoc />
-    public override Expression GenerateCodeLiteral(object value) => ((PlaintextEnvelope)value).GenerateCode();
+    public override Expression GenerateCodeLiteral(object value) => value is TextEnvelope text ? text.GenerateCode() : ((PlaintextEnvelope)value).GenerateCode();
 
     /// <summary>Makes the mapping of a parameter that is compared with a column of this mapping.</summary>
     /// <param name="converter">Makes what is looked for, or <see langword="null" /> when the parameter is an envelope already.</param>
@@ -80,7 +80,7 @@ public class EnvelopeTypeMapping : RelationalTypeMapping
         var length = parameter.Value switch
         {
             PendingEnvelope envelope => envelope.EnvelopeLength,
-            TextEnvelope { Pending: { } envelope } => TextEnvelope.LengthOf(envelope.EnvelopeLength),
+            TextEnvelope text => text.Length,
             _ => 0,
         };
         parameter.Size = length <= columnSize ? columnSize : length <= bound ? bound : -1;

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.ComponentModel;
+using System.Linq.Expressions;
 using System.Text;
 using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
@@ -65,14 +66,30 @@ public sealed class TextEnvelope : Envelope
 
     internal static TextEnvelope Of(Envelope envelope) => new(envelope, null);
 
-    /// <summary>Carries a plaintext that a query looks for in a column that is being backfilled.</summary>
-    internal static TextEnvelope OfPlaintext(string text) => new(null, text);
+    /// <summary>
+    /// Carries a plaintext that a query looks for in a column that is being backfilled. No plaintext there starts like an envelope; what would find an
+    /// envelope by its stored text finds nothing.
+    /// </summary>
+    internal static TextEnvelope OfPlaintext(string text) => new(null, text.StartsWith(Prefix, StringComparison.Ordinal) ? Prefix : text);
+
+    /// <summary>Generates the call that makes this carrier, for the source of compiled models.</summary>
+    internal Expression GenerateCode()
+    {
+        var inner = (MethodCallExpression)((PlaintextEnvelope)_envelope!).GenerateCode();
+        return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), inner.Arguments);
+    }
 
     internal string Seal(KeyRing ring) => Pending is { } pending ? Encode(pending.Seal(ring)) : _plaintext!;
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
 
+    /// <summary>Measures the text that <see cref="Seal" /> will return.</summary>
+    internal int Length => Pending is { } pending ? LengthOf(pending.EnvelopeLength) : _plaintext?.Length ?? 0;
+
     internal static int LengthOf(int envelopeLength) => Prefix.Length + Base64Url.GetEncodedLength(envelopeLength);
+
+    /// <summary>Returns the longest envelope that fits into so many characters.</summary>
+    internal static int EnvelopeLengthIn(int characters) => (characters - Prefix.Length) * 3 / 4;
 
     /// <inheritdoc />
     public override bool Equals(object? obj)
@@ -83,13 +100,23 @@ public sealed class TextEnvelope : Envelope
 
     private static byte[]? TryDecode(string text)
     {
+        var encoded = text.AsSpan(Prefix.Length);
         try
         {
-            return Base64Url.DecodeFromChars(text.AsSpan(Prefix.Length));
+            var bytes = Base64Url.DecodeFromChars(encoded);
+            return IsOurs(encoded, bytes) ? bytes : null;
         }
         catch (FormatException)
         {
             return null;
         }
+    }
+
+    // An envelope has one text. White space, padding and stray bits at the end, which the decoder lets pass, would hide a row from queries.
+    private static bool IsOurs(ReadOnlySpan<char> encoded, byte[] bytes)
+    {
+        Span<char> end = stackalloc char[4];
+        var length = Base64Url.EncodeToChars(bytes.AsSpan(bytes.Length - (bytes.Length % 3)), end);
+        return encoded.Length == Base64Url.GetEncodedLength(bytes.Length) && encoded.EndsWith(end[..length], StringComparison.Ordinal);
     }
 }

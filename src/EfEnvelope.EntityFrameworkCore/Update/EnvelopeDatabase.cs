@@ -68,7 +68,12 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
             && !index.Sources.All(s => entry.IsModified(s.Property))
             && entry.GetOriginalValue(index.Property) is null
             && index.Sources.All(s => entry.GetOriginalValue(s.Property) is not null))
-            throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundNotLoaded(index.Name, index.Sources.Select(s => s.Name)));
+        {
+            // While the index is being filled, a row that was read lacks it as well: then it goes on lacking it.
+            isNull |= index.Definition.AllowsMissing;
+            if (!isNull)
+                throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundNotLoaded(index.Name, index.Sources.Select(s => s.Name)));
+        }
 
         SetOriginal(entry, index);
         var property = entry.ToEntityEntry().Property(index.Property.Name);
