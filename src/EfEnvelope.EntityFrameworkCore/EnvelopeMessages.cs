@@ -185,7 +185,7 @@ internal static class EnvelopeMessages
         => "This query is being precompiled, which would send encrypted properties to the database in clear text. Do not precompile queries of a context that uses envelope encryption.";
 
     public static string NotInJson()
-        => "An encrypted value would have been written into, or read from, JSON, where it cannot be encrypted. Pass the values as separate parameters instead of one JSON list.";
+        => "An encrypted value would have been written into, or read from, JSON, where it cannot be encrypted. A list that is too long to be sent value by value is sent as JSON (on SQL Server more than 2,100 parameters, two for each value): look for it in parts, such as 'Chunk(1000)'.";
 
     public static string EncryptInPlace(string column)
         => $"Column '{column}' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column.";

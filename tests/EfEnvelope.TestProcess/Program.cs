@@ -86,7 +86,7 @@ async Task ClaimAsync()
 async Task TryClaimAsync(string name)
 {
     await using var context = new WriterContext(builder.Options);
-    context.Add(Claim.Of(writer, name));
+    context.Add(ClaimedName.Of(writer, name));
     try
     {
         await context.SaveChangesAsync();

@@ -36,6 +36,11 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
     {
         foreach (var (type, definition) in _asked)
             Build((IMutableEntityType)type, definition);
+
+        // What shares a column with something unique is unique as well: all that is in the column is compared.
+        var unique = _built.Where(b => b.Definition.IsUnique).SelectMany(b => EncryptedColumn.FindColumns(b.Index)).ToHashSet();
+        foreach (var (index, definition, _) in _built.Where(b => EncryptedColumn.FindColumns(b.Index).Any(unique.Contains)))
+            index.SetAnnotation(EnvelopeAnnotations.BlindIndex, (definition with { IsUnique = true }).Format());
         foreach (var type in MarkedMembers.FindTypes(model))
         {
             type.RemoveAnnotation(EnvelopeAnnotations.BlindIndexes);

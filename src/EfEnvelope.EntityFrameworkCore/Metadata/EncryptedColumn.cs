@@ -26,8 +26,8 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
-    /// <summary>Gets whether a unique index compares the values themselves.</summary>
-    public bool IsUnique { get; } = mark.Mode == EncryptionMode.Deterministic && property.GetContainingIndexes().Any(i => i.IsUnique);
+    /// <summary>Gets or sets whether a unique index compares the values themselves.</summary>
+    public bool IsUnique { get; set; } = mark.Mode == EncryptionMode.Deterministic && property.GetContainingIndexes().Any(i => i.IsUnique);
 
     public string PlaintextType { get; set; } = "";
 

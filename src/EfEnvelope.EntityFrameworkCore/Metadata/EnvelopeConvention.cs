@@ -35,12 +35,16 @@ internal sealed class EnvelopeConvention(
             var mark = EnvelopeAnnotations.FindMark(property)!;
             List<string> found = [.. EnvelopeRules.FindFaults(property, mark)];
             if (found.Count == 0 && EncryptedColumn.Create(property, mark, found) is { } column)
-            {
-                Encrypt(property, mark, column, found);
                 columns.Add(column);
-            }
-
             faults.AddRange(found);
+        }
+
+        // What shares a column with something unique is unique as well: all that is in the column is compared.
+        var unique = columns.Where(c => c.IsUnique).SelectMany(c => c.Columns).ToHashSet();
+        foreach (var column in columns)
+        {
+            column.IsUnique |= column.Columns.Any(unique.Contains);
+            Encrypt(column, EnvelopeAnnotations.FindMark(column.Property)!, faults);
         }
 
         faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
@@ -55,6 +59,13 @@ internal sealed class EnvelopeConvention(
         // EF Core's own models, such as that of the migrations history, pass here too: they get nothing.
         if (columns.Count > 0)
             AddTables(model, [.. columns.SelectMany(column => column.ToMapRows()), .. indexes.ToMapRows()]);
+    }
+
+    private void Encrypt(EncryptedColumn column, EncryptedAttribute mark, List<string> allFaults)
+    {
+        var faults = new List<string>();
+        Encrypt(column.Property, mark, column, faults);
+        allFaults.AddRange(faults);
     }
 
     private void Encrypt(IMutableProperty property, EncryptedAttribute mark, EncryptedColumn column, List<string> faults)

@@ -60,24 +60,23 @@ internal sealed class EnvelopeQueryTranslationPreprocessor(
             => text is not null && FindEncrypted(text).Any(p => p.FindIndex(projection) is not null);
 
         private IEnumerable<EncryptedProperty> FindEncrypted(Expression expression)
-            => FindName(expression) is var (name, member)
+            => FindMember(expression) is var (name, type)
                 ? model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties())
-                    .Where(p => member is null ? p.Name == name : IsSame(p, member))
+                    .Where(p => (p.PropertyInfo?.Name ?? p.FieldInfo?.Name ?? p.Name) == name && IsRelated(p.DeclaringType.ClrType, type))
                     .Select(_envelopes.Find).OfType<EncryptedProperty>()
                 : [];
 
-        private static (string Name, MemberInfo? Member)? FindName(Expression expression)
+        // The type of what is accessed, not the one that declares the member: entities that share a base type may differ in what they encrypt.
+        private static (string Name, Type Type)? FindMember(Expression expression)
             => expression switch
             {
-                MemberExpression member => (member.Member.Name, member.Member),
+                MemberExpression { Expression: { } instance } member => (member.Member.Name, instance.Type),
                 MethodCallExpression call when call.Method.IsGenericMethod && call.Method.DeclaringType == typeof(EF) && call.Method.Name == nameof(EF.Property)
-                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, null),
-                UnaryExpression { NodeType: ExpressionType.Convert } convert => FindName(convert.Operand),
+                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, call.Arguments[0].Type),
+                UnaryExpression { NodeType: ExpressionType.Convert } convert => FindMember(convert.Operand),
                 _ => null,
             };
 
-        private static bool IsSame(IReadOnlyPropertyBase property, MemberInfo member)
-            => member.Name == (property.PropertyInfo ?? (MemberInfo?)property.FieldInfo)?.Name
-                && (member.DeclaringType!.IsAssignableFrom(property.DeclaringType.ClrType) || property.DeclaringType.ClrType.IsAssignableFrom(member.DeclaringType));
+        private static bool IsRelated(Type type, Type other) => type.IsAssignableFrom(other) || other.IsAssignableFrom(type);
     }
 }

@@ -75,6 +75,15 @@ public sealed partial class SqlServerSearchTextTests
     }
 
     [Fact]
+    public void A_list_that_is_too_long_is_refused_with_the_way_out()
+    {
+        using var db = Open();
+        var records = Enumerable.Range(0, 1200).Select(i => $"r-{i}").ToArray();
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => db.People.Where(p => records.Contains(p.Record)).ToQueryString());
+        Assert.Contains("Chunk(1000)", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Parameters_have_the_length_of_their_column()
     {
         using var db = Open();

@@ -8,12 +8,12 @@ public sealed class WriterContext(DbContextOptions<WriterContext> options) : DbC
 {
     public DbSet<WrittenRow> Rows => Set<WrittenRow>();
 
-    public DbSet<Claim> Claims => Set<Claim>();
+    public DbSet<ClaimedName> Claims => Set<ClaimedName>();
 }
 
 /// <summary>What several processes claim at once: every name and alias belongs to one of them.</summary>
 [Index(nameof(Name), IsUnique = true)]
-public sealed class Claim
+public sealed class ClaimedName
 {
     public int Id { get; set; }
 
@@ -31,7 +31,7 @@ public sealed class Claim
     [Encrypted, BlindIndex]
     public required string Email { get; set; }
 
-    public static Claim Of(string writer, string name) => new() { Writer = writer, Name = name, Alias = name, Tag = name, Email = name };
+    public static ClaimedName Of(string writer, string name) => new() { Writer = writer, Name = name, Alias = name, Tag = name, Email = name };
 }
 
 public sealed class WrittenRow
