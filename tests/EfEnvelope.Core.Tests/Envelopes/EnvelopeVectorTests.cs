@@ -170,10 +170,14 @@ public class EnvelopeVectorTests
     }
 
     [Fact]
-    public void Every_algorithm_that_has_a_number_is_known_and_no_other()
+    public void Every_algorithm_that_opens_is_known_and_no_other()
     {
+        // A blind index has a number, and nothing opens it.
         for (var number = 0; number < 8; number++)
-            Assert.Equal(Enum.IsDefined((EnvelopeAlgorithm)number), FieldCipher.Knows((EnvelopeAlgorithm)number));
+        {
+            var algorithm = (EnvelopeAlgorithm)number;
+            Assert.Equal(Enum.IsDefined(algorithm) && algorithm != EnvelopeAlgorithm.BlindIndex, FieldCipher.Knows(algorithm));
+        }
     }
 
     [Fact]

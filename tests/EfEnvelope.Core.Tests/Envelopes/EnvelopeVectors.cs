@@ -1,3 +1,5 @@
+using EfEnvelope.Envelopes;
+
 namespace EfEnvelope.Tests;
 
 /// <summary>One envelope, and either its plaintext or the class of its failure.</summary>
@@ -23,6 +25,9 @@ public sealed record CommitmentVector(string Key, int Number, string Scope, stri
 /// </summary>
 public static class EnvelopeVectors
 {
+    /// <summary>Gets the algorithms whose envelopes open.</summary>
+    public static EnvelopeAlgorithm[] Ciphers { get; } = [EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv];
+
     public const string KeyA = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     public const string KeyB = "f0e1d2c3b4a5968778695a4b3c2d1e0f00112233445566778899aabbccddeeff";
 
