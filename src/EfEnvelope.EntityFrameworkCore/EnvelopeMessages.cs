@@ -188,7 +188,7 @@ internal static class EnvelopeMessages
         => "An encrypted value would have been written into, or read from, JSON, where it cannot be encrypted. A list that is too long to be sent value by value is sent as JSON (on SQL Server more than 2,100 parameters, two for each value): look for it in parts, such as 'Chunk(1000)'.";
 
     public static string EncryptInPlace(string column)
-        => $"Column '{column}' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column.";
+        => $"Column '{column}' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column; or keep a text column one, with 'EncryptedStorage.Text' and 'AllowPlaintextWhileBackfilling()'.";
 
     public static string DecryptInPlace(string column)
         => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column.";

@@ -14,7 +14,7 @@ public sealed class PostgresTestDatabase : TestDatabase
     public string Name { get; } = $"efenvelope_{Guid.NewGuid():N}";
 
     public string ConnectionString
-        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = 30, IncludeErrorDetail = true }.ConnectionString;
+        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = 30, Timeout = 60, IncludeErrorDetail = true }.ConnectionString;
 
     public override async ValueTask CreateAsync()
     {
