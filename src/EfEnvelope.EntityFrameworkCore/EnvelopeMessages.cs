@@ -104,11 +104,14 @@ internal static class EnvelopeMessages
     public static string BlindIndexIncomplete(string property, string index)
         => $"'{property}' cannot be compared yet: rows may lack '{index}', which is being filled, and would be missed. Fill it, then remove 'allowMissingWhileBackfilling', or call 'AsEnumerable()' to filter in memory.";
 
+    public static string IndexRenamed(string column)
+        => $"The blind index in column '{column}' is bound to the names that its properties were first mapped to, or to their types, one of which would change, so that queries missed every row that it has now. Keep the name that the property's column had: '[Encrypted(Context = \"Patients.Ssn\")]' or 'IsEncrypted(context: \"Patients.Ssn\")'; after a change of type, remove the index in one migration and add it in the next, with 'allowMissingWhileBackfilling'.";
+
     public static string CompoundNotLoaded(string index, IEnumerable<string> properties)
         => $"'{index}' is computed from '{string.Join("' and '", properties)}', of which only some were changed on an entity that was attached and not read. Read the entity first, or mark all of these properties as modified.";
 
     public static string CompoundWithNull(string index, IEnumerable<string> properties)
-        => $"'{index}' answers when '{string.Join("' and '", properties)}' are all compared with values, but one of them was compared with null. Test for null with a constant ('== null'), in a query of its own.";
+        => $"'{index}' answers when '{string.Join("' and '", properties)}' are all compared with values, but one of them was compared with null. Ask for null by '== null' alone, or call 'AsEnumerable()' to filter in memory.";
 
     public static string UpdateOfCompound(string property, string index)
         => $"'ExecuteUpdate' would change '{index}' without knowing '{property}', from which it is computed as well. Set all of its properties in the same call, or update tracked entities.";
@@ -117,7 +120,7 @@ internal static class EnvelopeMessages
         => $"'{first}' and '{second}' are encrypted for different columns, so the database cannot tell whether their values are equal. Give both one 'Context', type and normalization before they hold values, or compare them in memory after 'AsEnumerable()'.";
 
     public static string ColumnsWhileRotating(string property)
-        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Reindex and retire the older version, or compare in memory after 'AsEnumerable()'.";
+        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Compare in memory after 'AsEnumerable()' for as long as both are live.";
 
     public static string ColumnsWhileBackfilling(string first, string second)
         => $"'{first}' and '{second}' cannot be compared with each other while one is being backfilled. Wait for its end, or compare in memory after 'AsEnumerable()'.";

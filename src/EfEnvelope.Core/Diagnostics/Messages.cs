@@ -77,7 +77,7 @@ internal static partial class Messages
         => $"{count} key versions of scope '{scope}' are live in searches, but a query looks under {limit}, so it would miss rows. Reindex, and retire the oldest.";
 
     public static string SearchStillRotating(object scope, int limit)
-        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. Reindex and retire the older one first.";
+        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. The older one has to be retired first; rotate without 'includeSearch', which leaves what is compared as it is.";
 
     public static string RotatedMeanwhile(object version)
         => $"'{version}' was made by somebody else at the same moment, for encryption only. Retry.";

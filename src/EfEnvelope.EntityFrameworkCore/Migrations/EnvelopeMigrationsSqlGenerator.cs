@@ -95,7 +95,12 @@ internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inn
 
         // The context of a blind index says all that its hashes depend on; its definition says more, such as whether rows may lack it.
         if (IsBlindIndex(was) || IsBlindIndex(becomes))
-            return IsBlindIndex(was) == IsBlindIndex(becomes) && old == context ? null : EnvelopeMessages.IndexChanged(column);
+        {
+            return IsBlindIndex(was) == IsBlindIndex(becomes) && old == context ? null
+                : IsComputedAlike(was, becomes) ? EnvelopeMessages.IndexRenamed(column)
+                : EnvelopeMessages.IndexChanged(column);
+        }
+
         if (IsText(was) != IsText(becomes))
             return EnvelopeMessages.StorageChanged(column);
         if (old is not null && context is not null && old != context)
@@ -110,6 +115,13 @@ internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inn
             ? EnvelopeMessages.BecomesDeterministic(column)
             : null;
     }
+
+    // Then it is the stable name of a property that changed, and can be kept.
+    private static bool IsComputedAlike(ColumnOperation was, ColumnOperation becomes)
+        => Find(was, EnvelopeAnnotations.BlindIndex) is { } oldText && Find(becomes, EnvelopeAnnotations.BlindIndex) is { } text
+            && (BlindIndexDefinition.Parse(oldText), BlindIndexDefinition.Parse(text)) is var (old, index)
+            && old.Normalizations.SequenceEqual(index.Normalizations)
+            && (old.Projection, old.Characters, old.Length) == (index.Projection, index.Characters, index.Length);
 
     private static bool IsEncrypted(ColumnOperation column)
         => IsCarrier(column.ClrType) || column.FindAnnotation(EnvelopeAnnotations.Encrypted) is not null || IsBlindIndex(column);
