@@ -235,6 +235,9 @@ internal static class EnvelopeMessages
     public static string NotAnEncryptedProperty(string property)
         => $"'{property}' is no encrypted property of this context. Name one by a simple expression, such as 'p => p.Ssn'.";
 
+    public static string SearchWhileBackfilling(string property)
+        => $"'{property}' is being backfilled, so a row is found in its blind index or by its plaintext, which are two columns. Search it by LINQ until the backfill has ended.";
+
     public static string StoredOtherwise(string property, string kind)
         => $"'{property}' is stored as {kind}, but what was given is neither that nor null. Give what its own column holds.";
 
