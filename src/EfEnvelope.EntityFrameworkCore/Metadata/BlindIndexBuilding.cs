@@ -104,7 +104,14 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
             yield return lengthFault;
         if (definition is { IsCompound: true, IsWhole: false })
             yield return EnvelopeMessages.BlindIndexMalformed(type.DisplayName());
+        if (definition.IsCompound && IsAcrossTables(definition.Properties.Select(p => Find(type, p)).OfType<EncryptedColumn>()))
+            yield return EnvelopeMessages.BlindIndexAcrossTables(definition.Properties.Select(p => NameOf(type, p)));
     }
+
+    // A query compares columns of one table, and no check sees two.
+    private static bool IsAcrossTables(IEnumerable<EncryptedColumn> sources)
+        => sources.Select(s => s.Columns.Select(c => c.Table)).Where(tables => tables.Any()).ToList() is { Count: > 0 } mapped
+            && !mapped.Aggregate((all, tables) => all.Intersect(tables)).Any();
 
     private void Build(IMutableEntityType type, BlindIndexDefinition definition)
     {
