@@ -30,8 +30,8 @@ public sealed class BlindIndexAttribute(Normalization normalization = Normalizat
     public int Characters { get; set; }
 
     /// <summary>
-    /// Gets or sets how many bytes of the keyed hash are kept, from 8 to 32; the column holds 5 more. Different values that share
-    /// a hash are told apart after they were decrypted, but not by a unique index.
+    /// Gets or sets how many bytes of the keyed hash are kept, from 8 to 32; the column holds 5 more. Different values that share a hash are equal to
+    /// queries and to a unique index: with 16 bytes that does not happen, with 8 once in some billions of rows.
     /// </summary>
     /// <value>The default is 16.</value>
     public int Length { get; set; } = BlindIndexContext.DefaultLength;
@@ -41,8 +41,15 @@ public sealed class BlindIndexAttribute(Normalization normalization = Normalizat
     public bool IsUnique { get; set; }
 
     /// <summary>Gets or sets the name of the column that holds the index.</summary>
-    /// <value>The default is <see langword="null" />: a name made of the property's.</value>
+    /// <value>The default is <see langword="null" />: the name of the property's column, with a suffix.</value>
     public string? Name { get; set; }
+
+    /// <summary>
+    /// Gets or sets whether rows may lack their hash, for a table that had rows before it had the index. Queries refuse to use the index until this is
+    /// removed, which makes the database check that no row lacks it.
+    /// </summary>
+    /// <value>The default is <see langword="false" />.</value>
+    public bool AllowMissingWhileBackfilling { get; set; }
 }
 
 /// <summary>
@@ -65,8 +72,15 @@ public sealed class CompoundBlindIndexAttribute(params string[] properties) : At
     public bool IsUnique { get; set; }
 
     /// <summary>Gets or sets the name of the column that holds the index.</summary>
-    /// <value>The default is <see langword="null" />: a name made of the properties'.</value>
+    /// <value>The default is <see langword="null" />: the names of the properties' columns, with a suffix.</value>
     public string? Name { get; set; }
+
+    /// <summary>
+    /// Gets or sets whether rows may lack their hash, for a table that had rows before it had the index. Queries refuse to use the index until this is
+    /// removed, which makes the database check that no row lacks it.
+    /// </summary>
+    /// <value>The default is <see langword="false" />.</value>
+    public bool AllowMissingWhileBackfilling { get; set; }
 }
 
 /// <summary>What is made equal before values are compared by a blind index. All but <see cref="Exact" /> are for text.</summary>

@@ -12,5 +12,8 @@ public sealed record EncryptedParameters(DbParameter Value, IReadOnlyDictionary<
 
 /// <summary>What raw SQL looks for to find one value of an encrypted property.</summary>
 /// <param name="Column">The column to compare: the property's own, or that of its blind index.</param>
-/// <param name="Values">All that rows with the value may hold there, at most one for each live key version: <c>WHERE column IN (…, …)</c>.</param>
+/// <param name="Values">
+/// All that rows with the value may hold there: <c>WHERE column IN (…, …)</c>. There are two, for two key versions, which are equal while one is live; and
+/// a third, the value in clear text, while a text column is being backfilled. Leaving one out misses rows.
+/// </param>
 public sealed record EncryptedSearchParameters(string Column, IReadOnlyList<DbParameter> Values);

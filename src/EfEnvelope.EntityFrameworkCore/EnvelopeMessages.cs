@@ -98,6 +98,9 @@ internal static class EnvelopeMessages
     public static string BlindIndexMalformed(string type)
         => $"A compound blind index of '{type}' is malformed. Name two or more different properties, with one normalization each, and no first or last part.";
 
+    public static string BlindIndexAcrossTables(IEnumerable<string> properties)
+        => $"'{string.Join("' and '", properties)}' have a blind index together but lie in different tables, so no query could use it. Map them to one table, or give each of them a blind index of its own.";
+
     public static string BlindIndexWhileBackfilling(string property)
         => $"'{property}' allows plaintext while it is backfilled, which the database compares as it is. Until then give it a blind index with 'Normalization.Exact' over its whole value only, or none.";
 
@@ -237,6 +240,9 @@ internal static class EnvelopeMessages
 
     public static string NotAnEncryptedProperty(string property)
         => $"'{property}' is no encrypted property of this context. Name one by a simple expression, such as 'p => p.Ssn'.";
+
+    public static string SearchWhileBackfilling(string property)
+        => $"'{property}' is being backfilled, so a row is found in its blind index or by its plaintext, which are two columns. Search it by LINQ until the backfill has ended.";
 
     public static string StoredOtherwise(string property, string kind)
         => $"'{property}' is stored as {kind}, but what was given is neither that nor null. Give what its own column holds.";

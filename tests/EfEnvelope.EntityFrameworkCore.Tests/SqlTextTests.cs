@@ -4,6 +4,10 @@ using System.Text.RegularExpressions;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
 using Xunit;
 
 namespace EfEnvelope.EntityFrameworkCore.Tests;
@@ -220,6 +224,37 @@ public sealed class SqlTextTests
         Assert.DoesNotContain("envelope", sql, StringComparison.OrdinalIgnoreCase);
     }
 
+    [Theory]
+    [InlineData(SqlServer)]
+    [InlineData(Postgres)]
+    public void Every_table_of_a_hierarchy_has_an_index_and_a_check_of_its_own_name(string provider)
+    {
+        using var context = new ShapeContext(Use<ShapeContext>(provider));
+        var script = context.Database.GenerateCreateScript();
+
+        var checks = Regex.Matches(script, @"CREATE TABLE .(\w+)\W[^;]*CONSTRAINT .(CK_\w+)").Select(m => (m.Groups[1].Value, m.Groups[2].Value)).ToList();
+        var indexes = Regex.Matches(script, @"CREATE UNIQUE INDEX .(IX_\w+)").Select(m => m.Groups[1].Value).ToList();
+        Assert.Equal([("Circle", "CK_Circle_Name_BlindIndex"), ("Square", "CK_Square_Name_BlindIndex")], checks.Order());
+        Assert.Equal(["IX_Circle_Name_BlindIndex", "IX_Square_Name_BlindIndex"], indexes.Order());
+    }
+
+    [Theory]
+    [InlineData(SqlServer)]
+    [InlineData(Postgres)]
+    public void Migration_adds_and_drops_the_check_of_every_table_of_a_hierarchy(string provider)
+    {
+        using var filling = new FillingShapeContext(Use<FillingShapeContext>(provider));
+        using var filled = new ShapeContext(Use<ShapeContext>(provider));
+
+        string[] expected = ["Circle: CK_Circle_Name_BlindIndex", "Square: CK_Square_Name_BlindIndex"];
+        Assert.Equal(expected, Compare(filling, filled).OfType<AddCheckConstraintOperation>().Select(o => $"{o.Table}: {o.Name}").Order());
+        Assert.Equal(expected, Compare(filled, filling).OfType<DropCheckConstraintOperation>().Select(o => $"{o.Table}: {o.Name}").Order());
+    }
+
+    private static IReadOnlyList<MigrationOperation> Compare(DbContext from, DbContext to)
+        => to.GetService<IMigrationsModelDiffer>().GetDifferences(
+            from.GetService<IDesignTimeModel>().Model.GetRelationalModel(), to.GetService<IDesignTimeModel>().Model.GetRelationalModel());
+
     private static string CreateScript(string provider)
     {
         using var context = Create(provider);
@@ -301,6 +336,29 @@ public sealed class SqlTextTests
             modelBuilder.Entity<TextSample>().Property(t => t.Short).AllowPlaintextWhileBackfilling();
         }
     }
+
+    private class ShapeContext(DbContextOptions options, bool isFilling = false) : DbContext(options)
+    {
+        protected override void OnModelCreating(ModelBuilder modelBuilder)
+        {
+            modelBuilder.Entity<Shape>().UseTpcMappingStrategy().Property(s => s.Name).IsEncrypted().HasBlindIndex(isUnique: true, allowMissingWhileBackfilling: isFilling);
+            modelBuilder.Entity<Circle>();
+            modelBuilder.Entity<Square>();
+        }
+    }
+
+    private sealed class FillingShapeContext(DbContextOptions<FillingShapeContext> options) : ShapeContext(options, isFilling: true);
+
+    private abstract class Shape
+    {
+        public int Id { get; set; }
+
+        public string? Name { get; set; }
+    }
+
+    private sealed class Circle : Shape;
+
+    private sealed class Square : Shape;
 
     private sealed class TextSample
     {

@@ -107,6 +107,31 @@ public abstract class BlindIndexSavingSpecification(TestDatabase database) : AdH
     }
 
     [Fact]
+    public async Task Index_of_a_value_that_is_not_written_stays_as_it_is()
+    {
+        await CreateClientsAsync();
+        await SaveAsync(new Client { Id = 1, Email = "one@x", First = "Ada", Last = "Byron", Note = "old" });
+        await using (var db = Open())
+        {
+            var entry = db.Update(new Client { Id = 1, Note = "new" });
+            entry.Property(c => c.Email).IsModified = entry.Property(c => c.First).IsModified = entry.Property(c => c.Last).IsModified = false;
+            await db.SaveChangesAsync();
+        }
+
+        await AssertFoundAsync("one@x", 1);
+        await AssertFoundAsync("Ada", "Byron", 1);
+        await using (var db = Open())
+        {
+            Assert.Equal("new", (await db.Set<Client>().SingleAsync()).Note);
+            var entry = db.ChangeTracker.Entries<Client>().Single();
+            entry.Property("Email_BlindIndex").IsModified = true;
+            await db.SaveChangesAsync();
+        }
+
+        await AssertFoundAsync("one@x", 1);
+    }
+
+    [Fact]
     public async Task Compound_index_of_an_attached_entity_is_refused_unless_all_of_its_properties_are_given()
     {
         await CreateClientsAsync();

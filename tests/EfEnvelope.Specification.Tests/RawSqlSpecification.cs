@@ -127,6 +127,18 @@ public abstract class RawSqlSpecification(TestDatabase database) : EnvelopeSpeci
         Assert.Contains("CK_Memos_Topic_BlindIndex", e.Message);
     }
 
+    [Fact]
+    public async Task One_command_takes_several_values_of_one_property()
+    {
+        await using var db = Open();
+        var first = await db.Database.EncryptParametersAsync((Memo m) => m.Text, "first");
+        var second = await db.Database.EncryptParametersAsync((Memo m) => m.Text, "second");
+        await db.Database.ExecuteSqlRawAsync(
+            db.Sql("UPDATE \"Memos\" SET \"Text\" = CASE WHEN \"Id\" = 1 THEN {0} ELSE {1} END WHERE \"Id\" IN (1, 2)"), first.Value, second.Value);
+
+        Assert.Equal(["first", "second"], await db.Memos.IgnoreQueryFilters().Where(m => m.Id < 3).OrderBy(m => m.Id).Select(m => m.Text).ToListAsync());
+    }
+
     private async Task<List<object?>> QueryIdsAsync(RegistryContext db, EncryptedSearchParameters search)
         => (await db.People.FromSqlRaw(db.Sql($"SELECT * FROM \"People\" WHERE \"{search.Column}\" IN ({{0}}, {{1}})"), [.. search.Values]).Select(p => p.Id).ToListAsync())
             .ConvertAll(id => (object?)id);

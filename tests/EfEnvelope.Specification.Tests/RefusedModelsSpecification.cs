@@ -119,6 +119,14 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         ["a compound blind index with a normalization missing"] = (
             b => { MapItem(b).Property(i => i.Number).IsEncrypted(); MapItem(b).HasBlindIndex(i => new { i.Text, i.Number }, [Normalization.Exact]); }, "'Item'", "is malformed", "with one normalization each"),
         ["a compound blind index with a plain property"] = (b => MapItem(b).HasBlindIndex(i => new { i.Text, i.Number }), "'Item.Number' has a blind index", "is not encrypted", "or remove the blind index"),
+        ["a compound blind index across the tables of one entity"] = (
+            b =>
+            {
+                MapItem(b).Property(i => i.Number).IsEncrypted();
+                MapItem(b).HasBlindIndex(i => new { i.Text, i.Number });
+                MapItem(b).ToTable("Items").SplitToTable("Numbers", numbers => numbers.Property(i => i.Number));
+            },
+            "'Item.Text' and 'Item.Number'", "lie in different tables", "a blind index of its own"),
         ["a blind index of a collection"] = (b => b.Entity<IndexedList>(), "IndexedList.Items", "is stored as JSON", "Remove the index"),
         ["a blind index over first characters without their number"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(projection: BlindIndexProjection.First), "Item.Text", "'Characters' is 0", "Set it to how many"),
         ["a blind index over the whole with a number of characters"] = (b => MapItem(b).Property(i => i.Text).HasBlindIndex(characters: 3), "Item.Text", "'Characters' is 3", "Remove it, or set 'Projection'"),

@@ -75,6 +75,23 @@ public abstract class TextStorageSpecification(TestDatabase database) : AdHocSpe
         Assert.Equal(["ada", "ada", "bea", null, "", "efenvelope"], (await db.Set<Note>().OrderBy(n => n.Id).ToListAsync()).Select(n => n.Body));
     }
 
+    [Fact]
+    public async Task Raw_SQL_looks_for_both_in_one_column_or_is_told_to_wait()
+    {
+        await CreateAsync(b => b.Entity<Note>().Property(n => n.Body).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling());
+        await using (var db = Open())
+        {
+            var search = await db.Database.EncryptSearchParametersAsync((Note n) => n.Body, "ada");
+            Assert.Equal(3, search.Values.Count);
+            Assert.Equal("ada", search.Values[2].Value);
+        }
+
+        Use(b => b.Entity<Note>().Property(n => n.Body).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex().AllowPlaintextWhileBackfilling());
+        await using var indexed = Open();
+        var refused = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => indexed.Database.EncryptSearchParametersAsync((Note n) => n.Body, "ada"));
+        Assert.Contains("'Note.Body' is being backfilled", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Searched))]
     public async Task Queries_find_both_while_backfilling(string kind)

@@ -3,6 +3,7 @@ using EfEnvelope;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Microsoft.EntityFrameworkCore;
@@ -36,12 +37,44 @@ public static class EnvelopeEntityTypeBuilderExtensions
         where TEntity : class
     {
         ArgumentNullException.ThrowIfNull(entity);
+        Ask(entity.Metadata, properties, normalizations, length, isUnique, name, allowMissingWhileBackfilling);
+        return entity;
+    }
+
+    /// <inheritdoc cref="HasBlindIndex{TEntity}(EntityTypeBuilder{TEntity}, Expression{Func{TEntity, object}}, IReadOnlyList{Normalization}, int, bool, string, bool)" />
+    /// <typeparam name="TOwner">The type of the owner.</typeparam>
+    /// <typeparam name="TEntity">The owned type.</typeparam>
+    public static OwnedNavigationBuilder<TOwner, TEntity> HasBlindIndex<TOwner, TEntity>(
+        this OwnedNavigationBuilder<TOwner, TEntity> entity,
+        Expression<Func<TEntity, object?>> properties,
+        IReadOnlyList<Normalization>? normalizations = null,
+        int length = 16,
+        bool isUnique = false,
+        string? name = null,
+        bool allowMissingWhileBackfilling = false)
+        where TOwner : class
+        where TEntity : class
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        Ask(entity.OwnedEntityType, properties, normalizations, length, isUnique, name, allowMissingWhileBackfilling);
+        return entity;
+    }
+
+    private static void Ask<TEntity>(
+        IMutableEntityType type,
+        Expression<Func<TEntity, object?>> properties,
+        IReadOnlyList<Normalization>? normalizations,
+        int length,
+        bool isUnique,
+        string? name,
+        bool allowMissing)
+    {
         ArgumentNullException.ThrowIfNull(properties);
         var names = properties.GetMemberAccessList().Select(m => m.Name).ToList();
-        if (entity.Metadata.Model.FindAnnotation(EnvelopeAnnotations.Enabled) is null)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.MarkedWithoutEncryption($"{entity.Metadata.DisplayName()}.{names[0]}"));
+        if (type.Model.FindAnnotation(EnvelopeAnnotations.Enabled) is null)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.MarkedWithoutEncryption($"{type.DisplayName()}.{names[0]}"));
         EnvelopeAnnotations.Ask(
-            entity.Metadata,
+            type,
             new BlindIndexDefinition
             {
                 Properties = names,
@@ -49,8 +82,7 @@ public static class EnvelopeEntityTypeBuilderExtensions
                 Length = length,
                 IsUnique = isUnique,
                 Name = name,
-                AllowsMissing = allowMissingWhileBackfilling,
+                AllowsMissing = allowMissing,
             });
-        return entity;
     }
 }

@@ -77,8 +77,15 @@ public static class EnvelopePropertyBuilderExtensions
     public static PropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this PropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Require(property.Metadata);
-        property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
+        AllowPlaintext(property.Metadata);
+        return property;
+    }
+
+    /// <inheritdoc cref="AllowPlaintextWhileBackfilling{TProperty}(PropertyBuilder{TProperty})" />
+    public static PropertyBuilder AllowPlaintextWhileBackfilling(this PropertyBuilder property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        AllowPlaintext(property.Metadata);
         return property;
     }
 
@@ -86,8 +93,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static ComplexTypePropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Require(property.Metadata);
-        property.Metadata.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
+        AllowPlaintext(property.Metadata);
         return property;
     }
 
@@ -154,6 +160,12 @@ public static class EnvelopePropertyBuilderExtensions
         property.SetAnnotation(EnvelopeAnnotations.Encrypted, mode.ToString());
         property.SetAnnotation(EnvelopeAnnotations.Context, context);
         property.SetAnnotation(EnvelopeAnnotations.Storage, storage.ToString());
+    }
+
+    private static void AllowPlaintext(IMutableProperty property)
+    {
+        Require(property);
+        property.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
     }
 
     // Without the plug-in the mark would mean nothing, and the property would be stored in clear text.

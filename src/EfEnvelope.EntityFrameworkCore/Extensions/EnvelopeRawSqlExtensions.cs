@@ -58,23 +58,25 @@ public static class EnvelopeRawSqlExtensions
         ArgumentNullException.ThrowIfNull(value);
         var (encrypted, session) = Find(database, property);
         var index = encrypted.IsDeterministic ? null : encrypted.FindIndex(BlindIndexProjection.Whole);
-        if ((!encrypted.IsDeterministic && index is null) || (index is not null && encrypted.AllowsPlaintext))
+        if (!encrypted.IsDeterministic && index is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.Refused(encrypted, "compare it"));
+        if (index is not null && encrypted.AllowsPlaintext)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.SearchWhileBackfilling(encrypted.Name));
         if (index is { Definition.AllowsMissing: true })
             throw new EnvelopeConfigurationException(EnvelopeMessages.BlindIndexIncomplete(encrypted.Name, index.Name));
         var column = index?.Property ?? encrypted.Property;
         List<(string, RelationalTypeMapping)> mappings =
         [
             .. KeyRoles.Slots.Select(
-                (slot, i) => (
-                    $"{ColumnOf(column)}_{i}",
+                slot => (
+                    ColumnOf(column),
                     MappingOf(column).ForParameter(
                         index is null
                             ? EnvelopeConverters.ForSlot(encrypted.Converter, slot)
                             : EnvelopeConverters.ForIndex(encrypted.Converter, index, slot, searches: true)))),
         ];
         if (encrypted.AllowsPlaintext)
-            mappings.Add(($"{ColumnOf(column)}_plain", MappingOf(column).ForParameter(EnvelopeConverters.ForPlaintext(encrypted.Converter))));
+            mappings.Add((ColumnOf(column), MappingOf(column).ForParameter(EnvelopeConverters.ForPlaintext(encrypted.Converter))));
         return new EncryptedSearchParameters(
             ColumnOf(column), await CreateAsync(session, mappings, value, cancellationToken).ConfigureAwait(false));
     }
@@ -108,7 +110,7 @@ public static class EnvelopeRawSqlExtensions
     }
 
     private static async Task<IReadOnlyList<DbParameter>> CreateAsync(
-        EnvelopeSession session, List<(string Name, RelationalTypeMapping Mapping)> mappings, object? value, CancellationToken cancellationToken)
+        EnvelopeSession session, List<(string Column, RelationalTypeMapping Mapping)> mappings, object? value, CancellationToken cancellationToken)
     {
         session.CheckModel();
         var connection = session.Context.GetService<IRelationalConnection>();
@@ -129,10 +131,10 @@ public static class EnvelopeRawSqlExtensions
     }
 
     private static async ValueTask<IReadOnlyList<DbParameter>> SealAsync(
-        EnvelopeSession session, DbCommand command, List<(string Name, RelationalTypeMapping Mapping)> mappings, object? value, CancellationToken cancellationToken)
+        EnvelopeSession session, DbCommand command, List<(string Column, RelationalTypeMapping Mapping)> mappings, object? value, CancellationToken cancellationToken)
     {
-        foreach (var (name, mapping) in mappings)
-            command.Parameters.Add(mapping.CreateParameter(command, name, value, nullable: true));
+        foreach (var (column, mapping) in mappings)
+            command.Parameters.Add(mapping.CreateParameter(command, session.NameParameter(column), value, nullable: true));
         await ParameterSealer.SealAsync(session, command, cancellationToken).ConfigureAwait(false);
         List<DbParameter> parameters = [.. command.Parameters.Cast<DbParameter>()];
         command.Parameters.Clear();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Metadata;
@@ -24,6 +25,7 @@ internal sealed class EnvelopeSession : IResettableService
     private KeyStoreConnection? _store;
     private KeyRing? _ring;
     private (KeyRing Ring, IDbContextTransaction Transaction)? _proved;
+    private int _parameters;
     private bool _checked;
 
     public EnvelopeSession(EnvelopeRuntime runtime, ICurrentDbContext current, IDbContextOptions options)
@@ -63,6 +65,10 @@ internal sealed class EnvelopeSession : IResettableService
         Of(queryContext.Context).ReadsEnvelopes = true;
         return query;
     }
+
+    /// <summary>Names a parameter for raw SQL: no two of this context alike, and the same from one short-lived context to the next, as plans are cached by them.</summary>
+    public string NameParameter(string column)
+        => string.Create(CultureInfo.InvariantCulture, $"{string.Concat(column.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'))}_{_parameters++}");
 
     public KeyStoreConnection ConnectStore() => _store ??= new KeyStoreConnection(Context);
 
@@ -139,6 +145,7 @@ internal sealed class EnvelopeSession : IResettableService
         ReadsEnvelopes = false;
         _ring = null;
         _proved = null;
+        _parameters = 0;
     }
 
     public Task ResetStateAsync(CancellationToken cancellationToken = default)

@@ -43,8 +43,10 @@ internal static class ParameterSealer
     {
         // Most commands write few columns: count in a small list instead of a dictionary.
         var counts = new List<(FieldContext Field, int Count)>();
-        foreach (var field in pending.BudgetFields)
+        foreach (var envelope in pending.Envelopes)
         {
+            if (envelope.BudgetField is not { } field)
+                continue;
             var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
             if (at < 0)
                 counts.Add((field, 1));

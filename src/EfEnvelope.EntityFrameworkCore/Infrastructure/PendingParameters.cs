@@ -6,36 +6,39 @@ using EfEnvelope.Keys;
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 
 /// <summary>The parameters of one command that are to be sealed before it runs: single values, and the arrays of PostgreSQL.</summary>
-internal readonly struct PendingParameters
+internal sealed class PendingParameters
 {
-    private readonly List<DbParameter> _parameters;
+    private readonly List<DbParameter> _parameters = [];
+    private readonly List<PendingEnvelope> _envelopes = [];
 
-    private PendingParameters(List<DbParameter> parameters) => _parameters = parameters;
+    private PendingParameters()
+    {
+    }
 
     /// <summary>Gets whether any of them is to be stored, so that its key has to be proved.</summary>
-    public bool Writes => Envelopes.Any(e => e.Role.Writes());
+    public bool Writes => _envelopes.Exists(static e => e.Role.Writes());
 
-    /// <summary>Gets the column of every value that takes from a budget of nonces.</summary>
-    public IEnumerable<FieldContext> BudgetFields => Envelopes.Select(e => e.BudgetField).OfType<FieldContext>();
-
-    private IEnumerable<PendingEnvelope> Envelopes => _parameters.SelectMany(p => Unpack(p.Value)).OfType<PendingEnvelope>();
+    /// <summary>Gets all that a key seals; what takes from a budget of nonces says so.</summary>
+    public IReadOnlyList<PendingEnvelope> Envelopes => _envelopes;
 
     public static PendingParameters? Find(DbCommand command)
     {
-        List<DbParameter>? found = null;
+        PendingParameters? found = null;
         foreach (DbParameter parameter in command.Parameters)
         {
-            if (parameter.Value is Envelope or IEnumerable<Envelope?>)
-                (found ??= []).Add(parameter);
+            if (parameter.Value is not (Envelope or IEnumerable<Envelope?>))
+                continue;
+            found ??= new PendingParameters();
+            found.Add(parameter);
         }
 
-        return found is null ? null : new PendingParameters(found);
+        return found;
     }
 
     public void Seal(KeyRing ring)
     {
-        foreach (var probe in Envelopes.OfType<OneVersionProbe>())
-            probe.Require(ring);
+        foreach (var envelope in _envelopes)
+            (envelope as OneVersionProbe)?.Require(ring);
         foreach (var parameter in _parameters)
         {
             parameter.Value = parameter.Value switch
@@ -48,14 +51,24 @@ internal readonly struct PendingParameters
         }
     }
 
-    private static IEnumerable<Envelope?> Unpack(object? value)
-        => value switch
+    private void Add(DbParameter parameter)
+    {
+        _parameters.Add(parameter);
+        if (parameter.Value is Envelope envelope)
         {
-            IEnumerable<Envelope?> many => many.SelectMany(Unpack),
-            TextEnvelope text => [text.Pending],
-            Envelope envelope => [envelope],
-            _ => [],
-        };
+            Add(envelope);
+            return;
+        }
+
+        foreach (var element in (IEnumerable<Envelope?>)parameter.Value!)
+            Add(element);
+    }
+
+    private void Add(Envelope? envelope)
+    {
+        if ((envelope is TextEnvelope text ? text.Pending : envelope) is PendingEnvelope pending)
+            _envelopes.Add(pending);
+    }
 
     // What was read is written back as it is.
     private static byte[] Seal(Envelope envelope, KeyRing ring)

@@ -104,7 +104,14 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
             yield return lengthFault;
         if (definition is { IsCompound: true, IsWhole: false })
             yield return EnvelopeMessages.BlindIndexMalformed(type.DisplayName());
+        if (definition.IsCompound && IsAcrossTables(definition.Properties.Select(p => Find(type, p)).OfType<EncryptedColumn>()))
+            yield return EnvelopeMessages.BlindIndexAcrossTables(definition.Properties.Select(p => NameOf(type, p)));
     }
+
+    // A query compares columns of one table, and no check sees two.
+    private static bool IsAcrossTables(IEnumerable<EncryptedColumn> sources)
+        => sources.Select(s => s.Columns.Select(c => c.Table)).Where(tables => tables.Any()).ToList() is { Count: > 0 } mapped
+            && !mapped.Aggregate((all, tables) => all.Intersect(tables)).Any();
 
     private void Build(IMutableEntityType type, BlindIndexDefinition definition)
     {
@@ -116,19 +123,23 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         property.SetMaxLength(context.StoredLength);
 
         // Named after the column, not the property: types that share a column share its index.
-        property.SetColumnName(definition.Name ?? string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix);
+        var column = definition.Name ?? string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix;
+        property.SetColumnName(column);
+
+        // Beside its values, also if the type has a second table (entity splitting).
+        foreach (var fragment in type.GetMappingFragments(StoreObjectType.Table).Where(f => sources.All(s => s.Property.GetColumnName(f.StoreObject) is not null)))
+            property.SetColumnName(column, fragment.StoreObject);
         var isUnique = MoveIndexes(type, definition, property) | definition.IsUnique;
         if (!property.GetContainingIndexes().Any(i => i.Properties[0] == property))
             type.AddIndex([property]).IsUnique = definition.IsUnique;
         else if (definition.IsUnique && !property.GetContainingIndexes().Any(i => i.IsUnique && i.Properties.Count == 1))
             type.AddIndex([property], $"IX_{type.GetTableName()}_{property.GetColumnName()}_Unique").IsUnique = true;
 
-        var allowsMissing = definition.AllowsMissing || sources.Any(s => s.AllowsPlaintext);
-        definition = definition with { IsUnique = isUnique, AllowsMissing = definition.AllowsMissing };
+        definition = definition with { IsUnique = isUnique };
         property.SetAnnotation(EnvelopeAnnotations.BlindIndex, definition.Format());
         property.SetAnnotation(EnvelopeAnnotations.Context, context.ToString());
-        if (!allowsMissing)
-            AddCheck(type, property, sources);
+        if (!definition.AllowsMissing && !sources.Any(s => s.AllowsPlaintext))
+            AddChecks(type, property, sources);
         _built.Add((property, definition, sources));
     }
 
@@ -155,21 +166,27 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         return isUnique;
     }
 
-    private void AddCheck(IMutableEntityType type, IMutableProperty property, List<EncryptedColumn> sources)
+    // EF Core hands the checks of a type on to the tables of derived ones (TPC), but under a name and for a table that are not theirs, so that no
+    // migration can add or drop them: there they stand on the types that have none below them.
+    private void AddChecks(IMutableEntityType type, IMutableProperty property, List<EncryptedColumn> sources)
     {
-        // A view is checked where its rows are; what a table holds that is not the type's own (entity splitting) cannot be named in a check of it.
-        if (StoreObjectIdentifier.Create(type, StoreObjectType.Table) is not { } table)
+        var isTpc = type.GetMappingStrategy() == RelationalAnnotationNames.TpcMappingStrategy;
+        foreach (var owner in isTpc ? type.GetDerivedTypesInclusive().Where(t => !t.GetDirectlyDerivedTypes().Any()) : [type])
         {
-            if (type.GetMappingStrategy() != RelationalAnnotationNames.TpcMappingStrategy || type.GetDerivedTypes().FirstOrDefault(t => !t.IsAbstract()) is not { } concrete)
-                return;
-            table = StoreObjectIdentifier.Create(concrete, StoreObjectType.Table)!.Value;
+            // A view is checked where its rows are.
+            if (StoreObjectIdentifier.Create(owner, StoreObjectType.Table) is { } table)
+                AddCheck(owner, table, property, sources);
         }
+    }
 
+    private void AddCheck(IMutableEntityType owner, StoreObjectIdentifier table, IMutableProperty property, List<EncryptedColumn> sources)
+    {
+        // What a table holds that is not the type's own (entity splitting) cannot be named in a check of it.
         if (property.GetColumnName(table) is not { } index || sources.Any(s => s.Property.GetColumnName(table) is null))
             return;
         var names = sources.Select(s => sql.DelimitIdentifier(s.Property.GetColumnName(table)!)).ToList();
         var delimited = sql.DelimitIdentifier(index);
-        type.AddCheckConstraint(
+        owner.AddCheckConstraint(
             $"CK_{table.Name}_{index}",
             $"(({string.Join(" OR ", names.Select(n => $"{n} IS NULL"))}) AND {delimited} IS NULL)"
             + $" OR ({string.Join(" AND ", names.Select(n => $"{n} IS NOT NULL"))} AND {delimited} IS NOT NULL)");

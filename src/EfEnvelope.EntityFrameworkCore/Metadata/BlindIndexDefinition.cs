@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using EfEnvelope.BlindIndexes;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
@@ -15,7 +17,7 @@ internal sealed record BlindIndexDefinition
 
     public int Characters { get; init; }
 
-    public int Length { get; init; } = 16;
+    public int Length { get; init; } = BlindIndexContext.DefaultLength;
 
     public bool IsUnique { get; init; }
 
@@ -24,12 +26,15 @@ internal sealed record BlindIndexDefinition
 
     public string? Name { get; init; }
 
+    [JsonIgnore]
     public bool IsCompound => Properties.Count > 1;
 
     /// <summary>Gets whether '==' on the property is answered by it.</summary>
+    [JsonIgnore]
     public bool IsWhole => Projection == BlindIndexProjection.Whole;
 
     /// <summary>Gets what comes after the names of properties and columns in the name of its own.</summary>
+    [JsonIgnore]
     public string Suffix
         => Projection switch
         {
@@ -47,6 +52,7 @@ internal sealed record BlindIndexDefinition
             Characters = attribute.Characters,
             Length = attribute.Length,
             IsUnique = attribute.IsUnique,
+            AllowsMissing = attribute.AllowMissingWhileBackfilling,
             Name = attribute.Name,
         };
 
@@ -57,6 +63,7 @@ internal sealed record BlindIndexDefinition
             Normalizations = [.. attribute.Properties.Select(_ => Normalization.Exact)],
             Length = attribute.Length,
             IsUnique = attribute.IsUnique,
+            AllowsMissing = attribute.AllowMissingWhileBackfilling,
             Name = attribute.Name,
         };
 

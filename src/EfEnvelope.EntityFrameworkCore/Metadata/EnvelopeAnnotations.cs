@@ -53,7 +53,7 @@ internal static class EnvelopeAnnotations
     public static IReadOnlyList<BlindIndexDefinition> FindBlindIndexes(IReadOnlyTypeBase type)
         =>
         [
-            .. type.ClrType.GetCustomAttributes<CompoundBlindIndexAttribute>(inherit: false).Select(BlindIndexDefinition.Of),
+            .. FindOwnTypes(type).SelectMany(t => t.GetCustomAttributes<CompoundBlindIndexAttribute>(inherit: false)).Select(BlindIndexDefinition.Of),
             .. FindAsked(type),
         ];
 
@@ -66,6 +66,14 @@ internal static class EnvelopeAnnotations
 
     private static IReadOnlyList<BlindIndexDefinition> FindAsked(IReadOnlyAnnotatable annotatable)
         => annotatable.FindAnnotation(BlindIndexes)?.Value is string text ? BlindIndexDefinition.ParseAll(text) : [];
+
+    // A base class that is not mapped belongs to each type that is; one that is mapped has its own.
+    private static IEnumerable<Type> FindOwnTypes(IReadOnlyTypeBase type)
+    {
+        var mapped = (type as IReadOnlyEntityType)?.BaseType?.ClrType;
+        for (var own = type.ClrType; own is not null && own != mapped; own = own.BaseType)
+            yield return own;
+    }
 
     private static IEnumerable<T> FindAttributes<T>(IReadOnlyPropertyBase property)
         where T : Attribute

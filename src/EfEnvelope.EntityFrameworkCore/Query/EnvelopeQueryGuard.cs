@@ -39,16 +39,13 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     }
 
     /// <summary>Gets whether the query reads or writes encrypted columns.</summary>
-    public bool FoundEnvelopes { get; private set; }
+    public bool FoundEnvelopes { get; set; }
 
     public SelectExpression Guard(SelectExpression select) => (SelectExpression)Visit(select);
 
     public UpdateExpression Guard(UpdateExpression update)
     {
-        _scopes.Push(update.SelectExpression);
-        var setters = update.ColumnValueSetters.Select(GuardSetter).ToList();
-        setters.AddRange(FindIndexSetters(setters));
-        _scopes.Pop();
+        var setters = new EnvelopeSetters(this, _scopes, _parameters).Guard(update);
         return update.Update(Guard(update.SelectExpression), setters);
     }
 
@@ -255,55 +252,6 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         return base.VisitExtension(node);
     }
 
-    private ColumnValueSetter GuardSetter(ColumnValueSetter setter)
-    {
-        var (column, value) = (setter.Column, setter.Value);
-        if (!IsEncrypted(column))
-        {
-            return FindEncryptedLeaf(value) is { } source
-                ? throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateFromEncrypted(NameOf(source), column.Name))
-                : new ColumnValueSetter(column, (SqlExpression)Visit(value));
-        }
-
-        FoundEnvelopes = true;
-        return value switch
-        {
-            SqlConstantExpression { Value: null } => setter,
-            SqlConstantExpression constant when IsEncrypted(constant) => new ColumnValueSetter(column, _parameters.ToParameter(constant)),
-            SqlParameterExpression parameter when IsEncrypted(parameter) => new ColumnValueSetter(column, SearchParameters.Late(parameter)),
-            _ => throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(column))),
-        };
-    }
-
-    // A blind index changes with its property, in the same statement.
-    private IEnumerable<ColumnValueSetter> FindIndexSetters(List<ColumnValueSetter> setters)
-    {
-        var values = new Dictionary<EncryptedProperty, ColumnValueSetter>();
-        foreach (var setter in setters.Where(s => IsEncrypted(s.Column)))
-        {
-            if (_scopes.Trace(setter.Column) is not { } property)
-                throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(setter.Column)));
-            values[property] = setter;
-        }
-
-        foreach (var index in values.Keys.SelectMany(p => p.Indexes).Distinct().ToList())
-        {
-            if (index.Sources.FirstOrDefault(s => !values.ContainsKey(s)) is { } missing)
-                throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateOfCompound(missing.Name, index.Name));
-            var first = values[index.Sources[0]];
-            var column = _scopes.FindIndexColumn(first.Column, index)
-                ?? throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(NameOf(first.Column)));
-            var given = index.Sources.Select(s => (Value: values[s].Value, Original: s)).ToList();
-            yield return given.Any(g => g.Value is SqlConstantExpression)
-                ? new ColumnValueSetter(column, new SqlConstantExpression(null, typeof(Envelope), column.TypeMapping))
-                : new ColumnValueSetter(
-                    column,
-                    index.Definition.IsCompound
-                        ? _parameters.ForCompound(index, [.. given.Select(g => g.Value)], index.WriteRole)
-                        : _parameters.ForIndex(index, given[0].Value));
-        }
-    }
-
     // DISTINCT and set operations compare whole rows: harmless for encrypted columns whose row is told apart by its key anyway.
     private static SqlExpression? FindUnkeyed(SelectExpression select)
         => select.Projection.Select(p => p.Expression)
@@ -354,7 +302,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
             ? mapping.Property
             : FieldOf(expression) is { } field ? MarkedMembers.FindByField(_queryCompilationContext.Model, field) : null;
 
-    private static ColumnExpression? FindEncryptedLeaf(SqlExpression expression)
+    internal static ColumnExpression? FindEncryptedLeaf(SqlExpression expression)
     {
         var finder = new LeafFinder();
         finder.Visit(expression);

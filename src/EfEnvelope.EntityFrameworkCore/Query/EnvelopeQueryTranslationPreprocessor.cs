@@ -54,7 +54,7 @@ internal sealed class EnvelopeQueryTranslationPreprocessor(
         }
 
         protected override Expression VisitExtension(Expression node)
-            => node is Microsoft.EntityFrameworkCore.Query.EntityQueryRootExpression ? node : base.VisitExtension(node);
+            => node is EntityQueryRootExpression ? node : base.VisitExtension(node);
 
         private bool HasIndex(Expression? text, BlindIndexProjection projection)
             => text is not null && FindEncrypted(text).Any(p => p.FindIndex(projection) is not null);
@@ -70,12 +70,19 @@ internal sealed class EnvelopeQueryTranslationPreprocessor(
         private static (string Name, Type Type)? FindMember(Expression expression)
             => expression switch
             {
-                MemberExpression { Expression: { } instance } member => (member.Member.Name, instance.Type),
+                MemberExpression { Expression: { } instance } member => (member.Member.Name, TypeOf(instance)),
                 MethodCallExpression call when call.Method.IsGenericMethod && call.Method.DeclaringType == typeof(EF) && call.Method.Name == nameof(EF.Property)
-                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, call.Arguments[0].Type),
+                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, TypeOf(call.Arguments[0])),
                 UnaryExpression { NodeType: ExpressionType.Convert } convert => FindMember(convert.Operand),
                 _ => null,
             };
+
+        // Code over an interface or a base type still says which type the query is about.
+        private static Type TypeOf(Expression instance)
+            => instance is UnaryExpression { NodeType: ExpressionType.Convert or ExpressionType.TypeAs, Operand: var operand }
+                && instance.Type.IsAssignableFrom(operand.Type)
+                    ? TypeOf(operand)
+                    : instance.Type;
 
         private static bool IsRelated(Type type, Type other) => type.IsAssignableFrom(other) || other.IsAssignableFrom(type);
     }

@@ -22,14 +22,9 @@ internal sealed class BlindIndexEnvelope(BlindIndex index, object[] values, KeyR
 
     // EF Core compares provider values when two entities share a row, and looks up those of a unique index to put its commands in order.
     public override bool Equals(object? obj)
-        => obj is BlindIndexEnvelope other && ReferenceEquals(other.Index, index) && other.Role == Role && GetInput().AsSpan().SequenceEqual(other.GetInput());
+        => obj is BlindIndexEnvelope other && ReferenceEquals(other.Index, index) && other.Role == Role && AreEqual(GetInput(), other.GetInput());
 
-    public override int GetHashCode()
-    {
-        var hash = new HashCode();
-        hash.AddBytes(GetInput());
-        return hash.ToHashCode();
-    }
+    public override int GetHashCode() => HashOf(GetInput());
 
     protected override byte[] Seal(DataKey key)
     {

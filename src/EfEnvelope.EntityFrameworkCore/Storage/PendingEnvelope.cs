@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using System.Security.Cryptography;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 
@@ -23,6 +24,35 @@ internal abstract class PendingEnvelope(KeyRole role, EnvelopeAlgorithm algorith
     public abstract PendingEnvelope ForSlot(KeyRole slot);
 
     protected abstract byte[] Seal(DataKey key);
+
+    /// <summary>Compares copies of plaintexts, and zeroes both.</summary>
+    protected static bool AreEqual(byte[] plaintext, byte[] other)
+    {
+        try
+        {
+            return plaintext.AsSpan().SequenceEqual(other);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(plaintext);
+            CryptographicOperations.ZeroMemory(other);
+        }
+    }
+
+    /// <summary>Hashes a copy of a plaintext for a dictionary, and zeroes it.</summary>
+    protected static int HashOf(byte[] plaintext)
+    {
+        try
+        {
+            var hash = new HashCode();
+            hash.AddBytes(plaintext);
+            return hash.ToHashCode();
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(plaintext);
+        }
+    }
 
     /// <summary>Makes what no column can hold: a header whose key number no version has.</summary>
     protected static byte[] NothingStored(EnvelopeAlgorithm algorithm)
@@ -73,14 +103,9 @@ internal sealed class PlaintextEnvelope<T>(T value, string fieldName, EnvelopeAl
         => obj is PlaintextEnvelope<T> other
             && other.FieldName == FieldName
             && other.Role == Role
-            && (EqualityComparer<T>.Default.Equals(value, other.Plaintext) || Codec.GetBytes(value).AsSpan().SequenceEqual(Codec.GetBytes(other.Plaintext)));
+            && (EqualityComparer<T>.Default.Equals(value, other.Plaintext) || AreEqual(Codec.GetBytes(value), Codec.GetBytes(other.Plaintext)));
 
-    public override int GetHashCode()
-    {
-        var hash = new HashCode();
-        hash.AddBytes(Codec.GetBytes(value));
-        return hash.ToHashCode();
-    }
+    public override int GetHashCode() => HashOf(Codec.GetBytes(value));
 
     protected override byte[] Seal(DataKey key) => EnvelopeCodec.Encrypt(key, Codec.GetField(FieldName), Algorithm, value, Codec);
 }

@@ -16,16 +16,10 @@ namespace EfEnvelope.EntityFrameworkCore.Update;
 internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
 {
     public int SaveChanges(IList<IUpdateEntry> entries)
-    {
-        SetBlindIndexes(entries);
-        return inner.SaveChanges(entries);
-    }
+        => inner.SaveChanges(SetBlindIndexes(entries));
 
     public Task<int> SaveChangesAsync(IList<IUpdateEntry> entries, CancellationToken cancellationToken = default)
-    {
-        SetBlindIndexes(entries);
-        return inner.SaveChangesAsync(entries, cancellationToken);
-    }
+        => inner.SaveChangesAsync(SetBlindIndexes(entries), cancellationToken);
 
     public Func<QueryContext, TResult> CompileQuery<TResult>(Expression query, bool async) => inner.CompileQuery<TResult>(query, async);
 
@@ -33,27 +27,31 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
     public Expression<Func<QueryContext, TResult>> CompileQueryExpression<TResult>(Expression query, bool async)
         => inner.CompileQueryExpression<TResult>(query, async);
 
-    private static void SetBlindIndexes(IList<IUpdateEntry> entries)
+    private static IList<IUpdateEntry> SetBlindIndexes(IList<IUpdateEntry> entries)
     {
         if (entries.Count == 0)
-            return;
+            return entries;
         var model = EnvelopeModel.Of(entries[0].EntityType.Model);
+        var anyLeft = false;
         foreach (var entry in entries)
         {
             foreach (var index in model.FindIndexes(entry.EntityType))
             {
-                if (entry.EntityState is EntityState.Added or EntityState.Modified)
-                    Set(entry, index);
-                else if (entry.EntityState == EntityState.Deleted)
+                if (entry.EntityState == EntityState.Deleted)
                     SetOriginal(entry, index);
+                else if (entry.EntityState == EntityState.Added || IsAnyModified(entry, index))
+                    Set(entry, index);
+                else
+                    anyLeft |= TryLeave(entry, index);
             }
         }
+
+        // What had nothing but its index to write has nothing to write.
+        return anyLeft ? [.. entries.Where(e => e.EntityState != EntityState.Unchanged)] : entries;
     }
 
     private static void Set(IUpdateEntry entry, BlindIndex index)
     {
-        if (entry.EntityState == EntityState.Modified && !index.Sources.Any(s => entry.IsModified(s.Property)))
-            return;
         var values = new object[index.Sources.Count];
         var isNull = false;
         for (var i = 0; i < values.Length; i++)
@@ -80,6 +78,26 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         property.CurrentValue = isNull ? null : new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
         if (entry.EntityState == EntityState.Modified)
             property.IsModified = true;
+    }
+
+    // 'Update' marks every property as modified, and an application may take that back for some: the index of an entity that was attached is unknown then.
+    private static bool TryLeave(IUpdateEntry entry, BlindIndex index)
+    {
+        if (!entry.IsModified(index.Property))
+            return false;
+        entry.ToEntityEntry().Property(index.Property.Name).IsModified = false;
+        return true;
+    }
+
+    private static bool IsAnyModified(IUpdateEntry entry, BlindIndex index)
+    {
+        foreach (var source in index.Sources)
+        {
+            if (entry.IsModified(source.Property))
+                return true;
+        }
+
+        return false;
     }
 
     // EF Core lets one row give a unique value up before another takes it, if it can see that both are equal. Stored bytes it cannot compare with a hash
