@@ -12,12 +12,12 @@ public static class EnvelopePropertyBuilderExtensions
     /// <summary>Encrypts this property in the database, as <see cref="EncryptedAttribute" /> does.</summary>
     /// <typeparam name="TProperty">The property's type.</typeparam>
     /// <param name="property">The property.</param>
-    /// <param name="mode">How equal values are encrypted.</param>
+    /// <param name="mode">How equal values are encrypted; <see langword="null" /> for what the attribute says, else <see cref="EncryptionMode.Randomized" />.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
-    /// <param name="storage">What kind of column holds the envelopes.</param>
+    /// <param name="storage">What kind of column holds the envelopes; <see langword="null" /> for what the attribute says, else <see cref="EncryptedStorage.Binary" />.</param>
     /// <returns>The same builder.</returns>
     public static PropertyBuilder<TProperty> IsEncrypted<TProperty>(
-        this PropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
+        this PropertyBuilder<TProperty> property, EncryptionMode? mode = null, string? context = null, EncryptedStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(property);
         Mark(property.Metadata, mode, context, storage);
@@ -26,12 +26,12 @@ public static class EnvelopePropertyBuilderExtensions
 
     /// <summary>Encrypts this property in the database, as <see cref="EncryptedAttribute" /> does.</summary>
     /// <param name="property">The property.</param>
-    /// <param name="mode">How equal values are encrypted.</param>
+    /// <param name="mode">How equal values are encrypted; <see langword="null" /> for what the attribute says, else <see cref="EncryptionMode.Randomized" />.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
-    /// <param name="storage">What kind of column holds the envelopes.</param>
+    /// <param name="storage">What kind of column holds the envelopes; <see langword="null" /> for what the attribute says, else <see cref="EncryptedStorage.Binary" />.</param>
     /// <returns>The same builder.</returns>
     public static PropertyBuilder IsEncrypted(
-        this PropertyBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
+        this PropertyBuilder property, EncryptionMode? mode = null, string? context = null, EncryptedStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(property);
         Mark(property.Metadata, mode, context, storage);
@@ -41,12 +41,12 @@ public static class EnvelopePropertyBuilderExtensions
     /// <summary>Encrypts this property in the database, as <see cref="EncryptedAttribute" /> does.</summary>
     /// <typeparam name="TProperty">The property's type.</typeparam>
     /// <param name="property">The property of a complex type.</param>
-    /// <param name="mode">How equal values are encrypted.</param>
+    /// <param name="mode">How equal values are encrypted; <see langword="null" /> for what the attribute says, else <see cref="EncryptionMode.Randomized" />.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
-    /// <param name="storage">What kind of column holds the envelopes.</param>
+    /// <param name="storage">What kind of column holds the envelopes; <see langword="null" /> for what the attribute says, else <see cref="EncryptedStorage.Binary" />.</param>
     /// <returns>The same builder.</returns>
     public static ComplexTypePropertyBuilder<TProperty> IsEncrypted<TProperty>(
-        this ComplexTypePropertyBuilder<TProperty> property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
+        this ComplexTypePropertyBuilder<TProperty> property, EncryptionMode? mode = null, string? context = null, EncryptedStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(property);
         Mark(property.Metadata, mode, context, storage);
@@ -55,12 +55,12 @@ public static class EnvelopePropertyBuilderExtensions
 
     /// <summary>Encrypts this collection in the database, whole, as <see cref="EncryptedAttribute" /> does.</summary>
     /// <param name="property">The primitive collection.</param>
-    /// <param name="mode">How equal values are encrypted.</param>
+    /// <param name="mode">How equal values are encrypted; <see langword="null" /> for what the attribute says, else <see cref="EncryptionMode.Randomized" />.</param>
     /// <param name="context">The stable name its values are bound to; see <see cref="EncryptedAttribute.Context" />.</param>
-    /// <param name="storage">What kind of column holds the envelopes.</param>
+    /// <param name="storage">What kind of column holds the envelopes; <see langword="null" /> for what the attribute says, else <see cref="EncryptedStorage.Binary" />.</param>
     /// <returns>The same builder.</returns>
     public static PrimitiveCollectionBuilder IsEncrypted(
-        this PrimitiveCollectionBuilder property, EncryptionMode mode = EncryptionMode.Randomized, string? context = null, EncryptedStorage storage = EncryptedStorage.Binary)
+        this PrimitiveCollectionBuilder property, EncryptionMode? mode = null, string? context = null, EncryptedStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(property);
         Mark(property.Metadata, mode, context, storage);
@@ -154,12 +154,14 @@ public static class EnvelopePropertyBuilderExtensions
         return property;
     }
 
-    private static void Mark(IMutableProperty property, EncryptionMode mode, string? context, EncryptedStorage storage)
+    // What is not said here stays as it was said before.
+    private static void Mark(IMutableProperty property, EncryptionMode? mode, string? context, EncryptedStorage? storage)
     {
         Require(property);
-        property.SetAnnotation(EnvelopeAnnotations.Encrypted, mode.ToString());
-        property.SetAnnotation(EnvelopeAnnotations.Context, context);
-        property.SetAnnotation(EnvelopeAnnotations.Storage, storage.ToString());
+        var mark = EnvelopeAnnotations.FindMark(property);
+        property.SetAnnotation(EnvelopeAnnotations.Encrypted, (mode ?? mark?.Mode ?? EncryptionMode.Randomized).ToString());
+        property.SetAnnotation(EnvelopeAnnotations.Context, context ?? mark?.Context);
+        property.SetAnnotation(EnvelopeAnnotations.Storage, (storage ?? mark?.Storage ?? EncryptedStorage.Binary).ToString());
     }
 
     private static void AllowPlaintext(IMutableProperty property)
