@@ -226,7 +226,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         {
             foreach (var index in group.SelectMany(p => p.Property.Indexes).Where(i => i.Definition.IsCompound).Distinct())
             {
-                var all = index.Sources.Select(s => group.FirstOrDefault(p => p.Property.IsSameAs(s))).OfType<Part>().ToList();
+                var all = index.Sources.Select(s => group.FirstOrDefault(p => p.Property.IsSameColumnAs(s))).OfType<Part>().ToList();
                 if (all.Count == index.Sources.Count && all.Any(p => !p.Property.IsDeterministic && p.Property.FindIndex(BlindIndexProjection.Whole) is null))
                     return (index, all);
             }
