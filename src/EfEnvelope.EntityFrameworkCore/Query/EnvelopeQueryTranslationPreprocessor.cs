@@ -70,12 +70,18 @@ internal sealed class EnvelopeQueryTranslationPreprocessor(
         private static (string Name, Type Type)? FindMember(Expression expression)
             => expression switch
             {
-                MemberExpression { Expression: { } instance } member => (member.Member.Name, instance.Type),
+                MemberExpression { Expression: { } instance } member => (member.Member.Name, WithoutUpcast(instance).Type),
                 MethodCallExpression call when call.Method.IsGenericMethod && call.Method.DeclaringType == typeof(EF) && call.Method.Name == nameof(EF.Property)
-                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, call.Arguments[0].Type),
+                    && call.Arguments[1] is ConstantExpression { Value: string name } => (name, WithoutUpcast(call.Arguments[0]).Type),
                 UnaryExpression { NodeType: ExpressionType.Convert } convert => FindMember(convert.Operand),
                 _ => null,
             };
+
+        // An interface that several entities have says nothing of what any of them encrypts.
+        private static Expression WithoutUpcast(Expression instance)
+            => instance is UnaryExpression { NodeType: ExpressionType.Convert, Operand: var operand } && instance.Type.IsAssignableFrom(operand.Type)
+                ? WithoutUpcast(operand)
+                : instance;
 
         private static bool IsRelated(Type type, Type other) => type.IsAssignableFrom(other) || other.IsAssignableFrom(type);
     }
