@@ -117,6 +117,10 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
 
         // Named after the column, not the property: types that share a column share its index.
         property.SetColumnName(definition.Name ?? string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix);
+
+        // Beside its property, where that is in another table of the type (entity splitting): the database compares what is in one row.
+        foreach (var table in type.GetMappingFragments(StoreObjectType.Table).Select(f => f.StoreObject).Where(t => sources.All(s => s.Property.GetColumnName(t) is not null)))
+            property.SetColumnName(property.GetColumnName(), table);
         var isUnique = MoveIndexes(type, definition, property) | definition.IsUnique;
         if (!property.GetContainingIndexes().Any(i => i.Properties[0] == property))
             type.AddIndex([property]).IsUnique = definition.IsUnique;
