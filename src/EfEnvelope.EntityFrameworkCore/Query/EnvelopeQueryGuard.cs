@@ -24,6 +24,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     private readonly SelectScopes _scopes;
     private readonly SearchParameters _parameters;
     private readonly EnvelopeComparisons _comparisons;
+    private readonly ISqlExpressionFactory _sql;
 
     // Whether the very next node may be encrypted; taken down by every node for its children.
     private bool _mayBeEncrypted;
@@ -33,6 +34,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         QueryCompilationContext queryCompilationContext, ISqlExpressionFactory sql, IRelationalTypeMappingSource typeMappings)
     {
         _queryCompilationContext = queryCompilationContext;
+        _sql = sql;
         _scopes = new SelectScopes(queryCompilationContext.Model);
         _parameters = new SearchParameters(queryCompilationContext, typeMappings);
         _comparisons = new EnvelopeComparisons(this, _scopes, _parameters, sql);
@@ -252,8 +254,17 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
             RowNumberExpression => "order or group by it",
             _ => _use,
         };
-        return base.VisitExtension(node);
+        var visited = base.VisitExtension(node);
+        return visited is SqlBinaryExpression { OperatorType: not (ExpressionType.AndAlso or ExpressionType.OrElse) } binary && visited != node
+            ? binary.Update(Enclose(binary.Left), Enclose(binary.Right))
+            : visited;
     }
+
+    // A comparison that became IN and is compared itself: EF Core writes 'a IN (b) = c IN (d)', which SQLite reads as '((a IN (b)) = c) IN (d)'.
+    private SqlExpression Enclose(SqlExpression operand)
+        => operand is InExpression or SqlUnaryExpression { OperatorType: ExpressionType.Not, Operand: InExpression }
+            ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true))], _sql.Constant(false))
+            : operand;
 
     private ColumnValueSetter GuardSetter(ColumnValueSetter setter)
     {
