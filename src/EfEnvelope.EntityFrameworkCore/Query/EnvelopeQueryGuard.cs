@@ -73,7 +73,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
                 SetOperationBase operation => VisitSetOperation(operation),
 
                 // The predicate first: it may ask the table to show a blind index.
-                PredicateJoinExpressionBase join when VisitUsing("join on it", join.JoinPredicate) is var predicate
+                PredicateJoinExpressionBase join when VisitJoinPredicate(join.JoinPredicate) is var predicate
                     => join.Update((TableExpressionBase)Visit(join.Table), predicate),
                 ProjectionExpression projection => projection.Update(VisitAllowed(projection.Expression)),
                 SqlUnaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } test when IsEncrypted(test.Operand)
@@ -113,6 +113,14 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         _use = use;
         return (SqlExpression)Visit(expression);
     }
+
+    // EF Core lets null join nothing where the predicate is one equality. With a probe beside it, it is so no longer.
+    private SqlExpression VisitJoinPredicate(SqlExpression predicate)
+        => VisitUsing("join on it", predicate) is var visited
+            && predicate is SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var key } && IsEncrypted(key)
+            && visited is SqlBinaryExpression { OperatorType: ExpressionType.AndAlso, Left: SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var compared } }
+            ? _sql.AndAlso(_sql.IsNotNull(compared), visited)
+            : visited;
 
     private SqlExpression VisitAllowed(SqlExpression expression)
     {
