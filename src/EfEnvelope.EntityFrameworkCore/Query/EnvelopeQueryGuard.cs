@@ -170,7 +170,14 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     {
         var source = select.Projection.Single(p => p.Alias == request.Source).Expression;
         if (IsNull(source))
-            return new ProjectionExpression(new SqlConstantExpression(null, typeof(Envelope), request.Index.Property.GetRelationalTypeMapping()), request.Alias);
+        {
+            // With its type wherever that of the property has it: PostgreSQL takes a null that stands with no other for text.
+            var mapping = request.Index.Property.GetRelationalTypeMapping();
+            SqlExpression none = new SqlConstantExpression(null, typeof(Envelope), mapping);
+            return new ProjectionExpression(
+                source is SqlUnaryExpression ? new SqlUnaryExpression(ExpressionType.Convert, none, typeof(Envelope), mapping) : none, request.Alias);
+        }
+
         return source is ColumnExpression column && _scopes.FindIndexColumn(column, request.Index) is { } index
             ? new ProjectionExpression(index, request.Alias)
             : throw Refuse(source, "compare it");
