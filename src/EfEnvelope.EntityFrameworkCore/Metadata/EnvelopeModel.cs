@@ -29,8 +29,12 @@ internal sealed class EnvelopeModel
                 source.Indexes.Add(index);
         }
 
+        // What a derived type inherits may be in an index that is the derived type's own: the base type does not have it.
         foreach (var type in model.GetEntityTypes())
-            _indexes.Add(type, [.. type.GetProperties().Where(_properties.ContainsKey).SelectMany(p => _properties[p].Indexes).Distinct()]);
+        {
+            var indexes = type.GetProperties().Where(_properties.ContainsKey).SelectMany(p => _properties[p].Indexes).Distinct();
+            _indexes.Add(type, [.. indexes.Where(i => i.Property.DeclaringType.ContainingEntityType.IsAssignableFrom(type))]);
+        }
     }
 
     public static EnvelopeModel Of(IModel model) => Models.GetValue(model, m => new EnvelopeModel(m));
@@ -68,6 +72,10 @@ internal sealed class EncryptedProperty(IProperty property)
             || (Field == other.Field && PlaintextType == other.PlaintextType && IsDeterministic == other.IsDeterministic && IsText == other.IsText
                 && AllowsPlaintext == other.AllowsPlaintext
                 && Indexes.Select(i => (i.Context, i.Property.GetColumnName())).ToHashSet().SetEquals(other.Indexes.Select(i => (i.Context, i.Property.GetColumnName()))));
+
+    /// <summary>Whether two properties are one, or share a column: of two columns of one context, neither stands for the other.</summary>
+    public bool IsSameColumnAs(EncryptedProperty other)
+        => other == this || (IsSameAs(other) && property.GetColumnName() == other.Property.GetColumnName());
 
     /// <summary>Finds the blind index of this property alone that shows a part of it, or all of it.</summary>
     public BlindIndex? FindIndex(BlindIndexProjection projection)

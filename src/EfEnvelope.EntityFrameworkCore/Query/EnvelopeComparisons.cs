@@ -95,8 +95,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
 
     private SqlExpression LookUp(InExpression @in, SelectExpression subquery)
     {
-        // A list that the provider would unpack from JSON, in which nothing can be encrypted, is sent value by value instead.
-        if (Is(@in.Item) && subquery is { Tables: [TableValuedFunctionExpression { Arguments: [SqlParameterExpression list, ..] }], Predicate: null, Limit: null, Offset: null })
+        if (Is(@in.Item) && FindWholeList(subquery) is { } list)
             return LookUp(new InExpression(@in.Item, Expand(list), @in.TypeMapping!));
         var projected = subquery.Projection[0].Expression;
         if (!Is(projected))
@@ -115,6 +114,19 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         var item = FindComparand(@in.Item) ?? throw guard.Refuse(Is(@in.Item) ? @in.Item : projected, "look it up in a subquery");
         return WithProbe(RequireSame(item, inside!), new InExpression(item.Expression, compared, @in.TypeMapping!));
     }
+
+    // A list that the provider would unpack from JSON, in which nothing can be encrypted, is sent value by value instead: if all its values are
+    // looked up, and they themselves.
+    private static SqlParameterExpression? FindWholeList(SelectExpression subquery)
+        => subquery is
+            {
+                Tables: [TableValuedFunctionExpression { Arguments: [SqlParameterExpression list, ..] } values],
+                Projection: [{ Expression: ColumnExpression { Name: "value" } value }],
+                Predicate: null, GroupBy: [], Having: null, Limit: null, Offset: null,
+            }
+            && value.TableAlias == values.Alias
+            ? list
+            : null;
 
     private static SqlParameterExpression Expand(SqlParameterExpression list)
         => new(list.InvariantName, list.Name, list.Type, list.IsNullable, ParameterTranslationMode.MultipleParameters, list.TypeMapping);
@@ -214,7 +226,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         {
             foreach (var index in group.SelectMany(p => p.Property.Indexes).Where(i => i.Definition.IsCompound).Distinct())
             {
-                var all = index.Sources.Select(s => group.FirstOrDefault(p => p.Property.IsSameAs(s))).OfType<Part>().ToList();
+                var all = index.Sources.Select(s => group.FirstOrDefault(p => p.Property.IsSameColumnAs(s))).OfType<Part>().ToList();
                 if (all.Count == index.Sources.Count && all.Any(p => !p.Property.IsDeterministic && p.Property.FindIndex(BlindIndexProjection.Whole) is null))
                     return (index, all);
             }

@@ -24,6 +24,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     private readonly SelectScopes _scopes;
     private readonly SearchParameters _parameters;
     private readonly EnvelopeComparisons _comparisons;
+    private readonly ISqlExpressionFactory _sql;
 
     // Whether the very next node may be encrypted; taken down by every node for its children.
     private bool _mayBeEncrypted;
@@ -33,6 +34,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         QueryCompilationContext queryCompilationContext, ISqlExpressionFactory sql, IRelationalTypeMappingSource typeMappings)
     {
         _queryCompilationContext = queryCompilationContext;
+        _sql = sql;
         _scopes = new SelectScopes(queryCompilationContext.Model);
         _parameters = new SearchParameters(queryCompilationContext, typeMappings);
         _comparisons = new EnvelopeComparisons(this, _scopes, _parameters, sql);
@@ -68,7 +70,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
                 SetOperationBase operation => VisitSetOperation(operation),
 
                 // The predicate first: it may ask the table to show a blind index.
-                PredicateJoinExpressionBase join when VisitUsing("join on it", join.JoinPredicate) is var predicate
+                PredicateJoinExpressionBase join when VisitJoinPredicate(join.JoinPredicate) is var predicate
                     => join.Update((TableExpressionBase)Visit(join.Table), predicate),
                 ProjectionExpression projection => projection.Update(VisitAllowed(projection.Expression)),
                 SqlUnaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } test when IsEncrypted(test.Operand)
@@ -108,6 +110,14 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         _use = use;
         return (SqlExpression)Visit(expression);
     }
+
+    // EF Core lets null join nothing where the predicate is one equality. With a probe beside it, it is so no longer.
+    private SqlExpression VisitJoinPredicate(SqlExpression predicate)
+        => VisitUsing("join on it", predicate) is var visited
+            && predicate is SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var key } && IsEncrypted(key)
+            && visited is SqlBinaryExpression { OperatorType: ExpressionType.AndAlso, Left: SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var compared } }
+            ? _sql.AndAlso(_sql.IsNotNull(compared), visited)
+            : visited;
 
     private SqlExpression VisitAllowed(SqlExpression expression)
     {
@@ -157,7 +167,14 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     {
         var source = select.Projection.Single(p => p.Alias == request.Source).Expression;
         if (IsNull(source))
-            return new ProjectionExpression(new SqlConstantExpression(null, typeof(Envelope), request.Index.Property.GetRelationalTypeMapping()), request.Alias);
+        {
+            // With its type wherever that of the property has it: PostgreSQL takes a null that stands with no other for text.
+            var mapping = request.Index.Property.GetRelationalTypeMapping();
+            SqlExpression none = new SqlConstantExpression(null, typeof(Envelope), mapping);
+            return new ProjectionExpression(
+                source is SqlUnaryExpression ? new SqlUnaryExpression(ExpressionType.Convert, none, typeof(Envelope), mapping) : none, request.Alias);
+        }
+
         return source is ColumnExpression column && _scopes.FindIndexColumn(column, request.Index) is { } index
             ? new ProjectionExpression(index, request.Alias)
             : throw Refuse(source, "compare it");
@@ -249,8 +266,17 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
             RowNumberExpression => "order or group by it",
             _ => _use,
         };
-        return base.VisitExtension(node);
+        var visited = base.VisitExtension(node);
+        return visited is SqlBinaryExpression { OperatorType: not (ExpressionType.AndAlso or ExpressionType.OrElse) } binary && visited != node
+            ? binary.Update(Enclose(binary.Left), Enclose(binary.Right))
+            : visited;
     }
+
+    // A comparison that became IN and is compared itself: EF Core writes 'a IN (b) = c IN (d)', which SQLite reads as '((a IN (b)) = c) IN (d)'.
+    private SqlExpression Enclose(SqlExpression operand)
+        => operand is InExpression or SqlUnaryExpression { OperatorType: ExpressionType.Not, Operand: InExpression }
+            ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true))], _sql.Constant(false))
+            : operand;
 
     // DISTINCT and set operations compare whole rows: harmless for encrypted columns whose row is told apart by its key anyway.
     private static SqlExpression? FindUnkeyed(SelectExpression select)

@@ -87,7 +87,8 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
 
     private SqlParameterExpression Register(Expression value, Type type, RelationalTypeMapping? mapping)
     {
-        var name = $"envelope_{_count++}";
+        // It stands beside the application's own parameters, which EF Core names after C# variables: none of those starts with a digit.
+        var name = $"0envelope_{_count++}";
         context.RegisterRuntimeParameter(name, Expression.Lambda(value, QueryCompilationContext.QueryContextParameter));
         return new SqlParameterExpression(name, type, mapping);
     }

@@ -52,7 +52,10 @@ internal sealed class SelectScopes(IModel model)
             case SetOperationBase operation:
                 return Ask(operation.Alias!, column.Name, index, operation.Source1.Projection);
             case ITableBasedExpression { Table: { } stored }:
-                return stored.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == index.Property))?.Name;
+                // In a set operation, the other side may have a table, and an index, of its own.
+                var own = Find(column.Column ?? stored.FindColumn(column.Name))?.Indexes.FirstOrDefault(i => ReferenceEquals(i.Context, index.Context)) ?? index;
+                return stored.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == index.Property))?.Name
+                    ?? stored.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == own.Property))?.Name;
             default:
                 return null;
         }
@@ -86,11 +89,30 @@ internal sealed class SelectScopes(IModel model)
         if (i < 0)
             return null;
         var (first, second) = (operation.Source1.Projection[i].Expression, operation.Source2.Projection[i].Expression);
-        var found = EnvelopeQueryGuard.IsNull(first) ? null : TraceIn(operation.Source1, first);
-        if (EnvelopeQueryGuard.IsNull(second))
-            return found;
-        var other = TraceIn(operation.Source2, second);
-        return EnvelopeQueryGuard.IsNull(first) || (found is not null && other is not null && found.IsSameAs(other)) ? other : null;
+        if (IsNullIn(operation.Source1, first))
+            return TraceIn(operation.Source2, second);
+        var found = TraceIn(operation.Source1, first);
+        return IsNullIn(operation.Source2, second) || (found is not null && TraceIn(operation.Source2, second) is { } other && found.IsSameAs(other)) ? found : null;
+    }
+
+    // Whether all rows have null there, as the rows of types that do not have a property (TPC), however many of them stand in set operations of their own.
+    private static bool IsNullIn(SelectExpression select, SqlExpression expression)
+    {
+        if (EnvelopeQueryGuard.IsNull(expression))
+            return true;
+        if (expression is not ColumnExpression column)
+            return false;
+        switch (select.Tables.Select(t => t is JoinExpressionBase join ? join.Table : t).FirstOrDefault(t => t.Alias == column.TableAlias))
+        {
+            case SelectExpression inner:
+                return inner.Projection.FirstOrDefault(p => p.Alias == column.Name) is { } projection && IsNullIn(inner, projection.Expression);
+            case SetOperationBase operation:
+                var i = operation.Source1.Projection.ToList().FindIndex(p => p.Alias == column.Name);
+                return i >= 0 && IsNullIn(operation.Source1, operation.Source1.Projection[i].Expression)
+                    && IsNullIn(operation.Source2, operation.Source2.Projection[i].Expression);
+            default:
+                return false;
+        }
     }
 
     private EncryptedProperty? TraceIn(SelectExpression select, SqlExpression expression)

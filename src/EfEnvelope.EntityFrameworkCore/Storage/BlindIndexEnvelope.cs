@@ -22,7 +22,7 @@ internal sealed class BlindIndexEnvelope(BlindIndex index, object[] values, KeyR
 
     // EF Core compares provider values when two entities share a row, and looks up those of a unique index to put its commands in order.
     public override bool Equals(object? obj)
-        => obj is BlindIndexEnvelope other && ReferenceEquals(other.Index, index) && other.Role == Role && AreEqual(GetInput(), other.GetInput());
+        => obj is BlindIndexEnvelope other && ReferenceEquals(other.Index.Context, index.Context) && other.Role == Role && AreEqual(GetInput(), other.GetInput());
 
     public override int GetHashCode() => HashOf(GetInput());
 

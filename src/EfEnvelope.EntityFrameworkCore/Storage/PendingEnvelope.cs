@@ -1,5 +1,7 @@
 using System.Linq.Expressions;
 using System.Security.Cryptography;
+using System.Text;
+using EfEnvelope.Diagnostics;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 
@@ -86,8 +88,15 @@ internal sealed class PlaintextEnvelope<T>(T value, string fieldName, EnvelopeAl
     {
         get
         {
-            using var measured = Codec.Measure(value);
-            return FieldCipher.OverheadOf(Algorithm) + measured.Length;
+            try
+            {
+                using var measured = Codec.Measure(value);
+                return FieldCipher.OverheadOf(Algorithm) + measured.Length;
+            }
+            catch (EncoderFallbackException)
+            {
+                throw new EnvelopeConfigurationException(Messages.InvalidUnicode(FieldName));
+            }
         }
     }
 
