@@ -38,13 +38,20 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
     [InlineData("TPC")]
     public async Task A_compound_index_of_a_derived_type_concerns_no_other_type(string strategy)
     {
-        await CreateAsync(
+        var create = CreateAsync(
             b =>
             {
                 BuildHierarchy(b, strategy);
                 b.Entity<Cat>().HasBlindIndex(c => new { c.Owner, c.Town });
             });
+        if (strategy == "TPT")
+        {
+            // What it is computed from lies in two tables, so the model is refused.
+            Assert.Contains("'Cat.Owner' and 'Cat.Town'", (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => create)).Message);
+            return;
+        }
 
+        await create;
         await SaveAsync(new Animal { Id = 1, Owner = "o-1" }, new Dog { Id = 2, Owner = "o-1" }, new Cat { Id = 3, Owner = "o-1", Town = "w-1" }, new Cat { Id = 4, Owner = "o-1" });
 
         await using var db = Open();
@@ -53,10 +60,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
         db.Remove(await db.Set<Animal>().SingleAsync(a => a.Id == 1));
         await db.SaveChangesAsync();
         Assert.Equal(["o-2", "o-3", "o-1"], (await db.Set<Animal>().AsNoTracking().OrderBy(a => a.Id).ToListAsync()).Select(a => a.Owner));
-        if (strategy == "TPT")
-            Assert.Contains("Town", (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => db.Set<Cat>().Where(c => c.Owner == "o-3" && c.Town == "w-1").ToListAsync())).Message);
-        else
-            await AssertFoundAsync([3], db.Set<Cat>().Where(c => c.Owner == "o-3" && c.Town == "w-1"));
+        await AssertFoundAsync([3], db.Set<Cat>().Where(c => c.Owner == "o-3" && c.Town == "w-1"));
     }
 
     [Fact]

@@ -112,7 +112,7 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         => await RefuseAsync(
             b => b.Entity<Person>(p => { p.ToTable("People"); p.Ignore(x => x.Email); p.Property<int>("Code").HasColumnName("Email"); }),
             b => Map(b, p => p.Property(x => x.Email).HasColumnName("Email").IsEncrypted(storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling()),
-            "Column 'People.Email' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column.");
+            "Column 'People.Email' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column; or keep a text column one, with 'EncryptedStorage.Text' and 'AllowPlaintextWhileBackfilling()'.");
 
     [Fact]
     public async Task Text_that_is_encrypted_does_not_become_plain_in_place()
