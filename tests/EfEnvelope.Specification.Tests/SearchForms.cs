@@ -296,6 +296,7 @@ public static class SearchForms
         Right("negated comparison == comparison", [2, 3], db => db.People.Where(p => (p.Code != "c-1") == (p.Level == 3))),
         Right("list.Contains == comparison", [1, 2, 3, 5, 6], db => db.People.Where(p => Records.Contains(p.Record) == (p.Phone == "t-1"))),
         Right("indexed list.Contains == list.Contains", [1, 3, 6], db => db.People.Where(p => Phones.Contains(p.Phone) == Codes.Contains(p.Code) && p.Id != 4)),
+        Right("comparison != false", [1, 2, 4, 5, 6], db => db.People.Where(p => !(p.Code == db.Given<string?>(null)) != false)),
         Right("comparison == StartsWith", [1, 4, 6], db => db.People.Where(p => (p.Level == 3) == p.Zip.StartsWith("123"))),
         Right("comparisons == comparison", [2, 4, 5, 6], db => db.People.Where(p => (p.Record != "r-2" && p.Phone != db.Given("t-9")) == (p.Code != "c-1"))),
         Right("comparison == parameter", [1, 2], db => db.People.Where(p => (p.Code == "c-1") == db.Given(true))),

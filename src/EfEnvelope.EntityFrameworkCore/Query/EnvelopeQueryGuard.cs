@@ -277,7 +277,9 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
 
     // A comparison that became IN and is compared itself: EF Core writes 'a IN (b) = c IN (d)', which SQLite reads as '((a IN (b)) = c) IN (d)'.
     private SqlExpression Enclose(SqlExpression operand)
-        => MayBecomeIn(operand) ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true))], _sql.Constant(false)) : operand;
+        => MayBecomeIn(operand)
+            ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true, operand.TypeMapping))], _sql.Constant(false, operand.TypeMapping))
+            : operand;
 
     // What stands beside it may fall away when EF Core simplifies: 'IS NOT NULL' of a required column, or what the value of a parameter decides.
     private static bool MayBecomeIn(SqlExpression expression)
