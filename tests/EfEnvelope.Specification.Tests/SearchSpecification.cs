@@ -42,6 +42,40 @@ public abstract class SearchSpecification(SearchFixture fixture) : EnvelopeSpeci
         Assert.All(recorder.Sent.SelectMany(s => s).OfType<string>(), sent => Assert.DoesNotContain(sent, EncryptedTexts));
     }
 
+    [Theory]
+    [InlineData(SearchState.OneVersion)]
+    [InlineData(SearchState.MixedRows)]
+    public async Task Random_queries_answer_as_they_do_in_memory_or_are_refused(SearchState state)
+    {
+        Assert.SkipUnless(fixture.States.Contains(state), "The one database of this provider is in another state.");
+        List<Person> people;
+        await using (var db = fixture.Open(state))
+            people = await db.People.Include(p => p.Orders).Include(p => p.Team).AsNoTrackingWithIdentityResolution().ToListAsync();
+        var seed = Random.Shared.Next();
+        var fuzzing = new SearchFuzzing(seed);
+        var answered = 0;
+        for (var i = 0; i < 250; i++)
+        {
+            var (text, query) = fuzzing.Next();
+            await using var db = fixture.Open(state);
+            try
+            {
+                var rows = query(db.People);
+                Assert.True(query(people.AsQueryable()).SequenceEqual(rows), $"{text}{Environment.NewLine}answered {string.Join(", ", rows)}");
+                answered++;
+            }
+            catch (Exception e) when (e is EnvelopeConfigurationException || (e is InvalidOperationException && e.Message.Contains("could not be translated", StringComparison.Ordinal)))
+            {
+            }
+            catch (Exception e) when (e is not Xunit.Sdk.IAssertionException)
+            {
+                Assert.Fail($"{text}{Environment.NewLine}{e}");
+            }
+        }
+
+        Assert.True(answered > 100, $"Only {answered} of 250 queries were answered, seed {seed}.");
+    }
+
     [Fact]
     public void Every_form_has_a_label_of_its_own()
     {

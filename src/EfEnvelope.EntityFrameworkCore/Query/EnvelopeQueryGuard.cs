@@ -274,9 +274,20 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
 
     // A comparison that became IN and is compared itself: EF Core writes 'a IN (b) = c IN (d)', which SQLite reads as '((a IN (b)) = c) IN (d)'.
     private SqlExpression Enclose(SqlExpression operand)
-        => operand is InExpression or SqlUnaryExpression { OperatorType: ExpressionType.Not, Operand: InExpression }
-            ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true))], _sql.Constant(false))
+        => MayBecomeIn(operand)
+            ? _sql.Case([new CaseWhenClause(operand, _sql.Constant(true, operand.TypeMapping))], _sql.Constant(false, operand.TypeMapping))
             : operand;
+
+    // What stands beside it may fall away when EF Core simplifies: 'IS NOT NULL' of a required column, or what the value of a parameter decides.
+    private static bool MayBecomeIn(SqlExpression expression)
+        => expression switch
+        {
+            InExpression => true,
+            SqlUnaryExpression { OperatorType: ExpressionType.Not, Operand: var operand } => MayBecomeIn(operand),
+            SqlBinaryExpression { OperatorType: ExpressionType.AndAlso or ExpressionType.OrElse } binary => MayBecomeIn(binary.Left) || MayBecomeIn(binary.Right),
+            CaseExpression @case => @case.WhenClauses.Any(w => MayBecomeIn(w.Result)) || (@case.ElseResult is { } otherwise && MayBecomeIn(otherwise)),
+            _ => false,
+        };
 
     // DISTINCT and set operations compare whole rows: harmless for encrypted columns whose row is told apart by its key anyway.
     private static SqlExpression? FindUnkeyed(SelectExpression select)
