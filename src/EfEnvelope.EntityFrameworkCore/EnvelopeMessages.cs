@@ -66,7 +66,7 @@ internal static class EnvelopeMessages
         => $"'{property}' is encrypted, but its elements have a value converter of their own. Give the whole property one converter to 'string' instead.";
 
     public static string TypeNotComparable(string property, string type)
-        => $"'{property}' asks for deterministic encryption, but equal values of type '{type}' may have different bytes, so that equal ones would be missed. Call 'HasBlindIndex()' instead, which compares them by value, or encrypt them as text.";
+        => $"'{property}' asks for deterministic encryption, but equal values of type '{type}' may have different bytes, so that equal ones would be missed. {(type == "json" ? "Leave it randomized, or give it a converter of your own to one text and encrypt them as text." : "Call 'HasBlindIndex()' instead, which compares them by value, or encrypt them as text.")}";
 
     public static string IndexTooLong(string property, int maxLength)
         => $"'{property}' is indexed, but its envelopes may be longer than the 1700 bytes that SQL Server allows in an index. Call 'HasMaxLength({maxLength})' or less, or encrypt it randomized with 'HasBlindIndex()'.";

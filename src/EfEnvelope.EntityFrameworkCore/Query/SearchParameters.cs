@@ -82,7 +82,9 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
     private SqlParameterExpression ToList(SqlParameterExpression list, RelationalTypeMapping element)
         => new(
             list.InvariantName, list.Name, list.Type, list.IsNullable,
-            list.TranslationMode == ParameterTranslationMode.Constant ? ParameterTranslationMode.MultipleParameters : list.TranslationMode,
+
+            // Whatever the query or the context says: neither literals nor JSON can hold an encrypted value.
+            ParameterTranslationMode.MultipleParameters,
             typeMappings.FindMapping(list.Type, context.Model, element));
 
     private SqlParameterExpression Register(Expression value, Type type, RelationalTypeMapping? mapping)
