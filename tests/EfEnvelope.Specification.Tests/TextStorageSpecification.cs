@@ -109,6 +109,30 @@ public abstract class TextStorageSpecification(TestDatabase database) : AdHocSpe
 
     [Theory]
     [MemberData(nameof(Searched))]
+    public async Task A_subquerys_result_is_compared_with_both_or_refused_while_backfilling(string kind)
+    {
+        await CreateAsync(b => Map(b, kind, backfilling: true));
+        await AddPlaintextAsync();
+        await SaveAsync(Ada(2));
+        await using var db = Open();
+        var (value, list) = ("ada", new List<string?> { "ada", "bea" });
+        var notes = db.Set<Note>();
+        var right = (await notes.AsNoTracking().ToListAsync()).Where(n => n.Body == value).Select(n => n.Id).Order().ToList();
+
+        // What is inside of the subquery is looked up as well, and must not come past the guard.
+        var equal = notes.Where(n => notes.Where(m => m.Id == n.Id && m.Body == value).Select(m => m.Body).FirstOrDefault() == value).OrderBy(n => n.Id).Select(n => n.Id);
+        var among = notes.Where(n => list.Contains(notes.Where(m => m.Id == n.Id && m.Body == value).Select(m => m.Body).FirstOrDefault())).OrderBy(n => n.Id).Select(n => n.Id);
+        foreach (var query in new[] { equal, among })
+        {
+            if (kind == "deterministic")
+                Assert.Equal(right, await query.ToListAsync());
+            else
+                Assert.Contains("in a subquery while it is backfilled", (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => query.ToListAsync())).Message);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Searched))]
     public async Task Queries_find_values_under_two_live_versions(string kind)
     {
         await CreateAsync(b => Map(b, kind));

@@ -66,12 +66,18 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         var plain = given.Select(v => EnvelopeQueryGuard.IsNull(v) ? v : parameters.ForPlaintext(compared.Property, v)).ToList();
         return compared.Index is null
             ? new InExpression(compared.Expression, [.. slots, .. plain], boolean.TypeMapping!)
-            : OrInPlaintext(compared, new InExpression(compared.Expression, slots, boolean.TypeMapping!), new InExpression(source, plain, boolean.TypeMapping!));
+            : OrInPlaintext(compared, new InExpression(compared.Expression, slots, boolean.TypeMapping!), new InExpression(PlaintextOf(compared, source), plain, boolean.TypeMapping!));
     }
 
     // A row that was not backfilled yet has no index: it must not be found as if it had none because it is null.
     private SqlExpression OrInPlaintext(Comparand compared, SqlExpression inIndex, SqlExpression inPlaintext)
         => sql.OrElse(sql.AndAlso(inIndex, sql.IsNotNull(compared.Expression)), inPlaintext);
+
+    // What stands in a subquery was passed through the guard as a whole with its index, not with its value.
+    private SqlExpression PlaintextOf(Comparand compared, SqlExpression source)
+        => compared.Index is null ? compared.Expression
+            : source is ColumnExpression ? source
+            : throw guard.Refuse(source, "compare it in a subquery while it is backfilled");
 
     private SqlExpression LookUp(InExpression @in)
     {
@@ -89,7 +95,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         var found = parameters.ForSlots(compared, list).Select(values => look(compared.Expression, values)).Aggregate(sql.OrElse);
         if (!compared.Property.AllowsPlaintext)
             return found;
-        var plain = look(source, parameters.ForPlaintext(compared.Property, list));
+        var plain = look(PlaintextOf(compared, source), parameters.ForPlaintext(compared.Property, list));
         return compared.Index is null ? sql.OrElse(found, plain) : OrInPlaintext(compared, found, plain);
     }
 
