@@ -83,14 +83,14 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
     {
         var compared = FindComparand(@in.Item) ?? throw guard.Refuse(@in.Item, "look it up in a list");
         if (@in.ValuesParameter is { } list)
-            return AnyOfList(compared, @in.Item, list, @in, (item, values) => new InExpression(item, values, @in.TypeMapping!));
+            return AnyOfList(compared, @in.Item, list, (item, values) => new InExpression(item, values, @in.TypeMapping!));
         if (@in.Values!.FirstOrDefault(v => !SearchParameters.IsValue(v) && !EnvelopeQueryGuard.IsNull(v)) is { } strange)
             throw guard.Refuse(Is(strange) ? strange : @in.Item, "look it up in a list of columns");
         return AnyOf(compared, @in.Item, @in.Values!, @in);
     }
 
     private SqlExpression AnyOfList(
-        Comparand compared, SqlExpression source, SqlParameterExpression list, SqlExpression node, Func<SqlExpression, SqlParameterExpression, SqlExpression> look)
+        Comparand compared, SqlExpression source, SqlParameterExpression list, Func<SqlExpression, SqlParameterExpression, SqlExpression> look)
     {
         var found = parameters.ForSlots(compared, list).Select(values => look(compared.Expression, values)).Aggregate(sql.OrElse);
         if (!compared.Property.AllowsPlaintext)
@@ -102,7 +102,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
     private SqlExpression LookUp(InExpression @in, SelectExpression subquery)
     {
         if (Is(@in.Item) && FindWholeList(subquery) is { } list)
-            return LookUp(new InExpression(@in.Item, Expand(list), @in.TypeMapping!));
+            return LookUp(new InExpression(@in.Item, list, @in.TypeMapping!));
         var projected = subquery.Projection[0].Expression;
         if (!Is(projected))
             throw guard.Refuse(@in.Item, "look it up in a subquery");
@@ -134,9 +134,6 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
             ? list
             : null;
 
-    private static SqlParameterExpression Expand(SqlParameterExpression list)
-        => new(list.InvariantName, list.Name, list.Type, list.IsNullable, ParameterTranslationMode.MultipleParameters, list.TypeMapping);
-
     // PostgreSQL's 'item = ANY (array)'. Its type belongs to Npgsql, which this library does not refer to.
     private SqlExpression? LookUpInArray(SqlExpression any)
     {
@@ -148,7 +145,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         if (array is not SqlParameterExpression list || any.GetType().GetProperty("OperatorType")?.GetValue(any)?.ToString() != "Equal")
             throw guard.Refuse(item, "look it up in this way");
         return AnyOfList(
-            compared, item, list, any,
+            compared, item, list,
             (column, values) => (SqlExpression)new Replacer(new Dictionary<Expression, Expression> { [item] = column, [array] = values }).Visit(any));
     }
 
