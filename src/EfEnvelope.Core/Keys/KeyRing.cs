@@ -69,10 +69,24 @@ internal sealed class KeyRing
 
     /// <summary>
     /// Gets the version that writes what a unique index compares: the oldest that is searched, because only values under one version can be seen to be
-    /// equal. It is the same in every process, whenever its ring was read.
+    /// equal, until every row has a second value under the next one, so that its time could be set.
     /// </summary>
     /// <exception cref="EnvelopeException">There is none, or it may not be used.</exception>
-    public DataKey UniquePrimary => RequireKey(_searches.FirstOrDefault() ?? throw NoSearchVersion());
+    public DataKey UniquePrimary
+    {
+        get
+        {
+            var now = StoreTime;
+            return RequireKey(_searches.LastOrDefault(k => k.Stored.UniqueFrom <= now) ?? _searches.FirstOrDefault() ?? throw NoSearchVersion());
+        }
+    }
+
+    /// <summary>
+    /// Gets the version that writes the second value of what a unique index compares, or <see langword="null" /> while one version is live, so that none is
+    /// needed. Whoever writes the first value under the old version and whoever writes it under the new one see each other by it.
+    /// </summary>
+    /// <exception cref="EnvelopeException">It may not be used.</exception>
+    public DataKey? UniqueNext => _searches.Length > 1 ? RequireKey(_searches[^1]) : null;
 
     /// <summary>
     /// Gets the version under which a slot of a query looks: every version that stored values may be under has one, and when there are fewer versions
@@ -91,13 +105,12 @@ internal sealed class KeyRing
     /// <summary>Finds the versions that something may be written under now: the primary, and those that what is compared is written under.</summary>
     public IReadOnlyList<StoredKey> FindWriting()
     {
-        var now = StoreTime;
-        RingKey?[] writing = [FindPrimary(), _searches.FirstOrDefault(), _searches.LastOrDefault(k => k.Stored.SearchesFrom <= now)];
+        RingKey?[] writing = [FindPrimary(), .. _searches];
         return [.. writing.Where(k => k?.Key is not null).Select(k => k!.Stored).DistinctBy(s => s.Version)];
     }
 
     /// <summary>Gets whether values that are compared may be stored under a version.</summary>
-    public static bool IsSearched(StoredKey stored) => stored is { SearchesFrom: not null, Status: not KeyVersionStatus.Destroyed };
+    public static bool IsSearched(StoredKey stored) => stored is { SearchesFrom: not null, RetiredAt: null, Status: not KeyVersionStatus.Destroyed };
 
     public RingKey? FindPrimary()
     {
@@ -146,7 +159,8 @@ internal sealed class KeyRing
             _ => null,
         };
 
-    private static bool MayStillEncrypt(StoredKey stored, DateTimeOffset now) => stored.EncryptsUntil is not { } until || now <= until;
+    private static bool MayStillEncrypt(StoredKey stored, DateTimeOffset now)
+        => stored.RetiredAt is null && (stored.EncryptsUntil is not { } until || now <= until);
 
     private KeyUnavailableException NoSearchVersion() => new(Messages.NoSearchVersion(Scope));
 

@@ -35,6 +35,18 @@ public sealed record StoredKey
     /// </summary>
     public DateTimeOffset? SearchesFrom { get; init; }
 
+    /// <summary>
+    /// Gets when what a unique index compares is first written under it; <see langword="null" /> while that is written under the version before it, and for
+    /// a version that has none before it. Set by the reindexing job, when every row has its second value under this version.
+    /// </summary>
+    public DateTimeOffset? UniqueFrom { get; init; }
+
+    /// <summary>
+    /// Gets when it was retired: nothing stored referred to it then, so nothing is written under it, looked for under it, or missed if it is destroyed;
+    /// <see langword="null" /> while it was not. It still decrypts, for what a backup may bring back.
+    /// </summary>
+    public DateTimeOffset? RetiredAt { get; init; }
+
     /// <summary>Gets how often the row has changed; compared and counted up by every update.</summary>
     public int Revision { get; init; }
 }

@@ -54,6 +54,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                         .SetProperty(r => (string?)r[EnvelopeTables.EncryptsFrom], (string?)row[EnvelopeTables.EncryptsFrom])
                         .SetProperty(r => (string?)r[EnvelopeTables.EncryptsUntil], (string?)row[EnvelopeTables.EncryptsUntil])
                         .SetProperty(r => (string?)r[EnvelopeTables.SearchesFrom], (string?)row[EnvelopeTables.SearchesFrom])
+                        .SetProperty(r => (string?)r[EnvelopeTables.UniqueFrom], (string?)row[EnvelopeTables.UniqueFrom])
+                        .SetProperty(r => (string?)r[EnvelopeTables.RetiredAt], (string?)row[EnvelopeTables.RetiredAt])
                         .SetProperty(r => (int)r[EnvelopeTables.Revision], key.Revision + 1),
                     cancellationToken).ConfigureAwait(false);
                 return changed == 1;
@@ -181,6 +183,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                 EncryptsFrom = ParseTime(Get(row, EnvelopeTables.EncryptsFrom)),
                 EncryptsUntil = ParseTime(Get(row, EnvelopeTables.EncryptsUntil)),
                 SearchesFrom = ParseTime(Get(row, EnvelopeTables.SearchesFrom)),
+                UniqueFrom = ParseTime(Get(row, EnvelopeTables.UniqueFrom)),
+                RetiredAt = ParseTime(Get(row, EnvelopeTables.RetiredAt)),
                 Revision = (int)row[EnvelopeTables.Revision],
             };
         }
@@ -203,6 +207,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             [EnvelopeTables.EncryptsFrom] = FormatTime(key.EncryptsFrom)!,
             [EnvelopeTables.EncryptsUntil] = FormatTime(key.EncryptsUntil)!,
             [EnvelopeTables.SearchesFrom] = FormatTime(key.SearchesFrom)!,
+            [EnvelopeTables.UniqueFrom] = FormatTime(key.UniqueFrom)!,
+            [EnvelopeTables.RetiredAt] = FormatTime(key.RetiredAt)!,
             [EnvelopeTables.Revision] = key.Revision,
         };
 

@@ -25,6 +25,8 @@ internal static class EnvelopeTables
     public const string EncryptsFrom = "EncryptsFrom";
     public const string EncryptsUntil = "EncryptsUntil";
     public const string SearchesFrom = "SearchesFrom";
+    public const string UniqueFrom = "UniqueFrom";
+    public const string RetiredAt = "RetiredAt";
     public const string Revision = "Revision";
 
     // Usage: one row per key version and column, counting reserved encryptions.
@@ -54,6 +56,8 @@ internal static class EnvelopeTables
         Add(keys, EncryptsFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
         Add(keys, EncryptsUntil, typeof(string), maxLength: 40, ascii: true, nullable: true);
         Add(keys, SearchesFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
+        Add(keys, UniqueFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
+        Add(keys, RetiredAt, typeof(string), maxLength: 40, ascii: true, nullable: true);
         Add(keys, Revision, typeof(int));
         SetKey(keys, Scope, Version);
 
