@@ -1,0 +1,77 @@
+using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore.Infrastructure;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Keys;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>How a database is reached: as many connections as are asked for, and the key rings beside its rows.</summary>
+internal sealed class DatabaseSource : IAsyncDisposable
+{
+    private readonly DbContextOptions _options;
+    private readonly string? _schema;
+    private readonly EnvelopeRuntime _runtime;
+
+    public DatabaseSource(DbContextOptions options, string? schema)
+    {
+        var provider = options.Extensions.OfType<RelationalOptionsExtension>().SingleOrDefault()
+            ?? throw new EnvelopeConfigurationException(RotationMessages.NoProvider());
+        var envelope = options.FindExtension<EnvelopeOptionsExtension>() ?? throw new EnvelopeConfigurationException(RotationMessages.NoEncryption());
+        envelope.Configuration.Validate();
+        if (provider.Connection is { } connection)
+        {
+            provider = connection is ICloneable clone
+                ? provider.WithConnection((DbConnection)clone.Clone(), owned: true)
+                : throw new EnvelopeConfigurationException(RotationMessages.ConnectionNotShareable());
+        }
+
+        var builder = new DbContextOptionsBuilder<RotationContext>();
+        ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(provider.WithExecutionStrategyFactory(null));
+        builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
+        builder.ReplaceService<IModelCacheKeyFactory, RotationContext.SchemaCacheKeyFactory>();
+        (_options, _schema, Options, TimeProvider) = (builder.Options, schema, envelope.Configuration.Options, envelope.Configuration.TimeProvider);
+        _runtime = new EnvelopeRuntime(envelope.Configuration);
+        _runtime.Loggers.Follow(options);
+    }
+
+    public EnvelopeOptions Options { get; }
+
+    public TimeProvider TimeProvider { get; }
+
+    public KeyRingCache Rings => _runtime.Rings;
+
+    /// <summary>Opens a connection of its own; the caller disposes it.</summary>
+    public async ValueTask<Session> OpenAsync(CancellationToken cancellationToken)
+    {
+        var context = new RotationContext((DbContextOptions<RotationContext>)_options, _schema);
+        try
+        {
+            var session = new Session(context, _schema);
+            await context.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await session.Dialect.PrepareAsync(session, cancellationToken).ConfigureAwait(false);
+            return session;
+        }
+        catch (Exception e)
+        {
+            await context.DisposeAsync().ConfigureAwait(false);
+            if (e is DbException or InvalidOperationException or TimeoutException)
+                throw new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
+            throw;
+        }
+    }
+
+    /// <summary>Opens a connection for the key store; what it returns is disposed with the session.</summary>
+    public IKeyStore StoreOf(Session session) => new EfKeyStore(new KeyStoreConnection(session.Context));
+
+    public KeyRingSlot FindSlot(Session session, KeyScope scope) => Rings.GetSlot(new KeyStoreConnection(session.Context).Identity, scope);
+
+    public ValueTask DisposeAsync()
+    {
+        _runtime.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

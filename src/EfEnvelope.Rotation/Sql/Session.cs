@@ -1,0 +1,69 @@
+using System.Data;
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>One open connection, used by one worker at a time.</summary>
+internal sealed class Session(RotationContext context, string? schema) : IAsyncDisposable
+{
+    public RotationContext Context => context;
+
+    /// <summary>Gets the schema of EfEnvelope's own tables, or <see langword="null" /> for the default.</summary>
+    public string? Schema => schema;
+
+    public Dialect Dialect { get; } = Dialect.Of(context);
+
+    public DbConnection Connection => context.Database.GetDbConnection();
+
+    public async ValueTask<IDbContextTransaction> BeginAsync(CancellationToken cancellationToken)
+        => await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Makes a command in the transaction that is open, if one is. Parameters are named <c>@p0</c>, <c>@p1</c>, … in their order.</summary>
+    public DbCommand CreateCommand(string sql, params ReadOnlySpan<object?> values)
+    {
+        var command = Connection.CreateCommand();
+        command.CommandText = sql;
+        command.Transaction = context.Database.CurrentTransaction?.GetDbTransaction();
+        for (var i = 0; i < values.Length; i++)
+            Dialect.AddParameter(command, $"@p{i}", values[i]);
+        return command;
+    }
+
+    public async ValueTask<int> ExecuteAsync(string sql, object?[] values, CancellationToken cancellationToken)
+    {
+        var command = CreateCommand(sql, values);
+        await using (command.ConfigureAwait(false))
+            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads all rows; null for a database's null.</summary>
+    public async ValueTask<List<object?[]>> QueryAsync(string sql, object?[] values, CancellationToken cancellationToken)
+    {
+        var rows = new List<object?[]>();
+        var command = CreateCommand(sql, values);
+        await using (command.ConfigureAwait(false))
+        {
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    var row = new object?[reader.FieldCount];
+                    for (var i = 0; i < row.Length; i++)
+                        row[i] = reader.IsDBNull(i) ? null : reader.GetValue(i);
+                    rows.Add(row);
+                }
+            }
+        }
+
+        return rows;
+    }
+
+    public async ValueTask<object?> ScalarAsync(string sql, object?[] values, CancellationToken cancellationToken)
+        => await QueryAsync(sql, values, cancellationToken).ConfigureAwait(false) is [[var first, ..], ..] ? first : null;
+
+    public ValueTask DisposeAsync() => context.DisposeAsync();
+}
