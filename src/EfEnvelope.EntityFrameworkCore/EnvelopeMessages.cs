@@ -123,7 +123,7 @@ internal static class EnvelopeMessages
         => $"'{first}' and '{second}' are encrypted for different columns, so the database cannot tell whether their values are equal. Give both one 'Context', type and normalization before they hold values, or compare them in memory after 'AsEnumerable()'.";
 
     public static string ColumnsWhileRotating(string property)
-        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Compare in memory after 'AsEnumerable()' for as long as both are live.";
+        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or compare in memory after 'AsEnumerable()' for as long as both are live.";
 
     public static string ColumnsWhileBackfilling(string first, string second)
         => $"'{first}' and '{second}' cannot be compared with each other while one is being backfilled. Wait for its end, or compare in memory after 'AsEnumerable()'.";
@@ -219,6 +219,9 @@ internal static class EnvelopeMessages
 
     public static string KeyRowMalformed(string table, object scope, object version)
         => $"The row of '{scope}:v{version}' in table '{table}' could not be read. It was altered, or written by something else; restore it from a backup.";
+
+    public static string KeysNotProved(object scope)
+        => $"The key versions of scope '{scope}' that would be written under are not enabled in the key store beside the rows, and reading it anew did not mend that: they were lost, disabled or retired. Nothing was written. Retry in a new transaction; if that fails too, look at the versions with 'efenvelope keys list'.";
 
     public static string KeyStoreInTransaction()
         => "A key version would have to be made inside an open transaction, with which it could be rolled back. Call 'Database.LoadEnvelopeKeysAsync()' before the transaction begins, and rotate outside of transactions.";
