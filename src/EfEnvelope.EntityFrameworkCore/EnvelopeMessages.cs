@@ -77,6 +77,12 @@ internal static class EnvelopeMessages
     public static string PlaintextNeedsText(string property)
         => $"'{property}' allows plaintext while it is backfilled, but its column is binary. Keep the text column: '[Encrypted(Storage = EncryptedStorage.Text)]'; or add a new column for the encrypted property, copy the values through EF Core, then drop the old one.";
 
+    public static string UniqueInComplexType(string property)
+        => $"'{property}' lies in a complex type and shares its column with a property in a unique index, so it needs a second column, which EF Core gives no complex type. Map the type with 'OwnsOne', or give the property a column of its own.";
+
+    public static string NextNameTaken(string property, string name)
+        => $"'{property}' is compared by a unique index, so it needs a second property and column, '{name}', for its values under the next key version, but the type has a member of that name. Rename that member and its column.";
+
     public static string BackfillingWithoutEncryption(string property)
         => $"'{property}' allows plaintext while it is backfilled but is not encrypted, so its values would stay in clear text. Mark it '[Encrypted(Storage = EncryptedStorage.Text)]', or remove 'AllowPlaintextWhileBackfilling()'.";
 

@@ -79,7 +79,10 @@ public sealed class TextEnvelope : Envelope
         return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), inner.Arguments);
     }
 
-    internal string Seal(KeyRing ring) => Pending is { } pending ? Encode(pending.Seal(ring)) : _plaintext!;
+    internal string? Seal(KeyRing ring)
+        => Pending is not { } pending ? _plaintext!
+            : pending.Seal(ring) is { } bytes ? Encode(bytes)
+            : null;
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
 
