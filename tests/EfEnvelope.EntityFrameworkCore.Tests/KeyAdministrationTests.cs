@@ -4,6 +4,7 @@ using EfEnvelope.Keys;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Xunit;
 
@@ -91,6 +92,7 @@ public sealed class KeyAdministrationTests : IAsyncLifetime
         => new(
             new DbContextOptionsBuilder<NoteContext>()
                 .UseSqlite(_connection)
+                .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning))
                 .UseEnvelopeEncryption(
                     e =>
                     {
