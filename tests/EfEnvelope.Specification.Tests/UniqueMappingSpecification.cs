@@ -93,7 +93,8 @@ public abstract class UniqueMappingSpecification(TestDatabase database) : AdHocS
                         other =>
                         {
                             other.ToTable("Others").Property(o => o.Gate).IsEncrypted(EncryptionMode.Deterministic).HasMaxLength(50);
-                            other.Property(o => o.Door);
+                            other.Property(o => o.Door).HasMaxLength(50);
+                            other.HasKey("CustomerId", nameof(Address.Door));
                             other.HasIndex(o => o.Gate).IsUnique();
                         });
                 }));
@@ -106,8 +107,10 @@ public abstract class UniqueMappingSpecification(TestDatabase database) : AdHocS
             ("Details", "Mail_BlindIndex_Next"), ("Details", "CardNumber_Next"), ("Customers", "Home_Door_BlindIndex_Next"), ("Customers", "Home_Gate_Next"),
         })
             Assert.Equal([2], await FilledAsync(column, table));
-        Assert.Equal([null, 2], (await Database.QueryAsync($"SELECT CASE WHEN {Database.Quote("Gate_Next")} IS NULL THEN NULL ELSE {Database.Quote("CustomerId")} END FROM {Database.Quote("Others")} ORDER BY {Database.Quote("CustomerId")}"))
-            .Select(id => id is null ? null : (int?)Convert.ToInt32(id, null)));
+        Assert.Equal(
+            [2],
+            (await Database.QueryAsync($"SELECT {Database.Quote("CustomerId")} FROM {Database.Quote("Others")} WHERE {Database.Quote("Gate_Next")} IS NOT NULL"))
+            .Select(id => Convert.ToInt32(id, null)));
         await using (var db = Open())
         {
             var customer = await db.Set<Customer>().SingleAsync(c => c.Mail == "m-1" && c.Card == "c-1" && c.Home!.Door == "d-1" && c.Home.Gate == "g-1");
