@@ -8,14 +8,20 @@ using Xunit;
 
 namespace EfEnvelope.Functional;
 
-public sealed class SqliteVerifyTests() : VerifySpecification(new SqliteTestDatabase());
+public sealed class SqliteVerifyTests() : VerifySpecification(new SqliteTestDatabase())
+{
+    protected override string PastChecks => "PRAGMA ignore_check_constraints = ON; ";
+}
 
 public sealed class PostgresVerifyTests() : VerifySpecification(new PostgresTestDatabase());
 
 [Collection("SqlServer")]
 public sealed class SqlServerVerifyTests() : VerifySpecification(new SqlServerTestDatabase());
 
-public sealed class SqliteDoctorTests() : DoctorSpecification(new SqliteTestDatabase());
+public sealed class SqliteDoctorTests() : DoctorSpecification(new SqliteTestDatabase())
+{
+    protected override string PastChecks => "PRAGMA ignore_check_constraints = ON; ";
+}
 
 public sealed class PostgresDoctorTests() : DoctorSpecification(new PostgresTestDatabase())
 {

@@ -2,6 +2,7 @@ using System.Text;
 using EfEnvelope.Kms;
 using EfEnvelope.Rotation;
 using EfEnvelope.Specification.TestUtilities;
+using Microsoft.EntityFrameworkCore;
 using Xunit;
 
 namespace EfEnvelope.Specification;
@@ -248,9 +249,12 @@ public abstract class DoctorSpecification(TestDatabase database) : ScansFixture(
     public async Task Kms_that_does_not_open_the_keys()
     {
         await SaveAsync("1 ada");
-        await using var database = OpenDatabase(e => e.UseKms(new TestKms()));
+        await using var database = EncryptedDatabase.Open(o => Database.UseProvider(o).UseEnvelopeEncryption(e => e.UseKms(new TestKms())));
         var found = Assert.Single(await database.Scans.DiagnoseAsync());
         Assert.Equal((DiagnosisSeverity.Error, "key-does-not-open", "default"), (found.Severity, found.Code, found.Subject));
+
+        await using var other = EncryptedDatabase.Open(o => Database.UseProvider(o).UseEnvelopeEncryption(e => e.UseKms(new TestKms("other"))));
+        Assert.Equal("key-does-not-open", Assert.Single(await other.Scans.DiagnoseAsync()).Code);
     }
 
     [Fact]

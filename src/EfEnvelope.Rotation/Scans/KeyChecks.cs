@@ -100,7 +100,10 @@ internal sealed class KeyChecks(DatabaseSource source, IReadOnlyDictionary<KeySc
             : DoctorMessages.KeyDestroyedInUse(versions[0].Version, columns);
 
     private static Diagnosis Judge(string subject, EnvelopeException failure)
-        => failure is EnvelopeDecryptionException or KmsException { Kind: KmsErrorKind.InvalidCiphertext }
-            ? DoctorMessages.KeyDoesNotOpen(subject, failure.Message)
-            : DoctorMessages.KmsUnreachable(subject, (failure.InnerException ?? failure).Message);
+    {
+        var cause = failure as KmsException ?? failure.InnerException as KmsException;
+        return failure is EnvelopeDecryptionException || cause is { Kind: KmsErrorKind.InvalidCiphertext or KmsErrorKind.WrongKey }
+            ? DoctorMessages.KeyDoesNotOpen(subject, (cause ?? failure).Message)
+            : DoctorMessages.KmsUnreachable(subject, (cause ?? failure).Message);
+    }
 }
