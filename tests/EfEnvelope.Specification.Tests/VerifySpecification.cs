@@ -172,7 +172,8 @@ public abstract class VerifySpecification(TestDatabase database) : ScansFixture(
         Assert.True((await VerifyAsync("default")).IsClean);
         var report = await VerifyAsync("other");
 
-        Assert.Equal((Values + 1 - 1, 0), (report.Failures, report.Opened));
+        // The blind index of a value that did not open is not judged.
+        Assert.Equal((Values, 0), (report.Failures, report.Opened));
         Assert.All(report.Findings, f => Assert.Contains("belongs to another scope than 'other'", f.Reason, StringComparison.Ordinal));
         await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => VerifyAsync());
         await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => VerifyAsync("unknown"));

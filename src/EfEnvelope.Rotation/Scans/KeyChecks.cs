@@ -68,7 +68,7 @@ internal sealed class KeyChecks(DatabaseSource source, IReadOnlyDictionary<KeySc
             {
                 if (version is { RetiredAt: null, Status: not KeyVersionStatus.Destroyed } && version.EncryptsUntil < now && !used.Contains((uint)version.Version.Number)
                     && versions.Any(v => v.IsPrimary && v.Version.Number > version.Version.Number)
-                    && !(isCompared && version.IsSearched && !versions.Any(v => v.IsSearched && v.Version.Number > version.Version.Number && v.UniqueFrom < now)))
+                    && !(isCompared && version.IsSearched && !versions.Any(v => v.IsSearched && v.Version.Number > version.Version.Number && v.UniqueFrom + source.Options.RefreshInterval < now)))
                     yield return DoctorMessages.KeyNotRetired(version.Version);
             }
         }
