@@ -27,7 +27,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
     public static Failure OfArguments(ParseResult parse, IReadOnlyList<string> args)
     {
         var command = string.Join(' ', Path(parse.CommandResult).Reverse());
-        if (args.Any(a => Secret().IsMatch(a)))
+        if (args.Any(a => SecretArgument().IsMatch(a)))
             return Split(ExitCodes.Usage, CliMessages.SecretOnCommandLine(), CliMessages.HelpHint(command));
         if (parse.UnmatchedTokens is [var unknown, ..])
             return new Failure(ExitCodes.Usage, CliMessages.UnknownArgument(unknown.Contains('=') ? unknown[..unknown.IndexOf('=')] : unknown), CliMessages.HelpHint(command));
@@ -39,7 +39,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
         for (; result is not null; result = result.Parent)
         {
             if (result is System.CommandLine.Parsing.CommandResult command)
-                yield return command.Command is RootCommand ? CliMessages.Tool : command.Command.Name;
+                yield return command.Command.Name;
         }
     }
 
@@ -74,9 +74,15 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
     private static string FirstSentence(string message)
         => SentenceEnd().Match(message) is { Success: true } end ? message[..(end.Index + 1)] : message;
 
-    [GeneratedRegex(@"[.]\s+(?=\p{Lu})")]
+    // A sentence begins with a capital, or with a command in quotes.
+    [GeneratedRegex(@"[.]\s+(?=\p{Lu}|'[-\p{Ll}])")]
     private static partial Regex SentenceEnd();
 
-    [GeneratedRegex("password|pwd|passphrase|secret", RegexOptions.IgnoreCase)]
+    // What a connection string calls a secret.
+    [GeneratedRegex("password|pwd|passphrase|secret|token", RegexOptions.IgnoreCase)]
     internal static partial Regex Secret();
+
+    // An option of that name, or a connection string; a column may well be called 'Password'.
+    [GeneratedRegex(@"^--?[-\w]*(password|pwd|passphrase|secret|token)|(password|pwd)\s*=", RegexOptions.IgnoreCase)]
+    private static partial Regex SecretArgument();
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using EfEnvelope.Cli.Configuration;
 
 namespace EfEnvelope.Cli.Commands;
@@ -6,12 +7,16 @@ namespace EfEnvelope.Cli.Commands;
 /// <summary>All commands under one name.</summary>
 internal static class Root
 {
-    public static RootCommand Create(ToolHost host)
+    public static Command Create(ToolHost host)
     {
         var options = new GlobalOptions();
         var wiring = new Wiring(host, options);
-        var root = new RootCommand(CliMessages.Description())
+
+        // No 'RootCommand', which calls itself by the executable of the process that it happens to be in.
+        var root = new Command(CliMessages.Tool, CliMessages.Description())
         {
+            new HelpOption(),
+            new VersionOption(),
             StatusCommand.Create(wiring),
             KeysCommand.Create(wiring),
             RowCommands.Reencrypt(wiring),

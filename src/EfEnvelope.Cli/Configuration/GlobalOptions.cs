@@ -29,7 +29,7 @@ internal sealed class GlobalOptions
 
     public Option<string?> Progress { get; } = Text("--progress", CliMessages.ProgressOption());
 
-    public void AddTo(RootCommand root)
+    public void AddTo(Command root)
     {
         foreach (Option option in (Option[])[Config, Provider, Connection, ConnectionName, Schema, Scope, Kms, Kek, KmsFile, KmsKeyFile, Json, Progress])
             root.Add(option);
