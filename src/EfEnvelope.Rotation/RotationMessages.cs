@@ -9,6 +9,9 @@ internal static class RotationMessages
 
     public static string NoEncryption() => "No KMS is configured for this database. Call 'UseEnvelopeEncryption(…)' after the provider.";
 
+    public static string UnknownProvider(string? provider)
+        => $"The database provider '{provider}' is not supported by jobs. Use SQLite, Npgsql (PostgreSQL) or SQL Server.";
+
     public static string DatabaseUnreachable() => "The database could not be reached. Nothing was changed. See the inner exception, and check the connection string and the server.";
 
     public static string ConnectionNotShareable()

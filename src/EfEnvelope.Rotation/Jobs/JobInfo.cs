@@ -82,7 +82,9 @@ public sealed record JobInfo
     /// <summary>Gets whether it has ended.</summary>
     public bool HasEnded => State is JobState.Cancelled or JobState.Completed or JobState.Failed;
 
-    internal string? Target { get; init; }
+    internal DateTimeOffset? PassStartedAt { get; init; }
+
+    internal long PassWork { get; init; }
 }
 
 /// <summary>A row that a job could not convert, and left untouched.</summary>

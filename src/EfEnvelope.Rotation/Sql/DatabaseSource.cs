@@ -42,6 +42,12 @@ internal sealed class DatabaseSource : IAsyncDisposable
 
     public TimeProvider TimeProvider { get; }
 
+    /// <summary>Gets or sets whether rows are written without looking whether they still hold what was read: for the test that this is noticed.</summary>
+    public bool SkipsCompareAndSet { get; set; }
+
+    /// <summary>Gets or sets what is awaited before each batch is written: for tests of races.</summary>
+    public Func<Task>? BeforeWrite { get; set; }
+
     public KeyRingCache Rings => _runtime.Rings;
 
     /// <summary>Opens a connection of its own; the caller disposes it.</summary>
