@@ -16,7 +16,7 @@ internal sealed class BatchSealer(DatabaseSource source, Session session, RowPla
     private readonly IKeyStore _store = source.StoreOf(session);
 
     /// <summary>Loads the ring anew, because the database may have changed it since.</summary>
-    public async Task<RoleKeys> ReloadAsync(CancellationToken cancellationToken) => new(await _slot.ReloadAsync(_store, cancellationToken).ConfigureAwait(false));
+    public async Task<RoleKeys> ReloadAsync(CancellationToken cancellationToken) => new(await _slot.ReloadAsync(_store, RingUse.Write, cancellationToken).ConfigureAwait(false));
 
     public async Task<SealedBatch> SealAsync(IReadOnlyList<(object?[] Key, object?[] Values)> rows, CancellationToken cancellationToken)
     {

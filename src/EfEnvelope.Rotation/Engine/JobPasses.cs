@@ -68,16 +68,15 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         var live = snapshot.Keys.Where(k => k is { EncryptsFrom: not null, RetiredAt: null, Status: not KeyVersionStatus.Destroyed }).ToList();
         if (live.Count < 2)
             return null;
-        var interval = live.Zip(live.Skip(1)).Max(p => p.First.EncryptsUntil - p.Second.EncryptsFrom) ?? source.Options.RefreshInterval;
         var (newest, times) = (live[^1], new List<DateTimeOffset>());
         if (_roles.Contains(KeyRole.Primary))
-            times.AddRange(live.SkipLast(1).Select(k => k.EncryptsUntil ?? newest.EncryptsFrom!.Value + interval));
+            times.AddRange(live.SkipLast(1).Select(k => k.EncryptsUntil ?? newest.EncryptsFrom!.Value + Interval(live)));
         if (live.Where(KeyRing.IsSearched).ToList() is { Count: > 1 } searched)
         {
             if (_roles.Contains(KeyRole.Search))
-                times.Add(searched[^1].SearchesFrom!.Value + interval);
+                times.Add(searched[^1].SearchesFrom!.Value + Interval(live));
             if (_roles.Contains(KeyRole.Unique) && searched[^1].UniqueFrom is { } unique)
-                times.Add(unique + interval);
+                times.Add(unique + Interval(live));
         }
 
         return times.Count == 0 ? null : (times.Max(), RotationMessages.WaitsForInstances(newest.Version, times.Max()));
@@ -87,10 +86,11 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     private async Task<RangeOutcome?> MoveUniqueAsync(JobInfo job, KeyStoreSnapshot snapshot, Action<string?> waits, CancellationToken cancellationToken)
     {
         var searched = snapshot.Keys.Where(KeyRing.IsSearched).ToList();
-        if (!_roles.Contains(KeyRole.Unique) || searched is not [_, { UniqueFrom: null } next])
+        if (!_roles.Overlaps([KeyRole.Search, KeyRole.Unique]) || searched is not [_, { UniqueFrom: null } next])
             return null;
-        if (next.SearchesFrom > snapshot.StoreTime)
-            return await NextAsync(job, next.SearchesFrom, RotationMessages.WaitsForPrimary(next.Version, next.SearchesFrom!.Value), waits, cancellationToken).ConfigureAwait(false);
+        var known = next.SearchesFrom!.Value + Interval(snapshot.Keys) + TimeSpan.FromMilliseconds(1);
+        if (known >= snapshot.StoreTime)
+            return await NextAsync(job, known, RotationMessages.WaitsForInstances(next.Version, known), waits, cancellationToken).ConfigureAwait(false);
         await session.Dialect.WaitForWritersAsync(session, source.TimeProvider, cancellationToken).ConfigureAwait(false);
         if (await FindUnfilledAsync(snapshot, (uint)next.Version.Number, cancellationToken).ConfigureAwait(false) is { } unfilled)
         {
@@ -142,6 +142,13 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         waits(notBefore is null ? null : reason);
         await store.TryNextPassAsync(job.Id, job.Pass, notBefore, reason, cancellationToken).ConfigureAwait(false);
         return notBefore is null ? RangeOutcome.Done : RangeOutcome.Waiting;
+    }
+
+    // How long an instance may go on with the ring that it has: as this process is configured, and as those were that rotated.
+    private TimeSpan Interval(IReadOnlyList<StoredKey> versions)
+    {
+        var implied = versions.Zip(versions.Skip(1)).Max(p => p.First.EncryptsUntil - p.Second.EncryptsFrom) ?? TimeSpan.Zero;
+        return implied > source.Options.RefreshInterval ? implied : source.Options.RefreshInterval;
     }
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;

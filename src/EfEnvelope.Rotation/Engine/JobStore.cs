@@ -168,11 +168,22 @@ internal sealed class JobStore(Session session)
             ],
             cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Says until when a job waits that nobody has begun.</summary>
+    public async Task SetWaitingAsync(long id, DateTimeOffset notBefore, string reason, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [NotBefore] = @p1, [Reason] = @p2 WHERE [Id] = @p0 AND [State] = 'pending'"), [id, FormatTime(notBefore), reason], cancellationToken).ConfigureAwait(false);
+
     /// <summary>Ends a job.</summary>
     public async Task<bool> TryEndAsync(long id, JobState state, string? reason, CancellationToken cancellationToken)
         => await ChangeAsync(
             Q($"UPDATE {Jobs} SET [State] = @p1, [Reason] = @p2, [Active] = NULL, [NotBefore] = NULL, [EndedAt] = @p3 WHERE [Id] = @p0 AND [EndedAt] IS NULL"),
             [id, Name(state), reason, FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false))], [], cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Lets a failed job go on, unless another one is active on its table.</summary>
+    public async Task<bool> TryReviveAsync(long id, string? active, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [State] = CASE WHEN [StartedAt] IS NULL THEN 'pending' ELSE 'running' END, [Reason] = NULL, [EndedAt] = NULL, [Active] = @p1 WHERE [Id] = @p0 AND [State] = 'failed'"),
+            [id, active], cancellationToken).ConfigureAwait(false) == 1;
 
     /// <summary>Changes where a job stands, if it stands where it is said to.</summary>
     public async Task<bool> TryChangeStateAsync(long id, JobState from, JobState to, CancellationToken cancellationToken)

@@ -32,11 +32,11 @@ internal abstract class RowTask
 }
 
 /// <summary>Seals a column anew in place, under the version of its role.</summary>
-internal sealed class ResealTask(int column, FieldContext field, EnvelopeAlgorithm algorithm, KeyRole role, bool leavesPlaintext) : RowTask
+internal sealed class ResealTask(int column, FieldContext binding, EnvelopeAlgorithm algorithm, KeyRole role, bool leavesPlaintext) : RowTask
 {
     public override int? Writes => column;
 
-    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (field, role) : null;
+    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
 
     public override IEnumerable<KeyRole> Roles => [role];
 
@@ -61,16 +61,16 @@ internal sealed class ResealTask(int column, FieldContext field, EnvelopeAlgorit
             return;
         }
 
-        row.Set(column, row.Seal(column, row.Open(column)!, field, algorithm, key));
+        row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, key));
     }
 }
 
 /// <summary>Seals a column's plaintext in place, in a text column.</summary>
-internal sealed class BackfillTask(int column, FieldContext field, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
+internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
 {
     public override int? Writes => column;
 
-    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (field, role) : null;
+    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
 
     public override IEnumerable<KeyRole> Roles => [role];
 
@@ -84,7 +84,7 @@ internal sealed class BackfillTask(int column, FieldContext field, EnvelopeAlgor
     {
         if (row.Old[column] is null || row.FindEnvelope(column) is not null)
             return;
-        row.Set(column, row.Seal(column, row.Open(column)!, field, algorithm, keys.Find(role)!));
+        row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, keys.Find(role)!));
     }
 }
 
@@ -110,13 +110,13 @@ internal sealed class DecryptTask(int column) : RowTask
 /// Writes a column's values into another column, which holds another form of them. Only what is missing there is written: a value that is there already is
 /// the application's, and one that differs is reported.
 /// </summary>
-internal sealed class CopyTask(int source, int target, FieldContext? field, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
+internal sealed class CopyTask(int source, int target, FieldContext? binding, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
 {
     public override int? Writes => target;
 
-    public override (FieldContext Field, KeyRole Role)? Budget => field is not null && algorithm == EnvelopeAlgorithm.Aes256Gcm ? (field, role) : null;
+    public override (FieldContext Field, KeyRole Role)? Budget => binding is not null && algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
 
-    public override IEnumerable<KeyRole> Roles => field is null ? [] : [role];
+    public override IEnumerable<KeyRole> Roles => binding is null ? [] : [role];
 
     public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys) => $"{plan.Quoted(dialect, source)} IS NOT NULL";
 
@@ -132,9 +132,9 @@ internal sealed class CopyTask(int source, int target, FieldContext? field, Enve
             return;
         }
 
-        if (field is not null)
+        if (binding is not null)
         {
-            row.Set(target, row.Seal(target, plaintext, field, algorithm, keys.Find(role)!));
+            row.Set(target, row.Seal(target, plaintext, binding, algorithm, keys.Find(role)!));
             row.SetPlaintext(target, [.. plaintext]);
             return;
         }
@@ -208,7 +208,7 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
 }
 
 /// <summary>Fills the second column of a deterministic value under a unique index, or empties it when one version is left.</summary>
-internal sealed class NextTask(int column, int source, FieldContext field) : RowTask
+internal sealed class NextTask(int column, int source, FieldContext binding) : RowTask
 {
     public override int? Writes => column;
 
@@ -235,6 +235,6 @@ internal sealed class NextTask(int column, int source, FieldContext field) : Row
 
         if (row.FindEnvelope(column) is { } stored && row.ReadHeader(column, stored) is { Algorithm: EnvelopeAlgorithm.Aes256Siv } header && header.KeyNumber >= key.Number)
             return;
-        row.Set(column, row.Seal(column, row.Open(source)!, field, EnvelopeAlgorithm.Aes256Siv, key));
+        row.Set(column, row.Seal(column, row.Open(source)!, binding, EnvelopeAlgorithm.Aes256Siv, key));
     }
 }

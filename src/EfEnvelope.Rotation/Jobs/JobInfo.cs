@@ -82,6 +82,10 @@ public sealed record JobInfo
     /// <summary>Gets whether it has ended.</summary>
     public bool HasEnded => State is JobState.Cancelled or JobState.Completed or JobState.Failed;
 
+    internal const string Fenced = "looking once more at what open transactions wrote";
+
+    internal bool IsFenced => Reason == Fenced;
+
     internal DateTimeOffset? PassStartedAt { get; init; }
 
     internal long PassWork { get; init; }

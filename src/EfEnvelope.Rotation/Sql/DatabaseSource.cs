@@ -70,6 +70,25 @@ internal sealed class DatabaseSource : IAsyncDisposable
         }
     }
 
+    /// <summary>Does something over a connection of its own, and tells a database that fails apart from one that refuses.</summary>
+    public async Task<T> UseAsync<T>(Func<Session, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var session = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
+        {
+            try
+            {
+                return await work(session).ConfigureAwait(false);
+            }
+            catch (DbException e)
+            {
+                throw session.Dialect.IsTransient(e)
+                    ? new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e)
+                    : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
+            }
+        }
+    }
+
     /// <summary>Opens a connection for the key store; what it returns is disposed with the session.</summary>
     public IKeyStore StoreOf(Session session) => new EfKeyStore(new KeyStoreConnection(session.Context));
 

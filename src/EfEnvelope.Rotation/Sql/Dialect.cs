@@ -78,6 +78,9 @@ internal abstract class Dialect(ISqlGenerationHelper sql)
     /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
     public abstract string Header(string column, StoredForm form);
 
+    /// <summary>Gets what makes a scan wait for rows that a transaction has written and not committed yet, where readers would pass them by.</summary>
+    public virtual string ScanHint => "";
+
     /// <summary>Writes bytes into SQL.</summary>
     public abstract string Literal(ReadOnlySpan<byte> bytes);
 

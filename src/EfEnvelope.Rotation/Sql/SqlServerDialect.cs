@@ -61,6 +61,8 @@ internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
             ? $"SUBSTRING({column}, 1, 5)"
             : $"(CASE WHEN {LooksLikeText(column)} THEN SUBSTRING({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE Latin1_General_BIN2)";
 
+    public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
+
     public override string Literal(ReadOnlySpan<byte> bytes) => $"0x{Convert.ToHexString(bytes)}";
 
     public override string LooksLikeText(string column)
