@@ -33,6 +33,8 @@ public abstract class ToolWorld : IAsyncLifetime
         Environment["EFENVELOPE_CONNECTION"] = ConnectionString;
         Environment["EFENVELOPE_KMS_FILE"] = KmsFile;
         Environment["EFENVELOPE_KMS_KEY_FILE"] = KeyFile;
+        Environment["EFENVELOPE_REFRESH_INTERVAL"] = "100ms";
+        Environment["EFENVELOPE_ACTIVATION_DELAY"] = "0s";
         await using var context = CreateContext();
         await context.Database.EnsureCreatedAsync();
     }
