@@ -178,6 +178,8 @@ internal static partial class CliMessages
 
     public static string DatabaseError(string type, string? state) => $"The database reports an error that was not foreseen ('{type}', {state ?? "no state"}).";
 
+    public static string NoSchemas(string schema) => $"SQLite has no schemas, but '{Shorten(schema)}' is named. Write 'Table.Column'; quote a table that has a dot: '\"a.b\".Column'.";
+
     // Keys.
 
     public static string NoKeys() => "there is no key yet; 'keys create' makes the first.";

@@ -13,7 +13,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
         {
             OperationCanceledException when cancellationToken.IsCancellationRequested => new Failure(ExitCodes.Cancelled, CliMessages.Cancelled(), CliMessages.CancelledHint()),
             EnvelopeConfigurationException e => Explain(ExitCodes.Usage, e, CliMessages.UsageHint()),
-            OperationRefusedException e => Explain(ExitCodes.Refused, e, CliMessages.RefusedHint()),
+            OperationRefusedException e => OfRefused(e),
             KeyDestroyedException e => Explain(ExitCodes.Gone, e, CliMessages.GoneHint()),
             EnvelopeDecryptionException e => Explain(ExitCodes.Alarm, e, CliMessages.AlarmHint()),
             KeyUnavailableException e => OfUnavailable(e),
@@ -60,6 +60,10 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
 
         return Explain(ExitCodes.Unavailable, exception, CliMessages.UnavailableHint());
     }
+
+    // A database that refuses for want of a right or a table is more to the point than that it refused.
+    private static Failure OfRefused(OperationRefusedException exception)
+        => DatabaseFailure.Find(exception.InnerException) is { ExitCode: not ExitCodes.Internal } database ? database : Explain(ExitCodes.Refused, exception, CliMessages.RefusedHint());
 
     private static Failure Explain(int code, Exception exception, string hint) => Split(code, exception.Message, hint);
 

@@ -80,6 +80,7 @@ public sealed class PostgresReachTests : ServerTests<PostgresWorld>
     [InlineData("reencrypt --execute")]
     [InlineData("backfill Contacts.Phone --execute")]
     [InlineData("verify")]
+    [InlineData("doctor")]
     public async Task A_role_without_rights_is_told_which_it_needs_and_changes_nothing(string line)
     {
         await World.FillAsync();

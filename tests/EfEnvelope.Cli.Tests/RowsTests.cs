@@ -130,7 +130,7 @@ public abstract class RowsTests<TWorld> : ServerTests<TWorld>
 
     [Fact]
     public async Task Where_there_is_no_key_there_is_no_scope_to_convert()
-        => (await RunChangingNothingAsync("reencrypt", "--execute")).Fails(2, "scope", ".");
+        => (await RunChangingNothingAsync("reencrypt", "--execute")).Fails(2, "There is no KMS", "'keys create'");
 
     [Fact]
     public async Task Only_stored_jobs_run_later()

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 using EfEnvelope.Rotation;
 
@@ -11,7 +12,7 @@ internal static class DoctorCommand
 
     private static async Task<int> RunAsync(Call call)
     {
-        var database = call.Open();
+        var database = call.Open(KmsNeed.IfConfigured);
         await using (database.ConfigureAwait(false))
         {
             var found = await database.Scans.DiagnoseAsync(call.Cancellation).ConfigureAwait(false);

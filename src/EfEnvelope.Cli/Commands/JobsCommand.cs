@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 using EfEnvelope.Rotation;
 
@@ -76,7 +77,7 @@ internal static class JobsCommand
         {
             var ids = call.Get(jobs)!.Select(Numbers.ParseJob).Distinct().ToList();
             var options = settings.Read(call);
-            var database = call.Open(needsKms: true);
+            var database = call.Open(KmsNeed.Required);
             await using (database.ConfigureAwait(false))
             {
                 if (ids.Count == 0)

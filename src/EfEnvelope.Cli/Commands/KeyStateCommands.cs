@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 using EfEnvelope.Keys;
 using EfEnvelope.Rotation;
@@ -11,7 +12,7 @@ internal static class KeyStateCommands
     private static readonly TimeSpan DefaultWaitingPeriod = TimeSpan.FromDays(7);
 
     public static Command Disable(Wiring wiring)
-        => OfVersion(wiring, "disable", CliMessages.KeysDisableCommand(), needsKms: false, (call, database, info, execute) =>
+        => OfVersion(wiring, "disable", CliMessages.KeysDisableCommand(), KmsNeed.None, (call, database, info, execute) =>
             info.IsPrimary
                 ? throw new OperationRefusedException(CliMessages.PrimaryNotDisabled(info.Version))
                 : KeysCommand.PlanOrActAsync(
@@ -26,7 +27,7 @@ internal static class KeyStateCommands
                     done => CliMessages.Disabled(done.Version)));
 
     public static Command Enable(Wiring wiring)
-        => OfVersion(wiring, "enable", CliMessages.KeysEnableCommand(), needsKms: true, (call, database, info, execute) =>
+        => OfVersion(wiring, "enable", CliMessages.KeysEnableCommand(), KmsNeed.Required, (call, database, info, execute) =>
             KeysCommand.PlanOrActAsync(
                 call,
                 execute,
@@ -39,7 +40,7 @@ internal static class KeyStateCommands
                 done => CliMessages.Enabled(done.Version)));
 
     public static Command Retire(Wiring wiring)
-        => OfVersion(wiring, "retire", CliMessages.KeysRetireCommand(), needsKms: false, async (call, database, info, execute) =>
+        => OfVersion(wiring, "retire", CliMessages.KeysRetireCommand(), KmsNeed.None, async (call, database, info, execute) =>
             Conclude(
                 call,
                 execute,
@@ -51,7 +52,7 @@ internal static class KeyStateCommands
     {
         var confirm = new Option<string?>("--confirm") { Description = CliMessages.ConfirmOption() };
         var waiting = new Option<string?>("--waiting-period") { Description = CliMessages.WaitingPeriodOption() };
-        var command = OfVersion(wiring, "destroy", CliMessages.KeysDestroyCommand(), needsKms: false, async (call, database, info, execute) =>
+        var command = OfVersion(wiring, "destroy", CliMessages.KeysDestroyCommand(), KmsNeed.None, async (call, database, info, execute) =>
         {
             var period = call.Get(waiting) is { } text ? Durations.Parse("--waiting-period", text) : DefaultWaitingPeriod;
             var typed = call.Get(confirm);
@@ -76,14 +77,14 @@ internal static class KeyStateCommands
     }
 
     private static Command OfVersion(
-        Wiring wiring, string name, string description, bool needsKms, Func<Call, EncryptedDatabase, KeyVersionInfo, bool, Task<int>> run)
+        Wiring wiring, string name, string description, KmsNeed need, Func<Call, EncryptedDatabase, KeyVersionInfo, bool, Task<int>> run)
     {
         var version = new Argument<string>("version") { Description = CliMessages.VersionArgument() };
         var execute = KeysCommand.Execute();
         return wiring.On(new Command(name, description) { version, execute }, async call =>
         {
             var wanted = Names.ParseVersion(call.Get(version)!);
-            var database = call.Open(needsKms);
+            var database = call.Open(need);
             await using (database.ConfigureAwait(false))
             {
                 var scope = await call.ResolveScopeAsync(database, wanted.Scope.Name).ConfigureAwait(false);

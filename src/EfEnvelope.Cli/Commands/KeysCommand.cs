@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 using EfEnvelope.Keys;
 using EfEnvelope.Rotation;
@@ -51,10 +52,10 @@ internal static class KeysCommand
         return wiring.On(new Command("create", CliMessages.KeysCreateCommand()) { scopeArgument, execute }, async call =>
         {
             var scope = Names.ParseScope(call.ScopeOf(scopeArgument) ?? new EnvelopeOptions().Scope);
-            var database = call.Open(needsKms: true, mayCreateKms: true);
+            var database = call.Open(KmsNeed.MayBeMade);
             await using (database.ConfigureAwait(false))
             {
-                if ((await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false)).Count > 0)
+                if ((await database.Keys.GetScopesAsync(call.Cancellation).ConfigureAwait(false)).Contains(scope))
                     throw new OperationRefusedException(CliMessages.ScopeHasKeys(scope));
                 return await PlanOrActAsync(
                     call,
@@ -76,7 +77,7 @@ internal static class KeysCommand
             var named = call.ScopeOf(scopeArgument);
             TimeSpan? wait = call.Get(delay) is { } text ? Durations.Parse("--activation-delay", text) : null;
             var search = call.Get(includeSearch);
-            var database = call.Open(needsKms: true);
+            var database = call.Open(KmsNeed.Required);
             await using (database.ConfigureAwait(false))
             {
                 var scope = await call.ResolveScopeAsync(database, named).ConfigureAwait(false);
@@ -102,7 +103,7 @@ internal static class KeysCommand
         return wiring.On(new Command("rewrap", CliMessages.KeysRewrapCommand()) { scopeArgument, execute }, async call =>
         {
             var named = call.ScopeOf(scopeArgument);
-            var database = call.Open(needsKms: true);
+            var database = call.Open(KmsNeed.Required);
             await using (database.ConfigureAwait(false))
             {
                 var scope = await call.ResolveScopeAsync(database, named).ConfigureAwait(false);
@@ -137,5 +138,6 @@ internal static class KeysCommand
         return ExitCodes.Ok;
     }
 
-    private static IEnumerable<(string Name, string Value)> WrappedUnder(Call call) => call.Configuration.Keks.Select(k => ("wrapped under", k.ToString()));
+    private static IEnumerable<(string Name, string Value)> WrappedUnder(Call call)
+        => call.Configuration.Keks.SelectMany(k => ((string, string)[])[("wrapped under", k.Uri.ToString()), .. k.Makes is { } made ? [("new KMS", made)] : Array.Empty<(string, string)>()]);
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 using EfEnvelope.Rotation;
 
@@ -69,7 +70,8 @@ internal static class RowCommands
     private static async Task<int> RunAsync(Call call, RequestOptions options, JobRequest request)
     {
         var run = options.Run.Read(call);
-        var database = call.Open(needsKms: true);
+        call.Configuration.Provider.RequireSchema(request.Schema);
+        var database = call.Open(KmsNeed.Required);
         await using (database.ConfigureAwait(false))
         {
             var plans = request.Table.Length > 0

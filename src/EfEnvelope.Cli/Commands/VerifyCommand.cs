@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
 
 namespace EfEnvelope.Cli.Commands;
@@ -17,7 +18,8 @@ internal static class VerifyCommand
     {
         var scope = call.ScopeOf(scopeArgument);
         var table = call.Get(tableOption) is { } text ? Names.ParseTable(text) : default((string Schema, string Table)?);
-        var database = call.Open(needsKms: true);
+        call.Configuration.Provider.RequireSchema(table?.Schema ?? "");
+        var database = call.Open(KmsNeed.Required);
         await using (database.ConfigureAwait(false))
         {
             var report = await database.Scans.VerifyAsync(

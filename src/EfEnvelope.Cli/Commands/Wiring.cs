@@ -35,10 +35,10 @@ internal sealed class Call(ToolHost host, GlobalOptions options, ParseResult par
 
     public T? Get<T>(Option<T> option) => parse.GetValue(option);
 
-    public EncryptedDatabase Open(bool needsKms = false, bool mayCreateKms = false)
+    public EncryptedDatabase Open(KmsNeed need = KmsNeed.None)
     {
-        Progressing();
-        return Configuration.Open(needsKms, mayCreateKms);
+        ProgressView.Validate(ProgressStyle);
+        return Configuration.Open(need);
     }
 
     /// <summary>Finds the scope that was named, as an argument or as an option; both may be given if they agree.</summary>
@@ -59,6 +59,4 @@ internal sealed class Call(ToolHost host, GlobalOptions options, ParseResult par
         Console.Note(CliMessages.NothingChanged());
         return ExitCodes.Ok;
     }
-
-    private void Progressing() => ProgressView.Validate(ProgressStyle);
 }

@@ -39,6 +39,13 @@ internal sealed class DatabaseProvider(string name, Func<string, string, string>
         use(builder, prepared);
     }
 
+    /// <summary>Refuses a schema where databases have none, rather than passing it over.</summary>
+    public void RequireSchema(string schema)
+    {
+        if (schema.Length > 0 && name == "sqlite")
+            throw new EnvelopeConfigurationException(CliMessages.NoSchemas(schema));
+    }
+
     /// <summary>Tells whether a connection string holds a secret, or cannot be read and might.</summary>
     public static bool HoldsSecret(string connectionString)
     {

@@ -22,8 +22,29 @@ internal interface IKmsAdapter
     /// <param name="settings">Its settings; the names are checked.</param>
     /// <param name="key">The KEK's name, without the scheme, or <see langword="null" /> if none was given.</param>
     /// <param name="mayCreate">Whether a KMS that does not exist may be made.</param>
-    /// <returns>The KEK that wraps.</returns>
-    KekUri Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate);
+    /// <returns>What wraps.</returns>
+    ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate);
+}
+
+/// <summary>A KEK that wraps new keys.</summary>
+/// <param name="Uri">The KEK.</param>
+/// <param name="Makes">What has to be made first, or <see langword="null" />.</param>
+internal sealed record ConfiguredKek(KekUri Uri, string? Makes = null);
+
+/// <summary>What a command wants of the KMS.</summary>
+internal enum KmsNeed
+{
+    /// <summary>It is not even opened.</summary>
+    None,
+
+    /// <summary>It is used if one is configured.</summary>
+    IfConfigured,
+
+    /// <summary>It must be there.</summary>
+    Required,
+
+    /// <summary>It must be configured, and is made if it is not there.</summary>
+    MayBeMade,
 }
 
 internal static class KmsRegistry
@@ -31,8 +52,8 @@ internal static class KmsRegistry
     public static IReadOnlyList<IKmsAdapter> All { get; } = [new LocalKmsAdapter()];
 
     /// <summary>Adds the KMS that the settings describe.</summary>
-    /// <returns>The KEK that wraps.</returns>
-    public static KekUri Add(EnvelopeOptionsBuilder builder, KmsSettings settings, bool mayCreate)
+    /// <returns>What wraps.</returns>
+    public static ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, bool mayCreate)
     {
         var kek = settings.Find("kek");
         KekUri? uri = kek is null ? null : KekUri.TryParse(kek, out var parsed) ? parsed : throw new EnvelopeConfigurationException(CliMessages.MalformedKek(kek));

@@ -16,12 +16,13 @@ internal sealed class LocalKmsAdapter : IKmsAdapter
 
     public IReadOnlyList<string> Secrets { get; } = ["passphrase"];
 
-    public KekUri Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
+    public ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
     {
         var file = settings.FindPath("file") ?? throw new EnvelopeConfigurationException(CliMessages.KmsFileMissing());
 
         // A path that was mistyped must not become a new KMS, whose keys are others.
-        if (!mayCreate && !File.Exists(file))
+        var exists = File.Exists(file);
+        if (!mayCreate && !exists)
             throw new EnvelopeConfigurationException(CliMessages.NoKmsFile(file));
         key ??= "efenvelope";
         var connection = new SqliteConnectionStringBuilder { DataSource = file }.ConnectionString;
@@ -34,7 +35,7 @@ internal sealed class LocalKmsAdapter : IKmsAdapter
             throw new EnvelopeConfigurationException(CliMessages.MalformedKek($"local:{key}"));
         }
 
-        return new KekUri(Scheme, key);
+        return new ConfiguredKek(new KekUri(Scheme, key), exists ? null : file);
     }
 
     private LocalKmsSeal SealOf(KmsSettings settings)

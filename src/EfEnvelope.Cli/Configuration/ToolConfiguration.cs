@@ -1,5 +1,4 @@
 using System.CommandLine;
-using EfEnvelope.Kms;
 using EfEnvelope.Rotation;
 using Microsoft.EntityFrameworkCore;
 
@@ -29,34 +28,33 @@ internal sealed class ToolConfiguration
         => DatabaseProvider.Find(Find("provider") ?? throw new EnvelopeConfigurationException(CliMessages.NoProvider(DatabaseProvider.Names)));
 
     /// <summary>Gets the KEKs that new keys are wrapped under; known once the database was opened.</summary>
-    public IReadOnlyList<KekUri> Keks { get; private set; } = [];
+    public IReadOnlyList<ConfiguredKek> Keks { get; private set; } = [];
 
     public static ToolConfiguration Read(GlobalOptions options, ParseResult parse, ToolHost host) => new(options, parse, host);
 
     /// <summary>Opens the database. Nothing is connected yet.</summary>
-    /// <param name="needsKms">Whether a KMS must be configured.</param>
-    /// <param name="mayCreateKms">Whether a KMS that is configured and does not exist may be made.</param>
-    public EncryptedDatabase Open(bool needsKms, bool mayCreateKms)
+    /// <param name="need">What is wanted of the KMS.</param>
+    public EncryptedDatabase Open(KmsNeed need)
     {
         var provider = Provider;
         var (connection, directory) = FindConnection();
-        if (needsKms && _kms.Count == 0)
+        if (need is KmsNeed.Required or KmsNeed.MayBeMade && _kms.Count == 0)
             throw new EnvelopeConfigurationException(CliMessages.NoKms());
         return EncryptedDatabase.Open(
             builder =>
             {
                 provider.Use(builder, connection, directory);
-                builder.UseEnvelopeEncryption(envelope => Configure(envelope, mayCreateKms));
+                builder.UseEnvelopeEncryption(envelope => Configure(envelope, need));
             },
             Find("schema"));
     }
 
-    private void Configure(EnvelopeOptionsBuilder envelope, bool mayCreateKms)
+    private void Configure(EnvelopeOptionsBuilder envelope, KmsNeed need)
     {
-        if (_kms.Count == 0)
+        if (need == KmsNeed.None || _kms.Count == 0)
             envelope.UseKms(new MissingKms());
         else
-            Keks = [.. _kms.Select(settings => KmsRegistry.Add(envelope, settings, mayCreateKms))];
+            Keks = [.. _kms.Select(settings => KmsRegistry.Add(envelope, settings, need == KmsNeed.MayBeMade))];
         if (Scope is { } scope)
             envelope.UseScope(Names.ParseScope(scope).Name);
         if (FindTime("refreshInterval") is { } refresh)

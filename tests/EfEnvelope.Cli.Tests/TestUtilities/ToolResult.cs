@@ -24,8 +24,15 @@ public sealed partial record ToolResult(int ExitCode, string Out, string Error)
     /// <summary>Expects an error with its hint on stderr, and nothing on stdout.</summary>
     public ToolResult Fails(int code, string error, string hint)
     {
-        Exits(code);
+        FailsAfterPlan(code, error, hint);
         Assert.Equal("", Out);
+        return this;
+    }
+
+    /// <summary>Expects an error with its hint on stderr, where stdout has the plan already.</summary>
+    public ToolResult FailsAfterPlan(int code, string error, string hint)
+    {
+        Exits(code);
         var lines = ErrorLines;
         Assert.Matches($"^efenvelope: error: .*{error}", lines[^2]);
         Assert.Matches($"^efenvelope: hint: .*{hint}", lines[^1]);

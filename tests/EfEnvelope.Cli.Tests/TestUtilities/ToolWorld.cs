@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using EfEnvelope.Kms.Local;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace EfEnvelope.Cli.TestUtilities;
 
@@ -57,6 +58,7 @@ public abstract class ToolWorld : IAsyncLifetime
     public ClinicContext CreateContext()
     {
         var builder = new DbContextOptionsBuilder<ClinicContext>();
+        builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
         UseProvider(builder);
         builder.UseEnvelopeEncryption(e => e.UseLocalKms($"Data Source={KmsFile}", _seal!).UseScope("clinic")
             .Configure(o => o with { RefreshInterval = TimeSpan.FromMilliseconds(100), ActivationDelay = TimeSpan.Zero }));
