@@ -249,12 +249,10 @@ internal static partial class CliMessages
 
     public static string GoOn(IReadOnlyList<long> ids) => $"to go on: {Tool} jobs run {Numbers(ids)}";
 
-    public static string Progress(JobProgress progress)
-        => progress.WaitsFor is { } reason ? $"job {progress.Job.Id} waits: {reason}" : $"job {progress.Job.Id} {Figures(progress)}";
+    public static string Progress(JobProgress progress) => $"job {progress.Job.Id} {Figures(progress)}";
 
     public static string Bar(JobProgress progress)
-        => $"{progress.Job.Id} {Views.KindName(progress.Job.Request.Kind)} {Views.TableName(progress.Job.Request)}: "
-            + (progress.WaitsFor is { } reason ? $"waits: {reason}" : Figures(progress));
+        => $"{progress.Job.Id} {Views.KindName(progress.Job.Request.Kind)} {Views.TableName(progress.Job.Request)} {Figures(progress)}";
 
     public static string JobEnded(JobInfo job)
         => $"job {job.Id} ({Views.KindName(job.Request.Kind)} {Views.TableName(job.Request)}) is {Views.StateName(job.State)}: {Views.Count(job.RowsWritten)} rows written"
@@ -280,9 +278,10 @@ internal static partial class CliMessages
         => findings == 0 ? "all is well." : string.Create(CultureInfo.InvariantCulture, $"{findings} findings, of which {errors} are errors.");
 
     private static string Figures(JobProgress progress)
-        => $"pass {progress.Job.Pass}: {Views.Count(progress.Job.RowsRead)} rows read of {Views.Count(progress.Job.EstimatedRows)}, {Views.Count(progress.Job.RowsWritten)} written, "
+        => $"pass {progress.Job.Pass}, {Views.Count(progress.Job.RowsRead)} rows read of {Views.Count(progress.Job.EstimatedRows)}, {Views.Count(progress.Job.RowsWritten)} written, "
             + string.Create(CultureInfo.InvariantCulture, $"{progress.RowsPerSecond:N0} rows/s")
-            + (progress.Remaining is { } left ? $", {Durations.Say(left)} left" : "");
+            + (progress.Remaining is { } left ? $", {Durations.Say(left)} left" : "")
+            + (progress.WaitsFor is { } reason ? $"; waits: {reason}" : "");
 
     private static string Jobs(IReadOnlyList<long> ids) => ids.Count == 1 ? $"job {ids[0]} is" : $"jobs {Numbers(ids)} are";
 

@@ -23,24 +23,42 @@ public class OutputTests
     [Fact]
     public void A_waiting_job_says_why_it_waits()
     {
-        Assert.Equal("job 7 waits: the window opens at 22:00", CliMessages.Progress(Progress("the window opens at 22:00")));
-        Assert.Equal("job 7 pass 1: 1,500 rows read of 20,000, 1,400 written, 950 rows/s, 20 s left", CliMessages.Progress(Progress(null)));
+        const string Figures = "job 7 pass 1, 1,500 rows read of 20,000, 1,400 written, 950 rows/s, 20 s left";
+        Assert.Equal(Figures, CliMessages.Progress(Progress(null)));
+        Assert.Equal(Figures + "; waits: the window opens at 22:00", CliMessages.Progress(Progress("the window opens at 22:00")));
     }
 
     [Fact]
-    public async Task Progress_in_a_pipe_is_a_line_now_and_then_and_whenever_the_reason_to_wait_changes()
+    public async Task Progress_in_a_pipe_is_a_line_now_and_then_and_whenever_there_is_a_new_reason_to_wait()
     {
         var error = new StringWriter();
         var console = new ToolConsole(new ToolHost { Out = TextWriter.Null, Error = error, Environment = new Dictionary<string, string>(), Directory = "/" }, json: false);
 
         await ProgressView.RunAsync(console, null, progress =>
         {
-            foreach (var reason in (string?[])[null, null, "latency", "latency", null])
+            foreach (var reason in (string?[])[null, null, "latency", null, "latency", "window"])
                 progress.Report(Progress(reason));
             return Task.FromResult(0);
         });
 
         Assert.Equal(3, error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public async Task Progress_on_a_terminal_is_a_bar_with_rate_remaining_time_and_reason()
+    {
+        var error = new StringWriter();
+        var console = new ToolConsole(
+            new ToolHost { Out = TextWriter.Null, Error = error, Environment = new Dictionary<string, string>(), Directory = "/", ErrorIsTerminal = true }, json: false);
+
+        await ProgressView.RunAsync(console, "auto", progress =>
+        {
+            progress.Report(Progress(null));
+            progress.Report(Progress("[latency]"));
+            return Task.FromResult(0);
+        });
+
+        Assert.Contains("waits: [latency]", error.ToString().ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace EfEnvelope.Cli.Output;
 
-/// <summary>Shows on stderr where running jobs stand: bars on a terminal, else a line every few seconds and whenever a reason to wait comes or goes.</summary>
+/// <summary>Shows on stderr where running jobs stand: bars on a terminal, else a line every few seconds and whenever there is a new reason to wait.</summary>
 internal static class ProgressView
 {
     public static async Task<T> RunAsync<T>(ToolConsole console, string? style, Func<IProgress<JobProgress>, Task<T>> run)
@@ -32,8 +32,13 @@ internal static class ProgressView
             throw new EnvelopeConfigurationException(CliMessages.UnknownProgress(style));
     }
 
-    internal static double Fraction(JobInfo job)
-        => job.HasEnded ? 1 : job.Ranges > 0 ? Math.Clamp((double)job.RangesDone / job.Ranges, 0, 1) : 0;
+    // A range may be the whole table, and of a table not all rows may be read: what is further along says more.
+    private static double Fraction(JobInfo job)
+    {
+        var ranges = job.Ranges > 0 ? (double)job.RangesDone / job.Ranges : 0;
+        var rows = job is { Pass: 1, EstimatedRows: > 0 } ? (double)job.RowsRead / job.EstimatedRows : 0;
+        return job.HasEnded ? 1 : Math.Clamp(Math.Max(ranges, rows), 0, 1);
+    }
 
     private sealed class Lines(ToolConsole console, Func<JobProgress, string?> say) : IProgress<JobProgress>
     {
@@ -46,10 +51,11 @@ internal static class ProgressView
             var clock = console.Host.TimeProvider;
             lock (_last)
             {
+                // A brake comes and goes with every batch; it is said once.
                 var known = _last.TryGetValue(value.Job.Id, out var last);
-                if (known && last.WaitsFor == value.WaitsFor && last.State == value.Job.State && clock.GetElapsedTime(last.At) < Interval)
+                if (known && last.WaitsFor == (value.WaitsFor ?? last.WaitsFor) && last.State == value.Job.State && clock.GetElapsedTime(last.At) < Interval)
                     return;
-                _last[value.Job.Id] = (clock.GetTimestamp(), value.WaitsFor, value.Job.State);
+                _last[value.Job.Id] = (clock.GetTimestamp(), value.WaitsFor ?? last.WaitsFor, value.Job.State);
                 if (say(value) is { } text)
                     console.Note(text);
             }
@@ -90,9 +96,10 @@ internal static class ProgressView
         {
             lock (_tasks)
             {
+                var text = ToolConsole.Escape(CliMessages.Bar(value));
                 if (!_tasks.TryGetValue(value.Job.Id, out var task))
-                    _tasks[value.Job.Id] = task = context.AddTask("", maxValue: 1);
-                task.Description = ToolConsole.Escape(CliMessages.Bar(value));
+                    _tasks[value.Job.Id] = task = context.AddTask(text, maxValue: 1);
+                task.Description = text;
                 task.Value = Fraction(value.Job);
             }
         }
