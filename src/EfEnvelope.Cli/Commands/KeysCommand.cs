@@ -70,7 +70,7 @@ internal static class KeysCommand
     private static Command Rotate(Wiring wiring)
     {
         var (scopeArgument, execute) = (ScopeArgument(), Execute());
-        var includeSearch = new Option<bool>("--include-search") { Description = CliMessages.IncludeSearchOption() };
+        var includeSearch = new Option<bool>("--include-search", "--search") { Description = CliMessages.IncludeSearchOption() };
         var delay = new Option<string?>("--activation-delay") { Description = CliMessages.ActivationDelayOption() };
         return wiring.On(new Command("rotate", CliMessages.KeysRotateCommand()) { scopeArgument, includeSearch, delay, execute }, async call =>
         {
