@@ -52,7 +52,7 @@ public abstract class RowsTests<TWorld> : ServerTests<TWorld>
         await World.FillAsync();
         (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
 
-        var result = (await World.RunAsync("reencrypt", "--execute", "--json", "--progress", "json")).Exits(0);
+        var result = (await World.RunAsync("reencrypt", "--execute", "--json", "--progress", "json", "--batch-size", "5", "--rows-per-second", "10")).Exits(0);
 
         Assert.True(result.Json.GetProperty("executed").GetBoolean());
         var lines = result.Error.Split('\n').Where(l => l.StartsWith('{')).Select(l => JsonDocument.Parse(l).RootElement).ToList();
