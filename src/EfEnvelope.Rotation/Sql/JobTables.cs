@@ -12,13 +12,14 @@ internal static class JobTables
     public static IReadOnlyList<string> Create(Dialect dialect, string? schema, string shortText, string longText, string big, string small, string filter)
     {
         var isSqlServer = dialect is SqlServerDialect;
+        string Literal(string table) => dialect.Table(schema, table).Replace("'", "''", StringComparison.Ordinal);
         string Short(int length) => shortText == "TEXT" ? shortText : $"{shortText}({length})";
         string Column(string name, string type, bool nullable = false) => $"{dialect.Quote(name)} {type} {(nullable ? "NULL" : "NOT NULL")}";
         string Key(string table, params string[] columns)
             => $"CONSTRAINT {dialect.Quote($"PK_{table}")} PRIMARY KEY ({string.Join(", ", columns.Select(dialect.Quote))})";
         string CreateTable(string name, params string[] parts)
             => isSqlServer
-                ? $"IF OBJECT_ID(N'{dialect.Table(schema, name)}') IS NULL CREATE TABLE {dialect.Table(schema, name)} ({string.Join(", ", parts)})"
+                ? $"IF OBJECT_ID(N'{Literal(name)}') IS NULL CREATE TABLE {dialect.Table(schema, name)} ({string.Join(", ", parts)})"
                 : $"CREATE TABLE IF NOT EXISTS {dialect.Table(schema, name)} ({string.Join(", ", parts)})";
 
         const string Unique = "IX___EnvelopeJobs_Active";
@@ -32,7 +33,7 @@ internal static class JobTables
                 Column("NotBefore", Short(40), nullable: true), Column("Reason", longText, nullable: true), Column("EstimatedRows", big), Column("CreatedAt", Short(40)),
                 Column("StartedAt", Short(40), nullable: true), Column("EndedAt", Short(40), nullable: true), Key(Jobs, "Id")),
             isSqlServer
-                ? $"IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'{Unique}' AND object_id = OBJECT_ID(N'{dialect.Table(schema, Jobs)}')) CREATE {index}"
+                ? $"IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'{Unique}' AND object_id = OBJECT_ID(N'{Literal(Jobs)}')) CREATE {index}"
                 : $"CREATE {index}",
             CreateTable(
                 Ranges,

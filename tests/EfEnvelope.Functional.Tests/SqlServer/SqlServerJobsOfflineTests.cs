@@ -1,0 +1,137 @@
+using EfEnvelope.Envelopes;
+using EfEnvelope.Functional.TestUtilities;
+using EfEnvelope.Rotation.Engine;
+using EfEnvelope.Rotation.Sql;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.SqlServer.TransactSql.ScriptDom;
+using Xunit;
+
+namespace EfEnvelope.Functional.SqlServer;
+
+/// <summary>The statements that jobs send to SQL Server, taken apart by its own parser; that needs no server.</summary>
+public sealed class SqlServerJobsOfflineTests
+{
+    private static readonly TableColumn Number = new("Num ber]", "int", false, false, false, null, 1, true, false);
+    private static readonly TableColumn Name = new("Na'me", "nvarchar(450)", false, false, true, 450, 2, false, false, Collation: "Latin1_General_CS_AS");
+    private static readonly TableColumn Secret = new("Secret", "varbinary(max)", true, true, false, null, 0, false, false);
+    private static readonly TableColumn Memo = new("Memo", "varchar(200)", true, false, true, 200, 0, false, false);
+    private static readonly TableColumn Born = new("Born", "date", true, false, false, null, 0, false, false);
+    private static readonly TableColumn Nick = new("Nick", "nvarchar(20)", true, false, true, 20, 0, false, false);
+    private static readonly TableInfo Table = new("my schema", "Ta.ble]; DROP TABLE x; --", [Number, Name, Secret, Memo, Born, Nick]);
+
+    private static readonly RowColumn[] Columns =
+    [
+        new("Secret", StoredForm.Binary, "varbinary(max)", "string", true), new("Memo", StoredForm.Text, "varchar(200)", "string", true),
+        new("Born", StoredForm.Plain, "date", "date", true), new("Nick", StoredForm.Plain, "nvarchar(20)", "string", true),
+    ];
+
+    private readonly SqlServerDialect _dialect;
+
+    public SqlServerJobsOfflineTests()
+    {
+        var options = new OfflineSqlServerTestDatabase().UseProvider(new DbContextOptionsBuilder()).Options;
+        using var context = new DbContext(options);
+        _dialect = new SqlServerDialect(context.GetService<ISqlGenerationHelper>());
+    }
+
+    [Fact]
+    public void A_batch_is_one_update_that_skips_locked_rows_and_compares_bytes_with_their_length()
+    {
+        var sql = Parse(_dialect.UpdateStatement(Table, Columns, compares: true));
+        Assert.IsType<UpdateStatement>(sql);
+        var text = _dialect.UpdateStatement(Table, Columns, compares: true);
+        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST)", text, StringComparison.Ordinal);
+        Assert.Contains("t.[Num ber]]] = u.k0", text, StringComparison.Ordinal);
+        Assert.Contains("t.[Na'me] = u.k1 COLLATE Latin1_General_CS_AS", text, StringComparison.Ordinal);
+        Assert.Contains("DATALENGTH(t.[Secret]) = DATALENGTH(u.o0)", text, StringComparison.Ordinal);
+        Assert.Contains("CONVERT(varbinary(max), t.[Memo])", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Texts_are_assigned_not_converted_so_that_none_is_cut_off()
+    {
+        var text = _dialect.UpdateStatement(Table, Columns, compares: true);
+        Assert.Contains("[Memo] = u.n1, [Born] = CONVERT(date, u.n2, 126), [Nick] = u.n3", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_comparison_the_key_alone_is_looked_at()
+        => Assert.DoesNotContain("DATALENGTH", _dialect.UpdateStatement(Table, Columns, compares: false), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_page_is_read_by_key()
+    {
+        var select = string.Join(", ", Columns.Select(c => _dialect.SelectValue(c, "t")));
+        var where = RowReader.Where(_dialect, Table.Key, [1, "a"], [9, "z"], _dialect.HasHeader("t.[Secret]", StoredForm.Binary, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Gcm, 1)]));
+        var sql = _dialect.Page($"SELECT {select} FROM {_dialect.Table(Table)} AS t{where} ORDER BY {_dialect.OrderBy(Table.Key, "t")}", 0, 500);
+        Assert.IsType<SelectStatement>(Parse(sql));
+        Assert.Contains("((t.[Num ber]]] > CAST(@l0 AS int)) OR (t.[Num ber]]] = CAST(@l0 AS int) AND t.[Na'me] > CAST(@l1 AS nvarchar(450))))", sql, StringComparison.Ordinal);
+        Assert.Contains("OFFSET 0 ROWS FETCH NEXT 500 ROWS ONLY", sql, StringComparison.Ordinal);
+        Assert.Contains("IN (0xF900000001)", sql, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_range_is_claimed_by_a_lock_that_others_read_past()
+        => Assert.Contains("WITH (UPDLOCK, READPAST, ROWLOCK)", Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange("[__EnvelopeRanges]"))).ToText(), StringComparison.OrdinalIgnoreCase);
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("it's]")]
+    public void Tables_of_jobs_are_made_once(string? schema)
+        => Assert.All(_dialect.CreateJobTables(schema), statement => Assert.IsType<IfStatement>(Parse(statement)));
+
+    [Fact]
+    public void Columns_are_widened_as_far_as_is_needed_and_stay_nullable_or_not()
+    {
+        Assert.Null(_dialect.Widen(Table, Memo, 200));
+        Assert.Null(_dialect.Widen(Table, Secret, 5000));
+        Assert.EndsWith("ALTER COLUMN [Memo] varchar(900) NULL", _dialect.Widen(Table, Memo, 900), StringComparison.Ordinal);
+        Assert.EndsWith("ALTER COLUMN [Nick] nvarchar(max) NULL", _dialect.Widen(Table, Nick, 4001), StringComparison.Ordinal);
+        Assert.EndsWith("ALTER COLUMN [Nick] nvarchar(max) NOT NULL", _dialect.Widen(Table, Nick with { IsNullable = false }, null), StringComparison.Ordinal);
+        Assert.IsType<AlterTableAlterColumnStatement>(Parse(_dialect.Widen(Table, Memo, 900)!));
+    }
+
+    [Fact]
+    public void A_column_is_added_for_envelopes_and_for_every_type_of_plaintext()
+    {
+        Assert.IsType<AlterTableAddTableElementStatement>(Parse(_dialect.AddColumn(Table, "x]", StoredForm.Binary, "string")));
+        foreach (var type in PlainText.KnownTypes)
+            Parse(_dialect.AddColumn(Table, "x", StoredForm.Plain, type));
+    }
+
+    [Fact]
+    public void Headers_are_compared_as_bytes_in_both_forms()
+    {
+        foreach (var form in new[] { StoredForm.Binary, StoredForm.Text })
+        {
+            Parse($"SELECT COUNT(*) FROM t{_dialect.ScanHint} WHERE {_dialect.HasHeader("t.[v]", form, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, 7)])}");
+            Parse($"SELECT {_dialect.Header("t.[v]", form)} FROM t WHERE NOT {_dialect.LooksLikeText("t.[v]")}");
+        }
+    }
+
+    [Theory]
+    [InlineData("SELECT 1 WHERE (a, b) > (1, 2)")]
+    [InlineData("SELECT 1 LIMIT 2")]
+    public void The_parser_knows_what_SQL_Server_does_not(string sql) => Assert.NotEmpty(Errors(sql, out _));
+
+    private static IList<ParseError> Errors(string sql, out TSqlFragment fragment)
+    {
+        fragment = new TSql160Parser(initialQuotedIdentifiers: true).Parse(new StringReader(sql), out var errors);
+        return errors;
+    }
+
+    private static TSqlStatement Parse(string sql)
+    {
+        var errors = Errors(sql, out var fragment);
+        Assert.True(errors.Count == 0, $"{sql}: {string.Join("; ", errors.Select(e => e.Message))}");
+        return Assert.Single(Assert.Single(((TSqlScript)fragment).Batches).Statements);
+    }
+}
+
+internal static class FragmentText
+{
+    public static string ToText(this TSqlFragment fragment)
+        => string.Concat(fragment.ScriptTokenStream.Skip(fragment.FirstTokenIndex).Take(fragment.LastTokenIndex - fragment.FirstTokenIndex + 1).Select(t => t.Text));
+}
