@@ -6,7 +6,8 @@ namespace EfEnvelope.EntityFrameworkCore;
 /// <param name="Value">What the property's own column stores.</param>
 /// <param name="BlindIndexes">
 /// What its blind indexes store, by the names of their columns. The database refuses a row whose value has no hash. Compound blind indexes are not
-/// among them: they need the values of several properties.
+/// among them: they need the values of several properties. Where a unique index compares the value or its hash, what the second column stores
+/// (<c>…_Next</c>) is here as well: without it a duplicate could slip in while two key versions are live.
 /// </param>
 public sealed record EncryptedParameters(DbParameter Value, IReadOnlyDictionary<string, DbParameter> BlindIndexes);
 

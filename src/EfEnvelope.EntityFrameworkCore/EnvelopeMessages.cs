@@ -77,6 +77,12 @@ internal static class EnvelopeMessages
     public static string PlaintextNeedsText(string property)
         => $"'{property}' allows plaintext while it is backfilled, but its column is binary. Keep the text column: '[Encrypted(Storage = EncryptedStorage.Text)]'; or add a new column for the encrypted property, copy the values through EF Core, then drop the old one.";
 
+    public static string UniqueInComplexType(string property)
+        => $"'{property}' lies in a complex type and shares its column with a property in a unique index, so it needs a second column, which EF Core gives no complex type. Map the type with 'OwnsOne', or give the property a column of its own.";
+
+    public static string NextNameTaken(string property, string name)
+        => $"'{property}' is compared by a unique index, so it needs a second property and column, '{name}', for its values under the next key version, but the type has a member of that name. Rename that member and its column.";
+
     public static string BackfillingWithoutEncryption(string property)
         => $"'{property}' allows plaintext while it is backfilled but is not encrypted, so its values would stay in clear text. Mark it '[Encrypted(Storage = EncryptedStorage.Text)]', or remove 'AllowPlaintextWhileBackfilling()'.";
 
@@ -123,7 +129,7 @@ internal static class EnvelopeMessages
         => $"'{first}' and '{second}' are encrypted for different columns, so the database cannot tell whether their values are equal. Give both one 'Context', type and normalization before they hold values, or compare them in memory after 'AsEnumerable()'.";
 
     public static string ColumnsWhileRotating(string property)
-        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Compare in memory after 'AsEnumerable()' for as long as both are live.";
+        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or compare in memory after 'AsEnumerable()' for as long as both are live.";
 
     public static string ColumnsWhileBackfilling(string first, string second)
         => $"'{first}' and '{second}' cannot be compared with each other while one is being backfilled. Wait for its end, or compare in memory after 'AsEnumerable()'.";
@@ -219,6 +225,9 @@ internal static class EnvelopeMessages
 
     public static string KeyRowMalformed(string table, object scope, object version)
         => $"The row of '{scope}:v{version}' in table '{table}' could not be read. It was altered, or written by something else; restore it from a backup.";
+
+    public static string KeysNotProved(object scope)
+        => $"The key versions of scope '{scope}' that would be written under are not enabled in the key store beside the rows, and reading it anew did not mend that: they were lost, disabled or retired. Nothing was written. Retry in a new transaction; if that fails too, look at the versions with 'efenvelope keys list'.";
 
     public static string KeyStoreInTransaction()
         => "A key version would have to be made inside an open transaction, with which it could be rolled back. Call 'Database.LoadEnvelopeKeysAsync()' before the transaction begins, and rotate outside of transactions.";

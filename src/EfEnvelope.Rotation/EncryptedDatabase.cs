@@ -30,6 +30,18 @@ public sealed class EncryptedDatabase : IAsyncDisposable
     /// <summary>Gets what looks at stored values.</summary>
     public EnvelopeScans Scans { get; }
 
+    internal bool SkipsCompareAndSet
+    {
+        get => _source.SkipsCompareAndSet;
+        set => _source.SkipsCompareAndSet = value;
+    }
+
+    internal Func<Task>? BeforeWrite
+    {
+        get => _source.BeforeWrite;
+        set => _source.BeforeWrite = value;
+    }
+
     /// <summary>Opens a database by the same calls that configure a context of the application.</summary>
     /// <param name="configure">Calls a provider, such as <c>UseNpgsql(…)</c>, then <c>UseEnvelopeEncryption(…)</c> with a KMS.</param>
     /// <param name="schema">The schema of the <c>__Envelope…</c> tables, or <see langword="null" /> for the database's own default.</param>

@@ -1,3 +1,5 @@
+using EfEnvelope.Keys;
+
 namespace EfEnvelope.Rotation;
 
 // Every text a user can meet, in one place and in three beats: what, whose, how to mend. Never a value, never key bytes.
@@ -5,15 +7,171 @@ internal static class RotationMessages
 {
     public static string ThrottleOutOfRange(string name, string range) => $"The throttle's '{name}' is out of range. Give {range}.";
 
+    public static string OutOfRange(string name, string range) => $"'{name}' is out of range. Give {range}.";
+
     public static string NoProvider() => "No database provider is configured. Call one, such as 'UseNpgsql(…)', and then 'UseEnvelopeEncryption(…)'.";
 
     public static string NoEncryption() => "No KMS is configured for this database. Call 'UseEnvelopeEncryption(…)' after the provider.";
 
-    public static string DatabaseUnreachable() => "The database could not be reached. Nothing was changed. See the inner exception, and check the connection string and the server.";
+    public static string UnknownProvider(string? provider)
+        => $"The database provider '{provider}' is not supported by jobs. Use SQLite, Npgsql (PostgreSQL) or SQL Server.";
+
+    public static string DatabaseUnreachable()
+        => "The database could not be reached. Nothing was changed by this call. See the inner exception, and check the connection string and the server.";
+
+    public static string DatabaseRefusedCommand(string code)
+        => $"The database refused the command ({code}). What it had not committed was not changed. See the inner exception, and check the rights of the user that connects.";
 
     public static string ConnectionNotShareable()
         => "The database is given as one open connection, which workers cannot share. Configure a connection string or a data source.";
 
     public static string PrivateDatabase()
         => "The SQLite database lives in the memory of one connection, so no other connection can see it. Use a file, or a shared in-memory database.";
+
+    public static string TableMissing(string table)
+        => $"There is no table '{table}' in this database. Check its name, its schema, and that this is the right database; names are compared letter by letter.";
+
+    public static string ColumnMissing(string table, string column) => $"Table '{table}' has no column '{column}'. Check its name, which is compared letter by letter, and the encryption map.";
+
+    public static string NoPrimaryKey(string table) => $"Table '{table}' has no primary key, so its rows cannot be told apart while they change. Add one, and retry.";
+
+    public static string NullInPrimaryKey(string table) => $"Table '{table}' has rows whose primary key holds null, which a job would miss. Give them a key, and retry.";
+
+    public static string KeyTypeNotSupported(string? type) => $"A primary key holds a value of type '{type}', which cannot be kept in a checkpoint. Report the type of the column.";
+
+    public static string TableTaken(string table, string job)
+        => $"Job {job} works on table '{table}' already, and two would undo each other. Wait for it, or cancel it: 'efenvelope jobs show {job}'.";
+
+    public static string ColumnNotEncrypted(string table, string column, IEnumerable<string> known)
+        => $"'{table}.{column}' is no encrypted column of the encryption map; {List(known)}. Check its name, or backfill it first.";
+
+    public static string ColumnNeeded(JobKind kind) => $"A job of kind '{kind}' needs the columns that it works on. Name them.";
+
+    public static string ColumnIsKey(string column) => $"'{column}' is part of the primary key, by which rows are found, so it cannot be encrypted. Encrypt another column.";
+
+    public static string ColumnHoldsHashes(string column) => $"'{column}' holds what is compared, not values. Name the column that holds the values.";
+
+    public static string ColumnPads(string column, string type) => $"'{column}' is '{type}', which pads what it holds, so that values do not come back as they went. Change its type to text first.";
+
+    public static string IntoNeedsOneColumn() => "Another column can be written into from one column of the same table only. Name one, and another one with 'Into'.";
+
+    public static string ContextNeedsInto()
+        => "The stable name of a column cannot be changed in place: readers know one name, and no header tells which. Write into another column ('Into').";
+
+    public static string ModeNeedsOneColumn() => "Another mode is given to one column at a time. Name the column.";
+
+    public static string ModeWarning(string column, EncryptionMode mode)
+        => $"'{column}' becomes {mode.ToString().ToLowerInvariant()}. Every application reads both; run the job again when all of them write the new mode, before queries rely on it.";
+
+    public static string NotText(string column, JobKind kind)
+        => $"'{column}' holds no text, so plaintexts and envelopes could not be told apart in it. Run '{kind}' into another column ('Into').";
+
+    public static string TextHoldsStrings(string column) => $"'{column}' is text, so in place its values are of type 'string'. Leave the type out, or write into another column ('Into').";
+
+    public static string UniqueInPlace(string column)
+        => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Write into another column ('Into') that has a unique blind index, or drop the index first.";
+
+    public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
+
+    public static string BackfillWarning(string column)
+        => $"Until the job has ended, and for as long as an application writes '{column}' in clear text, every reader has to take both forms: 'AllowPlaintextWhileBackfilling()'.";
+
+    public static string DecryptWarning(string column)
+        => $"Plaintext will be stored in '{column}'. The job goes on until no application encrypts it any more; every reader has to take both forms till then.";
+
+    public static string MapSaysOtherwise(string column)
+        => $"The encryption map has '{column}' with another mode, type or stable name than asked for. Leave them out, or write into a column that is new.";
+
+    public static string AlreadyEncrypted(string column) => $"'{column}' is encrypted already. Re-encrypt it into the other column instead of backfilling that.";
+
+    public static string TargetIsEncrypted(string column) => $"'{column}' is an encrypted column, so plaintext cannot be written into it. Name another one.";
+
+    public static string TypeUnknown(string type, IEnumerable<string> known) => $"'{type}' is no type that plaintext columns are converted to or from. Use one of {string.Join(", ", known)}.";
+
+    public static string NothingToDo(string table, JobKind kind) => $"Table '{table}' has no column for a job of kind '{kind}'. See the encryption map: 'efenvelope status'.";
+
+    public static string MapEmpty(JobKind kind)
+        => $"The encryption map of this database has no column for a job of kind '{kind}'. Check that this is the right database and schema, and that its migrations have run.";
+
+    public static string UniqueWithoutNext(string column)
+        => $"'{column}' is under a unique index and has no second column, so duplicates could slip in while two key versions are live. Add a migration with the present version of EfEnvelope, which adds '…_Next', first.";
+
+    public static string IndexSourceMissing(string index, string column)
+        => $"The blind index '{index}' is computed from '{column}', which the encryption map does not have. Run the application's migrations.";
+
+    public static string SealedWrong(string column, object version)
+        => $"A value of '{column}' that was sealed under '{version}' did not open to the same bytes, and was not written. Stop, and check this machine's memory and processor.";
+
+    public static string PlaintextOfOtherType(string column, string type) => $"'{column}' holds something that is no '{type}'. The row was left as it is; mend it, or give another type.";
+
+    public static string PlaintextLooksEncrypted(string column)
+        => $"A value of '{column}' would look like an envelope as plaintext, so it could not be told from one. The row was left as it is; decrypt into another column.";
+
+    public static string CopyDiffers(string target, string source)
+        => $"'{target}' holds another value than '{source}'. The application wrote one of them alone; the row was left as it is. Decide which is right, and mend it.";
+
+    public static string DatabaseRefused(string code) => $"The database refused the row ({code}). It was left as it is; see which constraint of the table it breaks.";
+
+    public static string KeyChangedMeanwhile(object scope)
+        => $"A key version of scope '{scope}' that rows were sealed under was disabled, retired or exchanged meanwhile. Nothing was written. Retry.";
+
+    public static string RangeTaken(long job, int range) => $"Range {range} of job {job} is worked on by somebody else. Nothing was written twice.";
+
+    public static string JobStopped(long job) => $"Job {job} was paused, cancelled, or has gone on without this worker.";
+
+    public static string JobPaused(long job) => $"Job {job} is paused. Let it go on with 'efenvelope jobs resume {job}'.";
+
+    public static string JobMissing(long job) => $"There is no job {job} in this database. List them: 'efenvelope jobs list'.";
+
+    public static string JobHasEnded(long job, JobState state) => $"Job {job} has ended ({state.ToString().ToLowerInvariant()}). Nothing was changed. Begin a new one.";
+
+    public static string WindowClosed(DateTimeOffset opens) => FormattableString.Invariant($"the maintenance window is closed; it opens at {opens.UtcDateTime:yyyy-MM-dd HH:mm} UTC");
+
+    public static string WaitsForRate(int rate) => FormattableString.Invariant($"throttled to {rate} rows per second");
+
+    public static string WaitsForDutyCycle(double duty) => FormattableString.Invariant($"throttled to {duty:P0} of the time");
+
+    public static string WaitsForLatency(TimeSpan limit) => FormattableString.Invariant($"backing off: batches take longer than {limit.TotalMilliseconds:0} ms at the database");
+
+    public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
+
+    public static string WaitsForPrimary(KeyVersion version, DateTimeOffset from)
+        => FormattableString.Invariant($"'{version}' becomes primary at {from.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; rows are rewritten from then on");
+
+    public static string WaitsForInstances(KeyVersion version, DateTimeOffset until)
+        => FormattableString.Invariant($"instances that have not loaded '{version}' yet may write under an older one until {until.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; the table is looked through once more then");
+
+    public static string WaitsForStragglers(long rows) => FormattableString.Invariant($"{rows} rows were locked or written meanwhile; they are looked for again");
+
+    public static string WaitsForUnique(string column) => $"unique values move when every row has its second one; '{column}' lacks some: reindex its table";
+
+    public static string Rotated(KeyVersion version) => $"made '{version}'";
+
+    public static string ScopeNeeded(IEnumerable<KeyScope> known) => $"This database has several key scopes: {string.Join(", ", known)}. Name one.";
+
+    public static string ScopeUnknown(KeyScope scope, IEnumerable<KeyScope> known)
+        => $"There is no key scope '{scope}' in this database; {List(known.Select(k => k.Name))}. Check its name, or create it: 'efenvelope keys create {scope}'.";
+
+    public static string ScopeExists(KeyScope scope) => $"The scope '{scope}' has a key version already. Nothing was changed. Rotate it for a new one.";
+
+    public static string NoKeyStore()
+        => "This database has no key store ('__EnvelopeKeys'). Check that it is the right database and schema, run the application's migrations, or create a scope: 'efenvelope keys create'.";
+
+    public static string VersionUnknown(KeyVersion version, IEnumerable<int> known)
+        => $"There is no key version '{version}'; its scope has {string.Join(", ", known.Select(n => $"v{n}"))}. Check the number.";
+
+    public static string NotRetired(KeyVersion version) => $"Key version '{version}' is not retired, so values may be under it. Nothing was changed. Retire it first: 'efenvelope keys retire {version}'.";
+
+    public static string PlanRenews(MapColumn column, EncryptionMode? mode)
+        => $"{column.Column}: {(column.NextOf is not null ? "the second value of a unique index" : column.Kind == MapColumnKind.BlindIndex ? $"blind index over {string.Join(", ", column.Sources)}" : $"{(mode ?? column.Mode).ToString().ToLowerInvariant()} {column.PlaintextType}")}, rewritten where it is under an older version or missing";
+
+    public static string PlanBackfills(MapColumn column) => $"{column.Column}: plaintext becomes {column.Mode.ToString().ToLowerInvariant()} envelopes, in place";
+
+    public static string PlanDecrypts(MapColumn column) => $"{column.Column}: envelopes become plaintext, in place";
+
+    public static string PlanCopies(string from, string into, bool decrypts) => $"{into}: filled from {from} where it is null, {(decrypts ? "decrypted" : "encrypted")}";
+
+    public static string PlanRotates(KeyScope scope, bool includeSearch) => $"a new key version of '{scope}' is made{(includeSearch ? ", for what is compared, too" : "")}; no row changes";
+
+    private static string List(IEnumerable<string> names) => string.Join(", ", names) is { Length: > 0 } list ? $"there is {list}" : "there is none";
 }

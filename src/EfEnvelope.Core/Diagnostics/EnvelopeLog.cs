@@ -22,4 +22,7 @@ internal static partial class EnvelopeLog
 
     [LoggerMessage(1005, LogLevel.Error, "Key version '{KeyVersion}' was never proved to unwrap, and does not; it was disabled before it encrypted anything. Find out who altered it.", EventName = "KeyVersionDiscard")]
     public static partial void KeyVersionDiscarded(this ILogger logger, string keyVersion);
+
+    [LoggerMessage(1006, LogLevel.Information, "Key version '{KeyVersion}' was {Change}.", EventName = "KeyVersionChange")]
+    public static partial void KeyVersionChanged(this ILogger logger, string keyVersion, string change);
 }

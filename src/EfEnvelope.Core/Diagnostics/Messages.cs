@@ -74,10 +74,46 @@ internal static partial class Messages
         => $"No key version of scope '{scope}' may write values that are compared. Nothing was written. Enable its first version again, or rotate with 'includeSearch'.";
 
     public static string TooManySearchVersions(object scope, int count, int limit)
-        => $"{count} key versions of scope '{scope}' are live in searches, but a query looks under {limit}, so it would miss rows. Reindex, and retire the oldest.";
+        => $"{count} key versions of scope '{scope}' are live in searches, but a query looks under {limit}, so it would miss rows. Run 'efenvelope reindex', then 'efenvelope keys retire' with the oldest, until {limit} are left.";
 
     public static string SearchStillRotating(object scope, int limit)
-        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. The older one has to be retired first; rotate without 'includeSearch', which leaves what is compared as it is.";
+        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or rotate without 'includeSearch', which leaves what is compared as it is.";
+
+    public static string KeyVersionUnknown(object version)
+        => $"There is no key version '{version}' in the key store. Nothing was changed. List the versions with 'efenvelope keys list', and check the database and the scope.";
+
+    public static string KeyVersionChanging(object version)
+        => $"Key version '{version}' was changed by others again and again while it was to be changed here. Nothing was changed. Let one work on it at a time, and retry.";
+
+    public static string KeyVersionStillEncrypts(object version)
+        => $"Key version '{version}' encrypts new values, or is the one that is going to. Nothing was changed. Run 'efenvelope keys rotate' first, and wait until the new version has taken over.";
+
+    public static string KeyVersionStillSearched(object version)
+        => $"Queries look under key version '{version}', so they would fail without it. Nothing was changed. Run 'efenvelope reindex' under a newer one, then 'efenvelope keys retire'.";
+
+    public static string KeyVersionStillWritten(object version, DateTimeOffset until)
+        => FormattableString.Invariant($"Instances whose key ring is older may still write under key version '{version}', until {until:u} by the database's clock. It was not retired. Wait until then, run 'efenvelope reencrypt' for what was written meanwhile, and retry.");
+
+    public static string KeyVersionNotRetired(object version)
+        => $"Key version '{version}' is not retired, so rows may need it. Nothing was destroyed. Run 'efenvelope keys retire' first, which proves that none does.";
+
+    public static string KeyVersionRetiredTooRecently(object version, DateTimeOffset retiredAt, DateTimeOffset until)
+        => FormattableString.Invariant($"Key version '{version}' was retired at {retiredAt:u}, and may be destroyed from {until:u} on, by the database's clock. Nothing was destroyed. Wait until then, so that no backup needs it, and retry.");
+
+    public static string KeyVersionNotSearched(object version)
+        => $"Key version '{version}' writes nothing that is compared. Nothing was changed. Rotate with 'includeSearch' to make one that does.";
+
+    public static string KeyVersionNotKnownYet(object version, DateTimeOffset until)
+        => FormattableString.Invariant($"Instances whose key ring is older may not know key version '{version}' until {until:u} by the database's clock, and write rows without their second value under it. Nothing was changed. Wait until then, run 'efenvelope reindex' again, and retry.");
+
+    public static string OnlySearchVersion(object version)
+        => $"What is compared is written under key version '{version}', and no newer one takes over. It was not retired. Rotate with 'includeSearch', run 'efenvelope reindex', and retry.";
+
+    public static string NotReindexed(object version, object successor)
+        => $"What unique indexes compare is written under key version '{version}' until every row has its second value under '{successor}'. It was not retired. Run 'efenvelope reindex', and retry.";
+
+    public static string RewrappedKeyDoesNotOpen(object version)
+        => $"Key version '{version}' was wrapped anew, but the new form does not open to its key. The stored form is as it was. See the inner exception, mend the KMS or the access to it, and retry.";
 
     public static string RotatedMeanwhile(object version)
         => $"'{version}' was made by somebody else at the same moment, for encryption only. Retry.";

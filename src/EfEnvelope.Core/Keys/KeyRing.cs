@@ -102,7 +102,10 @@ internal sealed class KeyRing
             var count => RequireKey(_searches[Math.Min(slot, count - 1)]),
         };
 
-    /// <summary>Finds the versions that something may be written under now: the primary, and those that what is compared is written under.</summary>
+    /// <summary>
+    /// Finds the versions that something may be written under now: the primary, and those that what is compared is written under; the next one of these even
+    /// before its time, because the second value of what a unique index compares is.
+    /// </summary>
     public IReadOnlyList<StoredKey> FindWriting()
     {
         RingKey?[] writing = [FindPrimary(), .. _searches];
@@ -112,21 +115,27 @@ internal sealed class KeyRing
     /// <summary>Gets whether values that are compared may be stored under a version.</summary>
     public static bool IsSearched(StoredKey stored) => stored is { SearchesFrom: not null, RetiredAt: null, Status: not KeyVersionStatus.Destroyed };
 
-    public RingKey? FindPrimary()
+    public RingKey? FindPrimary() => FindPrimary(_keys, static k => k.Key is not null, StoreTime);
+
+    /// <summary>Finds the version that would encrypt if the KMS unwrapped each one.</summary>
+    public static StoredKey? FindPrimary(KeyStoreSnapshot snapshot)
+        => FindPrimary(
+            [.. snapshot.Keys.Select(k => new RingKey(k, null))], static k => k.Stored.Status == KeyVersionStatus.Enabled, snapshot.StoreTime)?.Stored;
+
+    private static RingKey? FindPrimary(RingKey[] keys, Func<RingKey, bool> isUsable, DateTimeOffset now)
     {
-        var now = StoreTime;
-        for (var i = _keys.Length - 1; i >= 0; i--)
+        for (var i = keys.Length - 1; i >= 0; i--)
         {
-            var stored = _keys[i].Stored;
-            if (_keys[i].Key is not null && stored.EncryptsFrom <= now && MayStillEncrypt(stored, now))
-                return _keys[i];
+            var stored = keys[i].Stored;
+            if (isUsable(keys[i]) && stored.EncryptsFrom <= now && MayStillEncrypt(stored, now))
+                return keys[i];
         }
 
         // No time has come at all: the store's clock was set back, as by a failover to a server that is behind. The oldest proved
-        // version is the one that every other process knows, too.
-        return _keys.Any(k => k.Stored.EncryptsFrom <= now)
+        // version is the one that every other process knows, too; one that was retired is none that they write under.
+        return keys.Any(k => k.Stored.RetiredAt is null && k.Stored.EncryptsFrom <= now)
             ? null
-            : _keys.FirstOrDefault(k => k.Key is not null && k.Stored.EncryptsFrom is not null && MayStillEncrypt(k.Stored, now));
+            : keys.FirstOrDefault(k => isUsable(k) && k.Stored.EncryptsFrom is not null && MayStillEncrypt(k.Stored, now));
     }
 
     public RingKey? Find(uint number)

@@ -16,9 +16,14 @@ internal sealed class KeyRingCache : IDisposable
 
     public KeyRingCache(IReadOnlyList<IKeyWrapper> wrappers, EnvelopeOptions options, TimeProvider time, ILogger logger)
     {
-        _loader = new KeyRingLoader(new KeyWrapping(wrappers), options, time, logger);
+        var opener = new KeyOpener(new KeyWrapping(wrappers));
+        _loader = new KeyRingLoader(opener, options, time, logger);
+        Administration = new KeyRingAdministration(opener, options, logger);
         (_options, _time, _logger) = (options, time, logger);
     }
+
+    /// <summary>Gets what changes stored versions by hand. Whoever used it reloads the slot of the scope.</summary>
+    public KeyRingAdministration Administration { get; }
 
     /// <summary>Finds the slot of a scope. Idle slots are dropped, and with them their keys.</summary>
     public KeyRingSlot GetSlot(KeyStoreIdentity store, KeyScope scope)

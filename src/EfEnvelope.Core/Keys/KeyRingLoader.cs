@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace EfEnvelope.Keys;
 
 /// <summary>Reads a ring from the key store and unwraps its keys; makes new versions, proving each before it may encrypt.</summary>
-internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions options, TimeProvider time, ILogger logger)
+internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, TimeProvider time, ILogger logger)
 {
     /// <summary>Reads the ring. Keys that the previous ring holds outlive an outage of the KMS, but not its refusal.</summary>
     public async ValueTask<KeyRing> LoadAsync(
@@ -45,7 +45,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
 
         // A version without its time was left by a process that died before proving it: prove it now instead of making one more.
         var last = snapshot.Keys.Count == 0 ? null : snapshot.Keys[^1];
-        var version = last is { EncryptsFrom: null, Status: KeyVersionStatus.Enabled } ? last.Version : NextVersion(scope, last);
+        var version = last is { EncryptsFrom: null, RetiredAt: null, Status: KeyVersionStatus.Enabled } ? last.Version : NextVersion(scope, last);
         if (version != last?.Version)
             await StoreAsync(store, version, snapshot.StoreTime, cancellationToken).ConfigureAwait(false);
 
@@ -74,7 +74,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         var searchesFrom = searches || !snapshot.Keys.Any(KeyRing.IsSearched) ? encryptsFrom : (DateTimeOffset?)null;
         if (!await store.TryUpdateAsync(readBack with { EncryptsFrom = encryptsFrom, SearchesFrom = searchesFrom }, cancellationToken).ConfigureAwait(false))
             return await AcceptOtherAsync(store, scope, version, activationDelay, searches, cancellationToken).ConfigureAwait(false);
-        if (snapshot.Keys.LastOrDefault(k => k.Version.Number < version.Number && k.EncryptsUntil is null) is { } former)
+        foreach (var former in snapshot.Keys.Where(k => k.Version.Number < version.Number && k is { EncryptsFrom: not null, EncryptsUntil: null }))
             await store.TryUpdateAsync(former with { EncryptsUntil = encryptsFrom + options.RefreshInterval }, cancellationToken).ConfigureAwait(false);
         logger.KeyVersionAdded(version.ToString(), encryptsFrom);
         return version;
@@ -116,7 +116,7 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         try
         {
             RandomNumberGenerator.Fill(bytes);
-            var wrapped = await wrapping.WrapAsync(bytes, ContextOf(version), cancellationToken).ConfigureAwait(false);
+            var wrapped = await opener.WrapAsync(version, bytes, cancellationToken).ConfigureAwait(false);
             using var key = new DataKey(version, bytes);
             await store.TryAddAsync(
                 new StoredKey
@@ -146,17 +146,12 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         var kept = previous?.Key is { } key && stored.Commitment.Span.SequenceEqual(previous.Stored.Commitment.Span) ? key : null;
         try
         {
-            var bytes = await wrapping.UnwrapAsync(stored.Wrapped, ContextOf(stored.Version), cancellationToken).ConfigureAwait(false);
-            try
-            {
-                if (bytes.Length != DataKey.Length)
-                    throw new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(stored.Version));
-                return Prove(stored, bytes, kept);
-            }
-            finally
-            {
-                CryptographicOperations.ZeroMemory(bytes);
-            }
+            var opened = await opener.OpenAsync(stored, cancellationToken).ConfigureAwait(false);
+
+            // The key in use stays, with its subkeys and budgets; this unwrapping only proved that it may.
+            if (kept is not null)
+                opened.Dispose();
+            return new RingKey(stored, kept ?? opened, VerifiedAt: Moment.Now(time));
         }
         catch (KmsException e)
         {
@@ -174,22 +169,6 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
         }
     }
 
-    private RingKey Prove(StoredKey stored, Span<byte> bytes, DataKey? kept)
-    {
-        var key = new DataKey(stored.Version, bytes);
-        if (!CryptographicOperations.FixedTimeEquals(key.DeriveCommitment(), stored.Commitment.Span))
-        {
-            key.Dispose();
-            throw new EnvelopeDecryptionException(Messages.CommitmentDiffers(stored.Version));
-        }
-
-        // The key in use stays, with its subkeys and budgets; this unwrapping only proved that it may.
-        if (kept is null)
-            return new RingKey(stored, key, VerifiedAt: Moment.Now(time));
-        key.Dispose();
-        return new RingKey(stored, kept, VerifiedAt: Moment.Now(time));
-    }
-
     // A row that vanished while this process still holds its wrapped key would make every later row unreadable: put it back.
     private async ValueTask<KeyStoreSnapshot> RestoreLostAsync(
         IKeyStore store, KeyStoreSnapshot snapshot, KeyRing previous, CancellationToken cancellationToken)
@@ -205,12 +184,4 @@ internal sealed class KeyRingLoader(KeyWrapping wrapping, EnvelopeOptions option
 
         return await store.ReadAsync(previous.Scope, cancellationToken).ConfigureAwait(false);
     }
-
-    private static EncryptionContext ContextOf(KeyVersion version)
-        => new(
-        [
-            new("purpose", "efenvelope data key"),
-            new("scope", version.Scope.Name),
-            new("version", version.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-        ]);
 }

@@ -58,13 +58,31 @@ internal sealed class KeyRingSlot(
         }
     }
 
-    /// <summary>Reads the ring now, because its primary was not found where it should be.</summary>
-    public async ValueTask<KeyRing> ReloadAsync(IKeyStore store, CancellationToken cancellationToken)
+    /// <summary>Reads the ring now, because its versions were changed; makes the first one only if it is to write.</summary>
+    public async ValueTask<KeyRing> ReloadAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return (await LoadAsync(store, _state, RingUse.Write, cancellationToken).ConfigureAwait(false)).Ring;
+            return (await LoadAsync(store, _state, use, cancellationToken).ConfigureAwait(false)).Ring;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>
+    /// Reads the ring because versions that a ring would write under were not found where they should be; once for all writers that found so together.
+    /// </summary>
+    public async ValueTask<KeyRing> ReplaceAsync(IKeyStore store, KeyRing refuted, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return _state is { } state && !ReferenceEquals(state.Ring, refuted)
+                ? state.Ring
+                : (await LoadAsync(store, _state, RingUse.Write, cancellationToken).ConfigureAwait(false)).Ring;
         }
         finally
         {
@@ -236,7 +254,8 @@ internal sealed class KeyRingSlot(
         try
         {
             var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
-            if (snapshot.Keys.Any(k => k.Version.Number > primary.Number && k.EncryptsFrom is not null && k.Status == KeyVersionStatus.Enabled))
+            if (snapshot.Keys.Any(
+                k => k.Version.Number > primary.Number && k is { EncryptsFrom: not null, RetiredAt: null, Status: KeyVersionStatus.Enabled }))
                 return;
             await loader.AddVersionAsync(store, scope, snapshot, options.ActivationDelay, searches: false, cancellationToken).ConfigureAwait(false);
             await LoadAsync(store, _state, RingUse.Read, cancellationToken).ConfigureAwait(false);

@@ -16,11 +16,13 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
         return new WrappedKey(copies);
     }
 
-    // Only an outage moves on to the next copy: a denied or altered copy is news that must not be papered over.
+    // A copy whose very KEK is configured goes before one whose service is only of the same kind: while keys are moved to another KEK, an
+    // instance that has the former one alone must not take the new copy for an altered one. Only an outage moves on to the next copy: a
+    // denied or altered copy is news that must not be papered over.
     public async ValueTask<byte[]> UnwrapAsync(WrappedKey wrapped, EncryptionContext context, CancellationToken cancellationToken)
     {
         KmsException? outage = null;
-        foreach (var copy in wrapped.Copies)
+        foreach (var copy in wrapped.Copies.OrderByDescending(c => _wrappers.Any(w => w.Kek == c.Kek)))
         {
             if (FindWrapper(copy.Kek) is not { } wrapper)
                 continue;

@@ -5,8 +5,8 @@ using EfEnvelope.Diagnostics;
 namespace EfEnvelope.Kms;
 
 /// <summary>
-/// A wrapped key as it is stored: one or more copies under different KEKs. Any one copy is enough to unwrap it; they are tried
-/// in order.
+/// A wrapped key as it is stored: one or more copies under different KEKs. Any one copy is enough to unwrap it; those whose
+/// KEKs are configured are tried first, in order.
 /// </summary>
 public sealed class WrappedKey
 {

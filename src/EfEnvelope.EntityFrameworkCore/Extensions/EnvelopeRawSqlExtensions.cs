@@ -33,12 +33,21 @@ public static class EnvelopeRawSqlExtensions
         where TEntity : class
     {
         var (encrypted, session) = Find(database, property);
-        var indexes = encrypted.Indexes.Where(i => !i.Definition.IsCompound).ToList();
-        var mappings = new List<(string, RelationalTypeMapping)> { (ColumnOf(encrypted.Property), encrypted.Property.GetRelationalTypeMapping()) };
-        foreach (var index in indexes)
-            mappings.Add((ColumnOf(index.Property), MappingOf(index.Property).ForParameter(EnvelopeConverters.ForIndex(encrypted.Converter, index, index.WriteRole, searches: false))));
+        List<(string Column, RelationalTypeMapping)> mappings = [(ColumnOf(encrypted.Property), encrypted.Property.GetRelationalTypeMapping())];
+        if (encrypted.Next is { } next)
+            mappings.Add((ColumnOf(next), MappingOf(next).ForParameter(encrypted.NextConverter)));
+        foreach (var index in encrypted.Indexes.Where(i => !i.Definition.IsCompound))
+        {
+            mappings.Add((ColumnOf(index.Property), ForIndex(index, index.WriteRole)));
+            if (index.Next is not null)
+                mappings.Add((ColumnOf(index.Next), ForIndex(index, KeyRole.UniqueNext)));
+        }
+
         var parameters = await CreateAsync(session, mappings, value, cancellationToken).ConfigureAwait(false);
-        return new EncryptedParameters(parameters[0], indexes.Select((index, i) => (index, i)).ToDictionary(p => ColumnOf(p.index.Property), p => parameters[p.i + 1]));
+        return new EncryptedParameters(parameters[0], mappings.Zip(parameters).Skip(1).ToDictionary(p => p.First.Column, p => p.Second));
+
+        RelationalTypeMapping ForIndex(BlindIndex index, KeyRole role)
+            => MappingOf(index.Property).ForParameter(EnvelopeConverters.ForIndex(encrypted.Converter, index, role, searches: false));
     }
 
     /// <summary>Encrypts a value for a comparison: deterministic properties and those with a blind index over the whole value.</summary>

@@ -15,6 +15,9 @@ namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 /// <summary>What one context instance knows of keys: its scope, and the ring its running command reads with.</summary>
 internal sealed class EnvelopeSession : IResettableService
 {
+    // The first may give what another writer had read before the versions changed once more.
+    private const int Reloads = 2;
+
     // The context whose values this thread opened last; weak, so that no context outlives its use.
     [ThreadStatic]
     private static WeakReference<EnvelopeSession>? t_last;
@@ -24,7 +27,7 @@ internal sealed class EnvelopeSession : IResettableService
     private readonly IDbContextOptions _options;
     private KeyStoreConnection? _store;
     private KeyRing? _ring;
-    private (KeyRing Ring, IDbContextTransaction Transaction)? _proved;
+    private (KeyRing Ring, RingKey? Primary, IDbContextTransaction Transaction)? _proved;
     private int _parameters;
     private bool _checked;
 
@@ -82,22 +85,27 @@ internal sealed class EnvelopeSession : IResettableService
     }
 
     /// <summary>
-    /// Loads the ring and proves that the versions it writes under are stored and enabled where this context writes: once per transaction, and outside of one
-    /// every time, because the database may be another one by now, or the key may have been rolled back or retired. A ring whose versions are not there is
-    /// read anew from the key store, which puts a lost version back, or brings the versions of another database.
+    /// Loads the ring and proves that the versions it writes under are stored, enabled and not retired where this context writes: once per transaction and
+    /// primary, and outside of one every time, because the database may be another one by now, or the key may have been rolled back or retired. A ring whose
+    /// versions are not there is read anew from the key store, which puts a lost version back, or brings those that took over; they are proved, too.
     /// </summary>
+    /// <exception cref="KeyUnavailableException">The versions are not there even then, or the key store cannot be reached.</exception>
     public async ValueTask<KeyRing> LoadWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var connection = ConnectStore();
         var store = new EfKeyStore(connection, synchronous);
-        var ring = await FindSlot(connection).GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
+        var slot = FindSlot(connection);
+        var ring = await slot.GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
         var transaction = Context.Database.CurrentTransaction;
-        if ((transaction is null || _proved != (ring, transaction))
-            && ring.FindWriting() is { Count: > 0 } writing
-            && !await KeyProof.AreEnabledAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false))
-            ring = await FindSlot(connection).ReloadAsync(store, cancellationToken).ConfigureAwait(false);
+        for (var attempt = 0; !await IsProvedAsync(ring, transaction, synchronous, cancellationToken).ConfigureAwait(false); attempt++)
+        {
+            if (attempt == Reloads)
+                throw new KeyUnavailableException(EnvelopeMessages.KeysNotProved(Scope));
+            ring = await slot.ReplaceAsync(store, ring, cancellationToken).ConfigureAwait(false);
+        }
+
         _ring = ring;
-        _proved = transaction is null ? null : (ring, transaction);
+        _proved = transaction is null ? null : (ring, ring.FindPrimary(), transaction);
         return ring;
     }
 
@@ -139,6 +147,12 @@ internal sealed class EnvelopeSession : IResettableService
             ? value!
             : throw new EnvelopeDecryptionException(Messages.UnknownKeyVersion(field.Name, Scope.Name, header.KeyNumber));
     }
+
+    // A ring that writes under nothing has nothing to prove: whoever wants to write by it is told why it cannot.
+    private async ValueTask<bool> IsProvedAsync(KeyRing ring, IDbContextTransaction? transaction, bool synchronous, CancellationToken cancellationToken)
+        => (transaction is not null && _proved == (ring, ring.FindPrimary(), transaction))
+            || ring.FindWriting() is not { Count: > 0 } writing
+            || await KeyProof.HoldsAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false);
 
     public void ResetState()
     {

@@ -47,7 +47,7 @@ internal sealed class PendingParameters
                 IEnumerable<Envelope?> envelopes => envelopes.Select(e => e is null ? null : Seal(e, ring)).ToArray(),
                 TextEnvelope text => Fit(parameter, text, text.Seal(ring), s => s.Length),
                 var envelope => Fit(parameter, (Envelope)envelope!, Seal((Envelope)envelope!, ring), b => b.Length),
-            };
+            } ?? DBNull.Value;
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class PendingParameters
     }
 
     // What was read is written back as it is.
-    private static byte[] Seal(Envelope envelope, KeyRing ring)
+    private static byte[]? Seal(Envelope envelope, KeyRing ring)
         => envelope switch
         {
             PendingEnvelope pending => pending.Seal(ring),
@@ -80,8 +80,9 @@ internal sealed class PendingParameters
         };
 
     // SQL Server's client cuts a value to the size of its parameter without a word.
-    private static T Fit<T>(DbParameter parameter, Envelope envelope, T sealedValue, Func<T, int> measure)
-        => parameter.Size <= 0 || measure(sealedValue) <= parameter.Size
+    private static object? Fit<T>(DbParameter parameter, Envelope envelope, T? sealedValue, Func<T, int> measure)
+        where T : class
+        => sealedValue is null || parameter.Size <= 0 || measure(sealedValue) <= parameter.Size
             ? sealedValue
             : throw new EnvelopeConfigurationException(EnvelopeMessages.ParameterTooSmall(envelope.FieldName, measure(sealedValue), parameter.Size));
 }

@@ -7,13 +7,13 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
 /// <summary>
-/// Proves, through the very connection that is about to write, that the key versions it writes under are in the key store beside its rows, and enabled. A
-/// database that was restored, made anew or exchanged behind a running process does not have them, and its rows could never be opened again; nor could
-/// those under a version that was destroyed since the ring was read, and a unique index would not see that they are equal to rows under the next one.
+/// Proves, through the very connection that is about to write, that the key versions it writes under are in the key store beside its rows, enabled, and not
+/// retired. A database that was restored, made anew or exchanged behind a running process does not have them, and its rows could never be opened again; nor
+/// could those under a version that was retired since the ring was read, once it is destroyed, and no query would look under it.
 /// </summary>
 internal static class KeyProof
 {
-    public static async ValueTask<bool> AreEnabledAsync(
+    public static async ValueTask<bool> HoldsAsync(
         DbContext context, IReadOnlyList<StoredKey> keys, bool synchronous, CancellationToken cancellationToken)
     {
         var sql = context.GetService<ISqlGenerationHelper>();
@@ -24,7 +24,8 @@ internal static class KeyProof
             command.CommandText =
                 $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)} FROM {table}"
                 + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName("scope")}"
-                + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'";
+                + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'"
+                + $" AND {sql.DelimitIdentifier(EnvelopeTables.RetiredAt)} IS NULL";
             if (context.Database.CurrentTransaction is { } transaction)
                 command.Transaction = transaction.GetDbTransaction();
             var scope = command.CreateParameter();

@@ -10,10 +10,10 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// Gives every blind index a column of its own, indexed, and lets the database itself refuse a row that has a value and not its hash: no query could
 /// find it. Indexes over the property move to that column.
 /// </summary>
-internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<EncryptedColumn> columns, ISqlGenerationHelper sql)
+internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<EncryptedColumn> columns, NextColumns next, ISqlGenerationHelper sql)
 {
     private readonly List<(IMutableTypeBase Type, BlindIndexDefinition Definition)> _asked = [.. FindAsked(model)];
-    private readonly List<(IMutableProperty Index, BlindIndexDefinition Definition, IReadOnlyList<EncryptedColumn> Sources)> _built = [];
+    private readonly List<Built> _built = [];
 
     public IEnumerable<string> FindFaults()
     {
@@ -39,8 +39,16 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
 
         // What shares a column with something unique is unique as well: all that is in the column is compared.
         var unique = _built.Where(b => b.Definition.IsUnique).SelectMany(b => EncryptedColumn.FindColumns(b.Index)).ToHashSet();
-        foreach (var (index, definition, _) in _built.Where(b => EncryptedColumn.FindColumns(b.Index).Any(unique.Contains)))
-            index.SetAnnotation(EnvelopeAnnotations.BlindIndex, (definition with { IsUnique = true }).Format());
+        for (var i = 0; i < _built.Count; i++)
+        {
+            var (index, definition, sources, _) = _built[i];
+            if (!EncryptedColumn.FindColumns(index).Any(unique.Contains))
+                continue;
+            definition = definition with { IsUnique = true };
+            index.SetAnnotation(EnvelopeAnnotations.BlindIndex, definition.Format());
+            _built[i] = new Built(index, definition, sources, next.Add(index, typeof(Envelope)));
+        }
+
         foreach (var type in MarkedMembers.FindTypes(model))
         {
             type.RemoveAnnotation(EnvelopeAnnotations.BlindIndexes);
@@ -51,10 +59,13 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
 
     public IEnumerable<Dictionary<string, object>> ToMapRows()
         => _built.SelectMany(
-            b => EncryptedColumn.FindColumns(b.Index).Select(
-                c => EncryptedColumn.ToMapRow(
-                    c, b.Sources[0].Field, "blindindex", "blindindex",
-                    (b.Definition with { Properties = [.. b.Sources.Select(s => s.Property.GetColumnName(c.Table)!)] }).Format())));
+            b => EncryptedColumn.FindColumns(b.Index).Select(c => ToMapRow(b, c, nextOf: null))
+                .Concat(b.Next is null ? [] : EncryptedColumn.FindColumns(b.Next).Select(c => ToMapRow(b, c, b.Index.GetColumnName(c.Table)))));
+
+    private static Dictionary<string, object> ToMapRow(Built built, (StoreObjectIdentifier Table, string Column) column, string? nextOf)
+        => EncryptedColumn.ToMapRow(
+            column, built.Sources[0].Field, "blindindex", "blindindex",
+            (built.Definition with { Properties = [.. built.Sources.Select(s => s.Property.GetColumnName(column.Table)!)], NextOf = nextOf }).Format());
 
     private static IEnumerable<(IMutableTypeBase Type, BlindIndexDefinition Definition)> FindAsked(IMutableModel model)
     {
@@ -140,7 +151,7 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         property.SetAnnotation(EnvelopeAnnotations.Context, context.ToString());
         if (!definition.AllowsMissing && !sources.Any(s => s.AllowsPlaintext))
             AddChecks(type, property, sources);
-        _built.Add((property, definition, sources));
+        _built.Add(new Built(property, definition, sources, null));
     }
 
     // The property's own column holds random bytes, of which an index would be of no use.
@@ -199,4 +210,6 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         => new(column.Field, column.PlaintextType, definition.Normalizations[i], definition.Projection, definition.Characters);
 
     private static string NameOf(IReadOnlyTypeBase type, string property) => $"{type.DisplayName()}.{property}";
+
+    private sealed record Built(IMutableProperty Index, BlindIndexDefinition Definition, IReadOnlyList<EncryptedColumn> Sources, IMutableProperty? Next);
 }

@@ -26,6 +26,10 @@ internal sealed record BlindIndexDefinition
 
     public string? Name { get; init; }
 
+    /// <summary>Gets, in the encryption map, the column of which this one is the second.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? NextOf { get; init; }
+
     [JsonIgnore]
     public bool IsCompound => Properties.Count > 1;
 

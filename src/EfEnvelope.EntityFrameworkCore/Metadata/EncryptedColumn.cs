@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
@@ -31,6 +31,9 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public string PlaintextType { get; set; } = "";
 
+    /// <summary>Gets or sets what holds the values under the next key version as well, if a unique index compares them.</summary>
+    public IMutableProperty? Next { get; set; }
+
     public required IReadOnlyList<(StoreObjectIdentifier Table, string Column)> Columns { get; init; }
 
     public string ColumnName => Columns.Count > 0 ? Columns[0].Column : property.GetColumnName();
@@ -56,10 +59,8 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
             .Select(c => (c.Table, c.Column!))];
 
     public IEnumerable<Dictionary<string, object>> ToMapRows()
-        => Columns.Select(
-            c => ToMapRow(
-                c, Field, Mode.ToString().ToLowerInvariant(), PlaintextType,
-                IsText ? JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = AllowsPlaintext }) : null));
+        => Columns.Select(c => ToMapRow(c, nextOf: null))
+            .Concat(Next is null ? [] : FindColumns(Next).Select(c => ToMapRow(c, property.GetColumnName(c.Table))));
 
     public static Dictionary<string, object> ToMapRow(
         (StoreObjectIdentifier Table, string Column) column, string field, string mode, string plaintextType, string? definition)
@@ -76,6 +77,17 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
         if (definition is not null)
             row[EnvelopeTables.Definition] = definition;
         return row;
+    }
+
+    private Dictionary<string, object> ToMapRow((StoreObjectIdentifier Table, string Column) column, string? nextOf)
+    {
+        var definition = new JsonObject();
+        if (IsText)
+            (definition["storage"], definition["allowsPlaintext"]) = ("text", AllowsPlaintext);
+        if (nextOf is not null)
+            definition["nextOf"] = nextOf;
+        return ToMapRow(
+            column, Field, Mode.ToString().ToLowerInvariant(), PlaintextType, definition.Count > 0 ? definition.ToJsonString() : null);
     }
 
     // Table and column, with the schema if there is one. Where each concrete type has its own table (TPC), a value is named after the table that its

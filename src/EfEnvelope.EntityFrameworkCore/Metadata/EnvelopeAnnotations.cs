@@ -19,6 +19,9 @@ internal static class EnvelopeAnnotations
     /// <summary>On the property that holds a blind index: how it is computed.</summary>
     public const string BlindIndex = "EfEnvelope:BlindIndex";
 
+    /// <summary>On a property: the name of the one whose values it holds under the next key version, because a unique index compares them.</summary>
+    public const string Next = "EfEnvelope:Next";
+
     // Present while a model is being built in a context that uses envelope encryption; never part of a finished model.
     public const string Enabled = "EfEnvelope:Enabled";
 

@@ -49,10 +49,18 @@ internal sealed class EnvelopeConvention(
 
         faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
         faults.AddRange(FindContextConflicts(columns));
-        var indexes = new BlindIndexBuilding(model, columns, sql);
+        var next = new NextColumns(model, sql);
+        var indexes = new BlindIndexBuilding(model, columns, next, sql);
         faults.AddRange(indexes.FindFaults());
         if (faults.Count == 0)
+        {
             indexes.Build();
+            foreach (var column in columns.Where(c => c.IsUnique))
+                column.Next = next.Add(column.Property, column.IsText ? typeof(TextEnvelope) : typeof(Envelope));
+            next.CopyIndexes();
+            faults.AddRange(next.Faults);
+        }
+
         if (faults.Count > 0)
             throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
 

@@ -13,18 +13,25 @@ internal sealed class EnvelopeModel
     private static readonly ConditionalWeakTable<IModel, EnvelopeModel> Models = [];
     private readonly Dictionary<IReadOnlyProperty, EncryptedProperty> _properties = [];
     private readonly Dictionary<IReadOnlyTypeBase, BlindIndex[]> _indexes = [];
+    private readonly Dictionary<IReadOnlyTypeBase, EncryptedProperty[]> _unique = [];
 
     private EnvelopeModel(IModel model)
     {
         var all = model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties()).ToList();
         foreach (var property in all.Where(p => EnvelopeConverters.TryFindField(p.GetTypeMapping().Converter, out _)))
             _properties.Add(property, new EncryptedProperty(property));
+        var next = all.Where(p => p[EnvelopeAnnotations.Next] is string).ToDictionary(p => (IReadOnlyProperty)p.DeclaringType.FindProperty((string)p[EnvelopeAnnotations.Next]!)!);
+        foreach (var (property, encrypted) in _properties)
+            encrypted.Next = next.GetValueOrDefault(property);
         foreach (var property in all)
         {
             if (EnvelopeAnnotations.FindBlindIndex(property) is not { } definition)
                 continue;
             var index = new BlindIndex(
-                property, definition, [.. definition.Properties.Select(name => _properties[property.DeclaringType.FindProperty(name)!])]);
+                property, definition, [.. definition.Properties.Select(name => _properties[property.DeclaringType.FindProperty(name)!])])
+            {
+                Next = next.GetValueOrDefault(property),
+            };
             foreach (var source in index.Sources)
                 source.Indexes.Add(index);
         }
@@ -32,7 +39,9 @@ internal sealed class EnvelopeModel
         // What a derived type inherits may be in an index that is the derived type's own: the base type does not have it.
         foreach (var type in model.GetEntityTypes())
         {
-            var indexes = type.GetProperties().Where(_properties.ContainsKey).SelectMany(p => _properties[p].Indexes).Distinct();
+            var properties = type.GetProperties().Where(_properties.ContainsKey).Select(p => _properties[p]).ToList();
+            _unique.Add(type, [.. properties.Where(p => p.Next is not null)]);
+            var indexes = properties.SelectMany(p => p.Indexes).Distinct();
             _indexes.Add(type, [.. indexes.Where(i => i.Property.DeclaringType.ContainingEntityType.IsAssignableFrom(type))]);
         }
     }
@@ -43,6 +52,9 @@ internal sealed class EnvelopeModel
 
     /// <summary>Finds the blind indexes of an entity type, those of its base types included.</summary>
     public IReadOnlyList<BlindIndex> FindIndexes(IReadOnlyEntityType type) => _indexes.GetValueOrDefault(type) ?? [];
+
+    /// <summary>Finds the properties of an entity type whose values a unique index compares themselves, those of its base types included.</summary>
+    public IReadOnlyList<EncryptedProperty> FindUnique(IReadOnlyEntityType type) => _unique.GetValueOrDefault(type) ?? [];
 }
 
 /// <summary>One encrypted property of a finished model.</summary>
@@ -63,6 +75,12 @@ internal sealed class EncryptedProperty(IProperty property)
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
     public ValueConverter Converter { get; } = property.GetTypeMapping().Converter!;
+
+    /// <summary>Gets what holds the values under the next key version as well, if a unique index compares them.</summary>
+    public IProperty? Next { get; set; }
+
+    /// <summary>Gets what makes a value of <see cref="Next" />.</summary>
+    public ValueConverter NextConverter => field ??= EnvelopeConverters.ForSlot(Converter, KeyRole.UniqueNext);
 
     public List<BlindIndex> Indexes { get; } = [];
 
@@ -107,6 +125,9 @@ internal sealed class BlindIndex
     public BlindIndexContext Context { get; }
 
     public string Name => $"{Property.DeclaringType.DisplayName()}.{Property.Name}";
+
+    /// <summary>Gets what holds the hash under the next key version as well, if it is unique.</summary>
+    public IProperty? Next { get; init; }
 
     public KeyRole WriteRole => Definition.IsUnique ? KeyRole.Unique : KeyRole.Search;
 

@@ -14,7 +14,16 @@ internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider i
         if (!designTime)
             return annotations;
         var properties = column.PropertyMappings.Select(m => m.Property).ToList();
-        return [.. annotations, .. Describe(properties)];
+
+        // A second column is what the first one is, and says so.
+        var next = properties.Where(p => p[EnvelopeAnnotations.Next] is string).ToList();
+        return next.Count == 0
+            ? [.. annotations, .. Describe(properties)]
+            : [
+                .. annotations,
+                new Annotation(EnvelopeAnnotations.Next, next[0][EnvelopeAnnotations.Next]),
+                .. Describe([.. next.Select(p => p.DeclaringType.FindProperty((string)p[EnvelopeAnnotations.Next]!)!)]),
+            ];
     }
 
     private static IEnumerable<IAnnotation> Describe(List<IProperty> properties)

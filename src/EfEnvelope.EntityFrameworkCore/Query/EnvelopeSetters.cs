@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
 namespace EfEnvelope.EntityFrameworkCore.Query;
 
 /// <summary>
-/// What 'ExecuteUpdate' sets: an encrypted column is set to a value or null, and its blind indexes with it; nothing is computed from it or copied out of it.
+/// What 'ExecuteUpdate' sets: an encrypted column is set to a value or null, and with it its blind indexes and what a unique index compares under the next key version; nothing is computed from it or copied out of it.
 /// </summary>
 internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes scopes, SearchParameters parameters)
 {
@@ -15,8 +15,7 @@ internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes sco
         try
         {
             var setters = update.ColumnValueSetters.Select(Guard).ToList();
-            setters.AddRange(FindIndexSetters(setters));
-            return setters;
+            return [.. setters, .. FindSettersBeside(setters)];
         }
         finally
         {
@@ -45,7 +44,7 @@ internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes sco
     }
 
     // A blind index changes with its property, in the same statement.
-    private IEnumerable<ColumnValueSetter> FindIndexSetters(List<ColumnValueSetter> setters)
+    private IEnumerable<ColumnValueSetter> FindSettersBeside(List<ColumnValueSetter> setters)
     {
         var values = new Dictionary<EncryptedProperty, ColumnValueSetter>();
         foreach (var setter in setters.Where(s => EnvelopeQueryGuard.IsEncrypted(s.Column)))
@@ -53,6 +52,11 @@ internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes sco
             if (scopes.Trace(setter.Column) is not { } property)
                 throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(guard.NameOf(setter.Column)));
             values[property] = setter;
+            if (property.Next is { } next)
+            {
+                yield return new ColumnValueSetter(
+                    scopes.FindColumnBeside(setter.Column, next) ?? throw Unreachable(setter.Column), parameters.ForNext(property, setter.Value));
+            }
         }
 
         foreach (var index in values.Keys.SelectMany(p => p.Indexes).Distinct().ToList())
@@ -60,16 +64,19 @@ internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes sco
             if (index.Sources.FirstOrDefault(s => !values.ContainsKey(s)) is { } missing)
                 throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateOfCompound(missing.Name, index.Name));
             var first = values[index.Sources[0]];
-            var column = scopes.FindIndexColumn(first.Column, index)
-                ?? throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(guard.NameOf(first.Column)));
             var given = index.Sources.Select(s => values[s].Value).ToList();
-            yield return given.Any(v => v is SqlConstantExpression)
-                ? new ColumnValueSetter(column, new SqlConstantExpression(null, typeof(Envelope), column.TypeMapping))
-                : new ColumnValueSetter(
-                    column,
-                    index.Definition.IsCompound
-                        ? parameters.ForCompound(index, given, index.WriteRole)
-                        : parameters.ForIndex(index, given[0]));
+            yield return Set(scopes.FindIndexColumn(first.Column, index) ?? throw Unreachable(first.Column), index, given, index.WriteRole);
+            if (index.Next is { } next)
+                yield return Set(scopes.FindColumnBeside(first.Column, next) ?? throw Unreachable(first.Column), index, given, KeyRole.UniqueNext);
         }
     }
+
+    private ColumnValueSetter Set(ColumnExpression column, BlindIndex index, List<SqlExpression> values, KeyRole role)
+        => new(
+            column,
+            values.Any(v => v is SqlConstantExpression) ? new SqlConstantExpression(null, typeof(Envelope), column.TypeMapping)
+                : index.Definition.IsCompound ? parameters.ForCompound(index, values, role)
+                : parameters.ForIndex(index, values[0], role));
+
+    private EnvelopeConfigurationException Unreachable(ColumnExpression column) => new(EnvelopeMessages.UpdateExpression(guard.NameOf(column)));
 }

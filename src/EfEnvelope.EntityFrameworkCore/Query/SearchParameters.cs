@@ -38,11 +38,15 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
     public SqlParameterExpression ForPlaintext(EncryptedProperty property, SqlParameterExpression list) => ToList(list, PlaintextMapping(property));
 
     /// <summary>Makes a parameter for a value that is stored in a blind index.</summary>
-    public SqlExpression ForIndex(BlindIndex index, SqlExpression value)
+    public SqlExpression ForIndex(BlindIndex index, SqlExpression value, KeyRole role)
         => ToParameter(
             value,
             MappingOf(index.Property).ForParameter(
-                Converter((index, index.WriteRole), () => EnvelopeConverters.ForIndex(index.Sources[0].Converter, index, index.WriteRole, searches: false))));
+                Converter((index, role), () => EnvelopeConverters.ForIndex(index.Sources[0].Converter, index, role, searches: false))));
+
+    /// <summary>Makes a parameter for a value that a unique index compares, under the next key version.</summary>
+    public SqlExpression ForNext(EncryptedProperty property, SqlExpression value)
+        => ToParameter(value, MappingOf(property.Next!).ForParameter(property.NextConverter));
 
     /// <summary>Makes a parameter for what several values together have in a compound blind index.</summary>
     public SqlParameterExpression ForCompound(BlindIndex index, IReadOnlyList<SqlExpression> values, KeyRole role)

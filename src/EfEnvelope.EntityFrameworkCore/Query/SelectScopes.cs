@@ -43,6 +43,15 @@ internal sealed class SelectScopes(IModel model)
         return new ColumnExpression(name, column.TableAlias, typeof(Envelope), mapping, column.IsNullable || index.Sources.Count > 1 || index.Sources[0].AllowsPlaintext);
     }
 
+    /// <summary>Finds the column of a property in the table of another one.</summary>
+    public ColumnExpression? FindColumnBeside(ColumnExpression column, IProperty property)
+        => FindTable(column.TableAlias) is ITableBasedExpression { Table: { } stored } && FindName(stored, property) is { } name
+            ? new ColumnExpression(name, column.TableAlias, property.ClrType, property.GetRelationalTypeMapping(), nullable: true)
+            : null;
+
+    private static string? FindName(ITableBase table, IProperty property)
+        => table.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == property))?.Name;
+
     private string? FindIndexName(TableExpressionBase table, ColumnExpression column, BlindIndex index)
     {
         switch (table)
@@ -54,8 +63,7 @@ internal sealed class SelectScopes(IModel model)
             case ITableBasedExpression { Table: { } stored }:
                 // In a set operation, the other side may have a table, and an index, of its own.
                 var own = Find(column.Column ?? stored.FindColumn(column.Name))?.Indexes.FirstOrDefault(i => ReferenceEquals(i.Context, index.Context)) ?? index;
-                return stored.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == index.Property))?.Name
-                    ?? stored.Columns.FirstOrDefault(c => c.PropertyMappings.Any(m => m.Property == own.Property))?.Name;
+                return FindName(stored, index.Property) ?? FindName(stored, own.Property);
             default:
                 return null;
         }

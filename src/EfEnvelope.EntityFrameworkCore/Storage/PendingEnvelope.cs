@@ -20,7 +20,12 @@ internal abstract class PendingEnvelope(KeyRole role, EnvelopeAlgorithm algorith
     /// <summary>Gets the column whose budget of random nonces this takes from, if it has a nonce.</summary>
     public virtual FieldContext? BudgetField => null;
 
-    public byte[] Seal(KeyRing ring) => Role.FindKey(ring) is { } key ? Seal(key) : NothingStored(Algorithm);
+    /// <summary>Seals it.</summary>
+    /// <returns>The bytes, or <see langword="null" /> when it is for a second column and no version is to come.</returns>
+    public byte[]? Seal(KeyRing ring)
+        => Role.FindKey(ring) is { } key ? Seal(key)
+            : Role == KeyRole.UniqueNext ? null
+            : NothingStored(Algorithm);
 
     /// <summary>Makes the same for a slot of a query.</summary>
     public abstract PendingEnvelope ForSlot(KeyRole slot);

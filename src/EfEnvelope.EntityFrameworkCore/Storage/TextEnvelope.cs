@@ -19,7 +19,7 @@ public sealed class TextEnvelope : Envelope
     //  | "efenvelope:v1:"  | the envelope in Base64url, without padding    |    ASCII only
     //  +-------------------+-----------------------------------------------+
     // A text that starts like this is an envelope and nothing else. It must never change.
-    private const string Prefix = "efenvelope:v1:";
+    internal const string Prefix = "efenvelope:v1:";
 
     private readonly Envelope? _envelope;
     private readonly string? _plaintext;
@@ -79,7 +79,10 @@ public sealed class TextEnvelope : Envelope
         return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), inner.Arguments);
     }
 
-    internal string Seal(KeyRing ring) => Pending is { } pending ? Encode(pending.Seal(ring)) : _plaintext!;
+    internal string? Seal(KeyRing ring)
+        => Pending is not { } pending ? _plaintext!
+            : pending.Seal(ring) is { } bytes ? Encode(bytes)
+            : null;
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
 
@@ -98,7 +101,7 @@ public sealed class TextEnvelope : Envelope
     /// <inheritdoc />
     public override int GetHashCode() => HashCode.Combine(_envelope, _plaintext);
 
-    private static byte[]? TryDecode(string text)
+    internal static byte[]? TryDecode(string text)
     {
         var encoded = text.AsSpan(Prefix.Length);
         try

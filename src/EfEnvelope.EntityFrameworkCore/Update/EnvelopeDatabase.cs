@@ -3,6 +3,7 @@ using System.Linq.Expressions;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Query;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Update;
@@ -10,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Update;
 namespace EfEnvelope.EntityFrameworkCore.Update;
 
 /// <summary>
-/// Sets the blind indexes of what is about to be saved. It stands behind every interceptor and event of 'SaveChanges', so that none can change a
+/// Sets the blind indexes, and what a unique index compares under the next key version, of what is about to be saved. It stands behind every interceptor and event of 'SaveChanges', so that none can change a
 /// value after its index was set.
 /// </summary>
 internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
@@ -42,7 +43,15 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
                 else if (entry.EntityState == EntityState.Added || IsAnyModified(entry, index))
                     Set(entry, index);
                 else
-                    anyLeft |= TryLeave(entry, index);
+                    anyLeft |= TryLeave(entry, index.Property) | (index.Next is { } next && TryLeave(entry, next));
+            }
+
+            foreach (var property in model.FindUnique(entry.EntityType))
+            {
+                if (entry.EntityState == EntityState.Added || (entry.EntityState == EntityState.Modified && entry.IsModified(property.Property)))
+                    SetNext(entry, property.Next!, entry.GetCurrentValue(property.Property) is { } value ? property.NextConverter.ConvertToProvider(value) : null);
+                else if (entry.EntityState == EntityState.Modified)
+                    anyLeft |= TryLeave(entry, property.Next!);
             }
         }
 
@@ -78,14 +87,26 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         property.CurrentValue = isNull ? null : new BlindIndexEnvelope(index, values, index.WriteRole, searches: false);
         if (entry.EntityState == EntityState.Modified)
             property.IsModified = true;
+        if (index.Next is { } next)
+            SetNext(entry, next, isNull ? null : new BlindIndexEnvelope(index, values, KeyRole.UniqueNext, searches: false));
+    }
+
+    // It changes with what it is the second of, so that EF Core needs to compare only that to put its commands in order. Whether there is a version for it
+    // is known when the command runs.
+    private static void SetNext(IUpdateEntry entry, IProperty next, object? value)
+    {
+        var property = entry.ToEntityEntry().Property(next.Name);
+        property.CurrentValue = value;
+        if (entry.EntityState == EntityState.Modified)
+            property.IsModified = true;
     }
 
     // 'Update' marks every property as modified, and an application may take that back for some: the index of an entity that was attached is unknown then.
-    private static bool TryLeave(IUpdateEntry entry, BlindIndex index)
+    private static bool TryLeave(IUpdateEntry entry, IProperty property)
     {
-        if (!entry.IsModified(index.Property))
+        if (!entry.IsModified(property))
             return false;
-        entry.ToEntityEntry().Property(index.Property.Name).IsModified = false;
+        entry.ToEntityEntry().Property(property.Name).IsModified = false;
         return true;
     }
 

@@ -82,7 +82,13 @@ public sealed record JobInfo
     /// <summary>Gets whether it has ended.</summary>
     public bool HasEnded => State is JobState.Cancelled or JobState.Completed or JobState.Failed;
 
-    internal string? Target { get; init; }
+    internal const string Fenced = "looking once more at what open transactions wrote";
+
+    internal bool IsFenced => Reason == Fenced;
+
+    internal DateTimeOffset? PassStartedAt { get; init; }
+
+    internal long PassWork { get; init; }
 }
 
 /// <summary>A row that a job could not convert, and left untouched.</summary>

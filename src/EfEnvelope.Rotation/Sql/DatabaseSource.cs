@@ -42,6 +42,12 @@ internal sealed class DatabaseSource : IAsyncDisposable
 
     public TimeProvider TimeProvider { get; }
 
+    /// <summary>Gets or sets whether rows are written without looking whether they still hold what was read: for the test that this is noticed.</summary>
+    public bool SkipsCompareAndSet { get; set; }
+
+    /// <summary>Gets or sets what is awaited before each batch is written: for tests of races.</summary>
+    public Func<Task>? BeforeWrite { get; set; }
+
     public KeyRingCache Rings => _runtime.Rings;
 
     /// <summary>Opens a connection of its own; the caller disposes it.</summary>
@@ -61,6 +67,25 @@ internal sealed class DatabaseSource : IAsyncDisposable
             if (e is DbException or InvalidOperationException or TimeoutException)
                 throw new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
             throw;
+        }
+    }
+
+    /// <summary>Does something over a connection of its own, and tells a database that fails apart from one that refuses.</summary>
+    public async Task<T> UseAsync<T>(Func<Session, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var session = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
+        {
+            try
+            {
+                return await work(session).ConfigureAwait(false);
+            }
+            catch (DbException e)
+            {
+                throw session.Dialect.IsTransient(e)
+                    ? new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e)
+                    : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
+            }
         }
     }
 

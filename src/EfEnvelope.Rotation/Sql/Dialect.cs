@@ -1,20 +1,138 @@
 using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
+/// <summary>What differs from database to database. Every SQL text that a job sends is made here or of what is made here.</summary>
 internal abstract class Dialect(ISqlGenerationHelper sql)
 {
-    public static Dialect Of(DbContext context) => throw new NotImplementedException(context.ToString() + sqlName);
-    private const string sqlName = "";
-    public ISqlGenerationHelper Sql => sql;
+    /// <summary>Gets the name of the provider.</summary>
+    public abstract string Provider { get; }
+
+    /// <summary>Gets whether a range can be claimed by a lock of its row, that several workers can share a job.</summary>
+    public virtual bool HasRowLocks => true;
+
+    public virtual int DefaultBatchSize => JobRequest.MaxBatchSize;
+
+    public static Dialect Of(DbContext context)
+        => context.Database.ProviderName switch
+        {
+            "Microsoft.EntityFrameworkCore.Sqlite" => new SqliteDialect(context.GetService<ISqlGenerationHelper>()),
+            "Npgsql.EntityFrameworkCore.PostgreSQL" => new PostgresDialect(context.GetService<ISqlGenerationHelper>()),
+            "Microsoft.EntityFrameworkCore.SqlServer" => new SqlServerDialect(context.GetService<ISqlGenerationHelper>()),
+            var provider => throw new EnvelopeConfigurationException(RotationMessages.UnknownProvider(provider)),
+        };
+
+    public string Quote(string name) => sql.DelimitIdentifier(name);
+
+    public string Table(string? schema, string name) => sql.DelimitIdentifier(name, string.IsNullOrEmpty(schema) ? null : schema);
+
+    public string Table(TableInfo table) => Table(table.Schema, table.Name);
+
+    public string Clock => DatabaseClock.Sql(Provider);
+
+    /// <summary>Sets up a connection.</summary>
     public virtual ValueTask PrepareAsync(Session session, CancellationToken cancellationToken) => ValueTask.CompletedTask;
-    public virtual void AddParameter(DbCommand command, string name, object? value)
+
+    public virtual DbParameter AddParameter(DbCommand command, string name, object? value)
     {
         var parameter = command.CreateParameter();
         (parameter.ParameterName, parameter.Value) = (name, value ?? DBNull.Value);
         command.Parameters.Add(parameter);
+        return parameter;
     }
+
+    /// <summary>Describes a table, or returns <see langword="null" /> when there is none of this name.</summary>
+    public abstract ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken);
+
+    /// <summary>Lists all tables of the database, those of EfEnvelope and of the database itself left out.</summary>
+    public abstract ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken);
+
+    /// <summary>Makes the expression that reads a part of a key.</summary>
+    public virtual string SelectKey(TableColumn key, string alias) => $"{alias}.{Quote(key.Name)}";
+
+    /// <summary>Makes the expression that stands for a part of a key that was read.</summary>
+    public virtual string KeyParameter(TableColumn key, string parameter) => parameter;
+
+    /// <summary>Makes the expression that reads a value.</summary>
+    public virtual string SelectValue(RowColumn column, string alias) => $"{alias}.{Quote(column.Name)}";
+
+    /// <summary>Makes the condition that a key comes after another one.</summary>
+    public virtual string After(IReadOnlyList<TableColumn> key, string alias, string parameters)
+        => $"({string.Join(", ", key.Select(k => $"{alias}.{Quote(k.Name)}"))}) > ({KeyParameters(key, parameters)})";
+
+    /// <summary>Makes the condition that a key is another one, or comes before it.</summary>
+    public virtual string UpTo(IReadOnlyList<TableColumn> key, string alias, string parameters)
+        => $"({string.Join(", ", key.Select(k => $"{alias}.{Quote(k.Name)}"))}) <= ({KeyParameters(key, parameters)})";
+
+    public string OrderBy(IReadOnlyList<TableColumn> key, string alias) => string.Join(", ", key.Select(k => $"{alias}.{Quote(k.Name)}"));
+
+    /// <summary>Adds to a query that it skips and takes so many rows.</summary>
+    public virtual string Page(string query, int skip, int take) => skip == 0 ? $"{query} LIMIT {take}" : $"{query} LIMIT {take} OFFSET {skip}";
+
+    /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
+    public abstract string Header(string column, StoredForm form);
+
+    /// <summary>Gets what makes a scan wait for rows that a transaction has written and not committed yet, where readers would pass them by.</summary>
+    public virtual string ScanHint => "";
+
+    /// <summary>Writes bytes into SQL.</summary>
+    public abstract string Literal(ReadOnlySpan<byte> bytes);
+
+    /// <summary>Makes the condition that a column holds an envelope under one of the headers.</summary>
+    public string HasHeader(string column, StoredForm form, IEnumerable<EnvelopeHeader> headers)
+    {
+        var list = form == StoredForm.Binary
+            ? headers.Select(h => Literal(HeaderText.Bytes(h)))
+            : headers.SelectMany(HeaderText.Texts).Select(t => $"'{t}'");
+        var texts = string.Join(", ", list);
+        return texts.Length == 0 ? "1 = 0" : $"{Header(column, form)} IN ({texts})";
+    }
+
+    /// <summary>Makes the condition that a text column holds what starts like an envelope.</summary>
+    public abstract string LooksLikeText(string column);
+
+    /// <summary>Writes rows, each only if it still holds what was read.</summary>
+    /// <returns>How many were written.</returns>
+    public abstract ValueTask<int> WriteAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken);
+
+    /// <summary>Makes the statement that claims a range: the first of those that are not done and that nobody else has claimed.</summary>
+    public abstract string ClaimRange(string table);
+
+    /// <summary>Makes the statements that create the tables of jobs, if they are not there.</summary>
+    public abstract IReadOnlyList<string> CreateJobTables(string? schema);
+
+    /// <summary>Makes the statement that lets a column hold longer values.</summary>
+    public abstract string? Widen(TableInfo table, TableColumn column, int? length);
+
+    /// <summary>Makes the statement that adds a column for envelopes, or for plaintexts of a type.</summary>
+    public abstract string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType);
+
+    /// <summary>Gets the type of such a column.</summary>
+    public abstract string NewTypeOf(StoredForm form, string plaintextType);
+
+    /// <summary>Waits until every transaction that may have written before now has ended.</summary>
+    public abstract ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken);
+
+    /// <summary>Writes a plaintext as this database's columns hold its type.</summary>
+    public virtual string FormatPlain(string plaintextType, byte[] plaintext) => PlainText.Format(plaintextType, plaintext);
+
+    /// <summary>Tells whether a failure may pass by itself.</summary>
+    public virtual bool IsTransient(DbException exception)
+        => exception.IsTransient || exception.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or ['4', '0', ..] or "55P03" or "25P03" or "55006";
+
+    /// <summary>Gets the database's code for a failure, without any value that its message may quote.</summary>
+    public virtual string CodeOf(DbException exception) => exception.SqlState is { Length: > 0 } state ? $"SQLSTATE {state}" : exception.GetType().Name;
+
+    protected string KeyParameters(IReadOnlyList<TableColumn> key, string prefix)
+        => string.Join(", ", key.Select((k, i) => KeyParameter(k, $"@{prefix}{i}")));
+
+    protected string SetClause(IReadOnlyList<RowColumn> columns, Func<RowColumn, int, string> value)
+        => string.Join(", ", columns.Select((c, i) => (c, i)).Where(c => c.c.IsWritten).Select(c => $"{Quote(c.c.Name)} = {value(c.c, c.i)}"));
 }

@@ -30,6 +30,12 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
     /// <summary>Gets or sets what is awaited before anything is written.</summary>
     public Func<Task> BeforeWrite { get; set; } = () => Task.CompletedTask;
 
+    /// <summary>Gets or sets what is awaited before a row is updated.</summary>
+    public Func<Task> BeforeUpdate { get; set; } = () => Task.CompletedTask;
+
+    /// <summary>Gets or sets what the store makes of a row that it is given.</summary>
+    public Func<StoredKey, StoredKey> Keep { get; set; } = key => key;
+
     /// <summary>Gets or sets whether an open transaction holds the store's only writer.</summary>
     public bool InTransaction { get; set; }
 
@@ -99,12 +105,13 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
 
     public async ValueTask<bool> TryUpdateAsync(StoredKey key, CancellationToken cancellationToken)
     {
+        await BeforeUpdate();
         await BeginAsync($"update {key.Version}");
         lock (_lock)
         {
             if (!_rows.TryGetValue(key.Version.Number, out var row) || row.Revision != key.Revision)
                 return false;
-            _rows[key.Version.Number] = key with { Revision = key.Revision + 1 };
+            _rows[key.Version.Number] = Keep(key) with { Revision = key.Revision + 1 };
             return true;
         }
     }

@@ -35,6 +35,12 @@ internal sealed class RingWorld
 
     public KeyRingCache NewCache() => new([Wrapper], Options, Time, Log);
 
+    /// <summary>Gets what changes versions by hand, in a new process.</summary>
+    public KeyRingAdministration NewAdministration(params IKeyWrapper[] wrappers)
+        => new KeyRingCache(wrappers.Length == 0 ? [Wrapper] : wrappers, Options, Time, Log).Administration;
+
+    public static KeyVersion Version(int number) => new(Scope, number);
+
     /// <summary>Gets the slot of a new process.</summary>
     public KeyRingSlot NewSlot() => NewCache().GetSlot(new KeyStoreIdentity(Store, ""), Scope);
 

@@ -1,0 +1,125 @@
+using EfEnvelope.Keys;
+using EfEnvelope.Rotation.Sql;
+
+namespace EfEnvelope.Rotation.Engine;
+
+/// <summary>Runs one range of a job, and moves the job on when all of its ranges are done.</summary>
+internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
+{
+    /// <summary>Claims a range and runs it, or says why there is none.</summary>
+    public async Task<RangeOutcome> RunRangeAsync(long jobId, Action<string?> waits, CancellationToken cancellationToken)
+    {
+        var session = await source.OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
+        {
+            var store = new JobStore(session);
+            var job = await JobEngine.RequireAsync(store, jobId, cancellationToken).ConfigureAwait(false);
+            if (job.State is JobState.Cancelled or JobState.Completed or JobState.Failed)
+                return RangeOutcome.Ended;
+            if (job.State == JobState.Paused)
+                return Wait(waits, RotationMessages.JobPaused(jobId));
+            var now = await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false);
+            if (job.NotBefore > now)
+                return Wait(waits, job.Reason);
+            if (Brake.OpensAt(job.Throttle, source.TimeProvider.GetUtcNow()) is { } opens)
+                return Wait(waits, RotationMessages.WindowClosed(opens));
+            if (job.Request.Kind == JobKind.Rotate)
+                return await RotateAsync(store, job, cancellationToken).ConfigureAwait(false);
+
+            try
+            {
+                return await RunRangeAsync(session, store, job, waits, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RangeStoppedException e)
+            {
+                return Wait(waits, e.Message);
+            }
+            catch (EnvelopeConfigurationException e)
+            {
+                // The table, the map or the model changed under it: waiting mends nothing.
+                await store.TryEndAsync(jobId, JobState.Failed, e.Message, cancellationToken).ConfigureAwait(false);
+                return RangeOutcome.Ended;
+            }
+        }
+    }
+
+    private async Task<RangeOutcome> RunRangeAsync(Session session, JobStore store, JobRow job, Action<string?> waits, CancellationToken cancellationToken)
+    {
+        var request = job.Request;
+        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
+        var table = await JobPlanner.RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
+        var (plan, _) = RowPlanner.Make(session.Dialect, request, table, map);
+        var passes = new JobPasses(source, keys, session, store, plan);
+        if (job.State == JobState.Pending)
+        {
+            if (await passes.FindStartAsync(job, cancellationToken).ConfigureAwait(false) is { } start)
+            {
+                await store.SetWaitingAsync(job.Id, start.At, start.Reason, cancellationToken).ConfigureAwait(false);
+                return Wait(waits, start.Reason);
+            }
+
+            var (ranges, rows) = await TableRanges.CutAsync(session, table, request.RangeSize, cancellationToken).ConfigureAwait(false);
+            await store.BeginAsync(job.Id, ranges, rows, cancellationToken).ConfigureAwait(false);
+            job = await JobEngine.RequireAsync(store, job.Id, cancellationToken).ConfigureAwait(false);
+        }
+
+        var outcome = session.Dialect.HasRowLocks
+            ? await RunClaimedAsync(session, store, job, plan, waits, cancellationToken).ConfigureAwait(false)
+            : await RunUnclaimedAsync(store, job, plan, waits, cancellationToken).ConfigureAwait(false);
+        return outcome ?? await passes.AdvanceAsync(job.Id, waits, cancellationToken).ConfigureAwait(false);
+    }
+
+    // The claim is the lock of the range's row, so it ends with this connection, however that ends.
+    private async Task<RangeOutcome?> RunClaimedAsync(
+        Session session, JobStore store, JobRow job, RowPlan plan, Action<string?> waits, CancellationToken cancellationToken)
+    {
+        var claim = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+        await using (claim.ConfigureAwait(false))
+        {
+            if (await store.ClaimAsync(job.Id, job.Pass, cancellationToken).ConfigureAwait(false) is not { } range)
+                return null;
+            await new RangeRunner(source, job, range, plan).RunAsync(waits, cancellationToken).ConfigureAwait(false);
+            await store.FinishRangeAsync(job.Id, range.Number, job.Pass, cancellationToken).ConfigureAwait(false);
+            await claim.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return RangeOutcome.Done;
+        }
+    }
+
+    private async Task<RangeOutcome?> RunUnclaimedAsync(JobStore store, JobRow job, RowPlan plan, Action<string?> waits, CancellationToken cancellationToken)
+    {
+        if (await store.ClaimAsync(job.Id, job.Pass, cancellationToken).ConfigureAwait(false) is not { } range)
+            return null;
+        await new RangeRunner(source, job, range, plan).RunAsync(waits, cancellationToken).ConfigureAwait(false);
+        await store.FinishRangeAsync(job.Id, range.Number, job.Pass, cancellationToken).ConfigureAwait(false);
+        return RangeOutcome.Done;
+    }
+
+    private async Task<RangeOutcome> RotateAsync(JobStore store, JobRow job, CancellationToken cancellationToken)
+    {
+        // Whoever moves it to 'running' makes the version: twice would be one version too many. A worker that dies in between leaves a job to resume.
+        if (job.State != JobState.Pending || !await store.TryChangeStateAsync(job.Id, JobState.Pending, JobState.Running, cancellationToken).ConfigureAwait(false))
+            return RangeOutcome.Busy;
+        try
+        {
+            var version = await keys.RotateAsync(new KeyScope(job.Scope), job.Request.ActivationDelay, job.Request.IncludeSearch, cancellationToken).ConfigureAwait(false);
+            await store.TryEndAsync(job.Id, JobState.Completed, RotationMessages.Rotated(version), cancellationToken).ConfigureAwait(false);
+        }
+        catch (EnvelopeConfigurationException e)
+        {
+            await store.TryEndAsync(job.Id, JobState.Failed, e.Message, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EnvelopeException)
+        {
+            await store.TryChangeStateAsync(job.Id, JobState.Running, JobState.Pending, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+
+        return RangeOutcome.Ended;
+    }
+
+    private static RangeOutcome Wait(Action<string?> waits, string? reason)
+    {
+        waits(reason);
+        return RangeOutcome.Waiting;
+    }
+}

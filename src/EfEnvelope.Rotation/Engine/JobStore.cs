@@ -1,0 +1,269 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using EfEnvelope.Rotation.Sql;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Engine;
+
+/// <summary>Reads and writes the tables of jobs over one connection.</summary>
+internal sealed class JobStore(Session session)
+{
+    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'";
+    private static readonly JsonSerializerOptions Json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, Converters = { new JsonStringEnumConverter() } };
+
+    private readonly Dialect _dialect = session.Dialect;
+
+    private string Jobs => _dialect.Table(session.Schema, JobTables.Jobs);
+
+    private string Ranges => _dialect.Table(session.Schema, JobTables.Ranges);
+
+    private string Checkpoints => _dialect.Table(session.Schema, JobTables.Checkpoints);
+
+    private string Findings => _dialect.Table(session.Schema, JobTables.Findings);
+
+    public async Task<bool> ExistsAsync(CancellationToken cancellationToken)
+        => await MapStore.ExistsAsync(session, JobTables.Findings, cancellationToken).ConfigureAwait(false);
+
+    public async Task CreateTablesAsync(CancellationToken cancellationToken)
+    {
+        if (await ExistsAsync(cancellationToken).ConfigureAwait(false))
+            return;
+        foreach (var statement in _dialect.CreateJobTables(session.Schema))
+            await session.ExecuteAsync(statement, [], cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<DateTimeOffset> ReadTimeAsync(CancellationToken cancellationToken)
+        => ParseTime((string?)await session.ScalarAsync(_dialect.Clock, [], cancellationToken).ConfigureAwait(false))!.Value;
+
+    /// <summary>Stores a job, unless another one is active on the same table.</summary>
+    public async Task<long?> TryAddAsync(JobRequest request, string scope, string? active, CancellationToken cancellationToken)
+    {
+        var now = await ReadTimeAsync(cancellationToken).ConfigureAwait(false);
+        while (true)
+        {
+            if (active is not null
+                && await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Active] = @p0"), [active], cancellationToken).ConfigureAwait(false) is not null)
+                return null;
+            var id = ToLong(await session.ScalarAsync(Q($"SELECT COALESCE(MAX([Id]), 0) + 1 FROM {Jobs}"), [], cancellationToken).ConfigureAwait(false));
+            try
+            {
+                await session.ExecuteAsync(
+                    Q($"INSERT INTO {Jobs} ([Id], [Kind], [State], [Active], [Scope], [Request], [Throttle], [Pass], [EstimatedRows], [CreatedAt]) VALUES (@p0, @p1, 'pending', @p2, @p3, @p4, @p5, 0, 0, @p6)"),
+                    [id, request.Kind.ToString().ToLowerInvariant(), active, scope, Format(request), request.Throttle.Format(), FormatTime(now)],
+                    cancellationToken).ConfigureAwait(false);
+                return id;
+            }
+            catch (System.Data.Common.DbException e) when (!_dialect.IsTransient(e))
+            {
+                // Somebody else took the number or the table at the same moment; anything else fails again, and is not caught then.
+                if (await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Id] = @p0 OR [Active] = @p1"), [id, active ?? ""], cancellationToken).ConfigureAwait(false) is null)
+                    throw;
+            }
+        }
+    }
+
+    public static string Format(JobRequest request) => JsonSerializer.Serialize(request, Json);
+
+    public async Task<IReadOnlyList<JobInfo>> ListAsync(long? id, bool includeEnded, CancellationToken cancellationToken)
+    {
+        var rows = await session.QueryAsync(
+            Q($"""
+            SELECT j.[Id], j.[Request], j.[Scope], j.[State], j.[Reason], j.[NotBefore], j.[Pass], j.[EstimatedRows], j.[Throttle], j.[CreatedAt], j.[StartedAt], j.[EndedAt], j.[Target], j.[PassStartedAt],
+                (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id]), (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id] AND r.[PassDone] >= j.[Pass]),
+                (SELECT COALESCE(SUM(c.[RowsRead]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]), (SELECT COALESCE(SUM(c.[RowsWritten]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]),
+                (SELECT COALESCE(SUM(c.[RowsLost]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]), (SELECT COALESCE(SUM(c.[RowsRefused]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]),
+                (SELECT COALESCE(SUM(c.[PassWork]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id])
+            FROM {Jobs} j WHERE {(id is null ? "1 = 1" : "j.[Id] = @p0")}{(includeEnded ? "" : " AND j.[EndedAt] IS NULL")} ORDER BY j.[Id] DESC
+            """),
+            id is null ? [] : [id], cancellationToken).ConfigureAwait(false);
+        return [.. rows.Select(ToInfo)];
+    }
+
+    public async Task<JobRow?> FindAsync(long id, CancellationToken cancellationToken)
+    {
+        var rows = await session.QueryAsync(
+            Q($"SELECT [Id], [Request], [Scope], [State], [Pass], [PassStartedAt], [NotBefore], [Reason], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false);
+        return rows is [var r]
+            ? new JobRow(
+                ToLong(r[0]), Parse((string)r[1]!), (string)r[2]!, Enum.Parse<JobState>((string)r[3]!, ignoreCase: true), ToInt(r[4]), ParseTime((string?)r[5]), ParseTime((string?)r[6]),
+                (string?)r[7], Throttle.Parse((string)r[8]!))
+            : null;
+    }
+
+    /// <summary>Reads what a worker obeys between batches.</summary>
+    public async Task<(JobState State, int Pass, string Throttle)?> ReadControlAsync(long id, CancellationToken cancellationToken)
+        => await session.QueryAsync(Q($"SELECT [State], [Pass], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false) is [var r]
+            ? (Enum.Parse<JobState>((string)r[0]!, ignoreCase: true), ToInt(r[1]), (string)r[2]!)
+            : null;
+
+    /// <summary>Begins a job with the ranges of its table, unless somebody else has begun it.</summary>
+    public async Task BeginAsync(long id, IReadOnlyList<(string? Lower, string? Upper)> ranges, long rows, CancellationToken cancellationToken)
+    {
+        var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            var now = FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false));
+            if (await session.ExecuteAsync(
+                Q($"UPDATE {Jobs} SET [State] = 'running', [Pass] = 1, [StartedAt] = @p1, [PassStartedAt] = @p1, [EstimatedRows] = @p2, [NotBefore] = NULL, [Reason] = NULL WHERE [Id] = @p0 AND [State] = 'pending'"),
+                [id, now, rows], cancellationToken).ConfigureAwait(false) == 1)
+            {
+                for (var number = 1; number <= ranges.Count; number++)
+                {
+                    await session.ExecuteAsync(
+                        Q($"INSERT INTO {Ranges} ([JobId], [Number], [LowerKey], [UpperKey], [PassDone]) VALUES (@p0, @p1, @p2, @p3, 0)"),
+                        [id, number, ranges[number - 1].Lower, ranges[number - 1].Upper], cancellationToken).ConfigureAwait(false);
+                    await session.ExecuteAsync(
+                        Q($"INSERT INTO {Checkpoints} ([JobId], [Number], [Pass], [Step], [RowsRead], [RowsWritten], [RowsLost], [RowsRefused], [PassWork]) VALUES (@p0, @p1, 1, 0, 0, 0, 0, 0, 0)"),
+                        [id, number], cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Claims a range in the transaction that is open; the claim lasts as long as that does.</summary>
+    public async Task<RangeRow?> ClaimAsync(long id, int pass, CancellationToken cancellationToken)
+        => await session.QueryAsync(_dialect.ClaimRange(Ranges), [id, pass], cancellationToken).ConfigureAwait(false) is [var r]
+            ? new RangeRow(ToInt(r[0]), RowKey.Parse((string?)r[1]), RowKey.Parse((string?)r[2]))
+            : null;
+
+    public async Task FinishRangeAsync(long id, int number, int pass, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Ranges} SET [PassDone] = @p2 WHERE [JobId] = @p0 AND [Number] = @p1 AND [PassDone] < @p2"), [id, number, pass], cancellationToken).ConfigureAwait(false);
+
+    public async Task<CheckpointRow?> FindCheckpointAsync(long id, int number, int pass, CancellationToken cancellationToken)
+        => await session.QueryAsync(
+            Q($"SELECT [Step], [Position] FROM {Checkpoints} WHERE [JobId] = @p0 AND [Number] = @p1 AND [Pass] = @p2"), [id, number, pass], cancellationToken).ConfigureAwait(false) is [var r]
+            ? new CheckpointRow(ToLong(r[0]), RowKey.Parse((string?)r[1]))
+            : null;
+
+    /// <summary>Moves a checkpoint on, if nobody else has.</summary>
+    public async Task<bool> TryMoveCheckpointAsync(long id, int number, int pass, long step, BatchResult result, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Checkpoints} SET [Step] = [Step] + 1, [Position] = @p4, [RowsRead] = [RowsRead] + @p5, [RowsWritten] = [RowsWritten] + @p6, [RowsLost] = [RowsLost] + @p7, [RowsRefused] = [RowsRefused] + @p8, [PassWork] = [PassWork] + @p6 + @p7 WHERE [JobId] = @p0 AND [Number] = @p1 AND [Pass] = @p2 AND [Step] = @p3"),
+            [id, number, pass, step, RowKey.Format(result.Position), (long)result.Read, (long)result.Written, (long)result.Lost, (long)result.Refused], cancellationToken).ConfigureAwait(false) == 1;
+
+    public async Task AddFindingAsync(long id, int number, int pass, long step, int entry, JobFinding finding, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"INSERT INTO {Findings} ([JobId], [Number], [Pass], [Step], [Entry], [RowKey], [ColumnName], [Reason]) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7)"),
+            [id, number, pass, step, entry, finding.Key, finding.Column, finding.Reason], cancellationToken).ConfigureAwait(false);
+
+    public async Task<IReadOnlyList<JobFinding>> ListFindingsAsync(long id, int count, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                _dialect.Page(
+                    Q($"SELECT f.[RowKey], f.[ColumnName], f.[Reason] FROM {Findings} f JOIN {Jobs} j ON j.[Id] = f.[JobId] WHERE f.[JobId] = @p0 AND f.[Pass] = j.[Pass] ORDER BY f.[Number], f.[Step], f.[Entry]"), 0, count),
+                [id], cancellationToken).ConfigureAwait(false))
+            .Select(r => new JobFinding((string)r[0]!, (string)r[1]!, (string)r[2]!))];
+
+    /// <summary>Begins the next pass, if this one is still the present one and all of its ranges are done.</summary>
+    public async Task<bool> TryNextPassAsync(long id, int pass, DateTimeOffset? notBefore, string? reason, CancellationToken cancellationToken)
+        => await ChangeAsync(
+            Q($"UPDATE {Jobs} SET [Pass] = [Pass] + 1, [PassStartedAt] = @p2, [NotBefore] = @p3, [Reason] = @p4 WHERE [Id] = @p0 AND [Pass] = @p1 AND [State] = 'running'"),
+            [id, pass, FormatTime(Later(await ReadTimeAsync(cancellationToken).ConfigureAwait(false), notBefore)), FormatTime(notBefore), reason],
+            [
+                (Q($"UPDATE {Checkpoints} SET [Pass] = @p1, [Step] = 0, [Position] = NULL, [PassWork] = 0, [RowsRefused] = 0 WHERE [JobId] = @p0"), [id, pass + 1]),
+                (Q($"DELETE FROM {Findings} WHERE [JobId] = @p0"), [id]),
+            ],
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Says until when a job waits that nobody has begun.</summary>
+    public async Task SetWaitingAsync(long id, DateTimeOffset notBefore, string reason, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [NotBefore] = @p1, [Reason] = @p2 WHERE [Id] = @p0 AND [State] = 'pending'"), [id, FormatTime(notBefore), reason], cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Ends a job.</summary>
+    public async Task<bool> TryEndAsync(long id, JobState state, string? reason, CancellationToken cancellationToken)
+        => await ChangeAsync(
+            Q($"UPDATE {Jobs} SET [State] = @p1, [Reason] = @p2, [Active] = NULL, [NotBefore] = NULL, [EndedAt] = @p3 WHERE [Id] = @p0 AND [EndedAt] IS NULL"),
+            [id, Name(state), reason, FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false))], [], cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Lets a failed job go on, unless another one is active on its table.</summary>
+    public async Task<bool> TryReviveAsync(long id, string? active, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [State] = CASE WHEN [StartedAt] IS NULL THEN 'pending' ELSE 'running' END, [Reason] = NULL, [EndedAt] = NULL, [Active] = @p1 WHERE [Id] = @p0 AND [State] = 'failed'"),
+            [id, active], cancellationToken).ConfigureAwait(false) == 1;
+
+    /// <summary>Changes where a job stands, if it stands where it is said to.</summary>
+    public async Task<bool> TryChangeStateAsync(long id, JobState from, JobState to, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(Q($"UPDATE {Jobs} SET [State] = @p2, [Reason] = NULL WHERE [Id] = @p0 AND [State] = @p1"), [id, Name(from), Name(to)], cancellationToken).ConfigureAwait(false) == 1;
+
+    public async Task SetThrottleAsync(long id, Throttle throttle, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(Q($"UPDATE {Jobs} SET [Throttle] = @p1 WHERE [Id] = @p0"), [id, throttle.Format()], cancellationToken).ConfigureAwait(false);
+
+    public async Task<string?> FindActiveAsync(string active, CancellationToken cancellationToken)
+        => await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Active] = @p0"), [active], cancellationToken).ConfigureAwait(false) is { } id
+            ? Convert.ToString(id, CultureInfo.InvariantCulture)
+            : null;
+
+    public static string? FormatTime(DateTimeOffset? time) => time?.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
+
+    private async Task<bool> ChangeAsync(string condition, object?[] values, IReadOnlyList<(string Sql, object?[] Values)> then, CancellationToken cancellationToken)
+    {
+        var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            if (await session.ExecuteAsync(condition, values, cancellationToken).ConfigureAwait(false) != 1)
+                return false;
+            foreach (var (sql, more) in then)
+                await session.ExecuteAsync(sql, more, cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+    }
+
+    // Written with brackets, which each database quotes in its own way.
+    private string Q(string statement)
+    {
+        var quoted = _dialect.Quote("x");
+        return quoted[0] == '[' ? statement : statement.Replace('[', quoted[0]).Replace(']', quoted[^1]);
+    }
+
+    private static JobInfo ToInfo(object?[] r)
+        => new()
+        {
+            Id = ToLong(r[0]),
+            Request = Parse((string)r[1]!),
+            Scope = (string)r[2]!,
+            State = Enum.Parse<JobState>((string)r[3]!, ignoreCase: true),
+            Reason = (string?)r[4],
+            NotBefore = ParseTime((string?)r[5]),
+            Pass = ToInt(r[6]),
+            EstimatedRows = ToLong(r[7]),
+            Throttle = Throttle.Parse((string)r[8]!),
+            CreatedAt = ParseTime((string?)r[9])!.Value,
+            StartedAt = ParseTime((string?)r[10]),
+            EndedAt = ParseTime((string?)r[11]),
+            Ranges = ToInt(r[14]),
+            RangesDone = ToInt(r[15]),
+            RowsRead = ToLong(r[16]),
+            RowsWritten = ToLong(r[17]),
+            RowsLost = ToLong(r[18]),
+            RowsRefused = ToLong(r[19]),
+            PassWork = ToLong(r[20]),
+            PassStartedAt = ParseTime((string?)r[13]),
+        };
+
+    private static JobRequest Parse(string text) => JsonSerializer.Deserialize<JobRequest>(text, Json)!;
+
+    private static string Name(JobState state) => state.ToString().ToLowerInvariant();
+
+    private static DateTimeOffset Later(DateTimeOffset now, DateTimeOffset? other) => other > now ? other.Value : now;
+
+    private static DateTimeOffset? ParseTime(string? text)
+        => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+
+    private static long ToLong(object? value) => Convert.ToInt64(value, CultureInfo.InvariantCulture);
+
+    private static int ToInt(object? value) => Convert.ToInt32(value, CultureInfo.InvariantCulture);
+}
+
+internal sealed record JobRow(
+    long Id, JobRequest Request, string Scope, JobState State, int Pass, DateTimeOffset? PassStartedAt, DateTimeOffset? NotBefore, string? Reason, Throttle Throttle);
+
+internal sealed record RangeRow(int Number, object?[]? Lower, object?[]? Upper);
+
+internal sealed record CheckpointRow(long Step, object?[]? Position);
+
+internal sealed record BatchResult(object?[] Position, int Read, int Written, int Lost, int Refused);

@@ -1,0 +1,65 @@
+using EfEnvelope.Rotation.Sql;
+
+namespace EfEnvelope.Rotation.Engine;
+
+/// <summary>Reads the rows of a range by key, a page at a time: each page is a statement of its own, so that no snapshot and no lock is held.</summary>
+internal sealed class RowReader(Session session, RowPlan plan, string? filter)
+{
+    private readonly Dialect _dialect = session.Dialect;
+
+    /// <summary>Reads a page of keys and values.</summary>
+    public async Task<List<(object?[] Key, object?[] Values)>> ReadAsync(object?[]? after, object?[]? upTo, int count, CancellationToken cancellationToken)
+    {
+        var key = plan.Table.Key;
+        var select = key.Select(k => _dialect.SelectKey(k, "t")).Concat(plan.Columns.Select(c => _dialect.SelectValue(c, "t")));
+        var command = session.CreateCommand(
+            _dialect.Page($"SELECT {string.Join(", ", select)} FROM {_dialect.Table(plan.Table)} AS t{Where(_dialect, key, after, upTo, filter)} ORDER BY {_dialect.OrderBy(key, "t")}", 0, count));
+        await using (command.ConfigureAwait(false))
+        {
+            Bind(session, command, after, upTo);
+            var rows = new List<(object?[] Key, object?[] Values)>(count);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    var (rowKey, values) = (new object?[key.Count], new object?[plan.Columns.Count]);
+                    for (var i = 0; i < rowKey.Length; i++)
+                        rowKey[i] = Read(reader, i);
+                    for (var i = 0; i < values.Length; i++)
+                        values[i] = Read(reader, key.Count + i);
+                    rows.Add((rowKey, values));
+                }
+            }
+
+            return rows;
+        }
+    }
+
+    public static string Where(Dialect dialect, IReadOnlyList<TableColumn> key, object?[]? after, object?[]? upTo, string? filter)
+    {
+        List<string> terms = [];
+        if (after is not null)
+            terms.Add(dialect.After(key, "t", "l"));
+        if (upTo is not null)
+            terms.Add(dialect.UpTo(key, "t", "u"));
+        if (filter is not null)
+            terms.Add(filter);
+        return terms.Count == 0 ? "" : $" WHERE {string.Join(" AND ", terms)}";
+    }
+
+    public static void Bind(Session session, System.Data.Common.DbCommand command, object?[]? after, object?[]? upTo)
+    {
+        for (var i = 0; i < (after?.Length ?? 0); i++)
+            session.Dialect.AddParameter(command, $"@l{i}", after![i]);
+        for (var i = 0; i < (upTo?.Length ?? 0); i++)
+            session.Dialect.AddParameter(command, $"@u{i}", upTo![i]);
+    }
+
+    public static object? Read(System.Data.Common.DbDataReader reader, int i)
+        => reader.IsDBNull(i) ? null : reader.GetValue(i) switch
+        {
+            short or int or byte => reader.GetInt64(i),
+            var value => value,
+        };
+}

@@ -1,0 +1,240 @@
+using System.Security.Cryptography;
+using EfEnvelope.BlindIndexes;
+using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.Envelopes;
+using EfEnvelope.Rotation.Sql;
+
+namespace EfEnvelope.Rotation.Engine;
+
+/// <summary>One thing that is done to a row. What is as it should be is told by its header, and left alone.</summary>
+internal abstract class RowTask
+{
+    /// <summary>Gets the column whose budget of nonces it takes from, if it does.</summary>
+    public virtual (FieldContext Field, KeyRole Role)? Budget => null;
+
+    /// <summary>Gets the column that it writes.</summary>
+    public abstract int? Writes { get; }
+
+    /// <summary>Gets the roles whose versions it writes under.</summary>
+    public virtual IEnumerable<KeyRole> Roles => [];
+
+    /// <summary>Makes the condition that a row may need it, or <see langword="null" /> when that cannot be told in SQL.</summary>
+    public abstract string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys);
+
+    public abstract void Apply(RowPlan plan, RowWork row, RoleKeys keys);
+
+    protected static string NotUnder(RowPlan plan, Dialect dialect, int column, IEnumerable<EnvelopeHeader> fine)
+    {
+        var name = plan.Quoted(dialect, column);
+        return $"({name} IS NOT NULL AND NOT ({dialect.HasHeader(name, plan.Columns[column].Form, fine)}))";
+    }
+}
+
+/// <summary>Seals a column anew in place, under the version of its role.</summary>
+internal sealed class ResealTask(int column, FieldContext binding, EnvelopeAlgorithm algorithm, KeyRole role, bool leavesPlaintext) : RowTask
+{
+    public override int? Writes => column;
+
+    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
+
+    public override IEnumerable<KeyRole> Roles => [role];
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    {
+        var needed = NotUnder(plan, dialect, column, keys.Fine(role, algorithm));
+        return leavesPlaintext ? $"({needed} AND {dialect.LooksLikeText(plan.Quoted(dialect, column))})" : needed;
+    }
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        if (row.Old[column] is null || keys.Find(role) is not { } key)
+            return;
+        if (row.FindEnvelope(column) is { } envelope)
+        {
+            var header = row.ReadHeader(column, envelope);
+            if (header.Algorithm == algorithm && header.KeyNumber >= key.Number && row.Ring.Find(header.KeyNumber) is not null)
+                return;
+        }
+        else if (leavesPlaintext)
+        {
+            return;
+        }
+
+        row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, key));
+    }
+}
+
+/// <summary>Seals a column's plaintext in place, in a text column.</summary>
+internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
+{
+    public override int? Writes => column;
+
+    public override (FieldContext Field, KeyRole Role)? Budget => algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
+
+    public override IEnumerable<KeyRole> Roles => [role];
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    {
+        var name = plan.Quoted(dialect, column);
+        return $"({name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)})";
+    }
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        if (row.Old[column] is null || row.FindEnvelope(column) is not null)
+            return;
+        row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, keys.Find(role)!));
+    }
+}
+
+/// <summary>Turns the envelopes of a text column back into plaintext, in place.</summary>
+internal sealed class DecryptTask(int column) : RowTask
+{
+    public override int? Writes => column;
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys) => dialect.LooksLikeText(plan.Quoted(dialect, column));
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        if (row.FindEnvelope(column) is null)
+            return;
+        var text = PlainText.Format("string", row.Open(column)!);
+        if (text.StartsWith(TextEnvelope.Prefix, StringComparison.Ordinal))
+            throw new RowRefusedException(column, RotationMessages.PlaintextLooksEncrypted(plan.NameOf(column)));
+        row.Set(column, text);
+    }
+}
+
+/// <summary>
+/// Writes a column's values into another column, which holds another form of them. Only what is missing there is written: a value that is there already is
+/// the application's, and one that differs is reported.
+/// </summary>
+internal sealed class CopyTask(int source, int target, FieldContext? binding, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
+{
+    public override int? Writes => target;
+
+    public override (FieldContext Field, KeyRole Role)? Budget => binding is not null && algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
+
+    public override IEnumerable<KeyRole> Roles => binding is null ? [] : [role];
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys) => $"{plan.Quoted(dialect, source)} IS NOT NULL";
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        if (row.Old[source] is null)
+            return;
+        var plaintext = row.Open(source)!;
+        if (row.Old[target] is not null)
+        {
+            if (!plaintext.AsSpan().SequenceEqual(row.Open(target)!))
+                throw new RowRefusedException(target, RotationMessages.CopyDiffers(plan.NameOf(target), plan.NameOf(source)));
+            return;
+        }
+
+        if (binding is not null)
+        {
+            row.Set(target, row.Seal(target, plaintext, binding, algorithm, keys.Find(role)!));
+            row.SetPlaintext(target, [.. plaintext]);
+            return;
+        }
+
+        var column = plan.Columns[target];
+        if (column.PlaintextType == "bytes")
+        {
+            row.Set(target, plaintext.ToArray());
+            return;
+        }
+
+        var text = plan.Dialect.FormatPlain(column.PlaintextType, plaintext);
+        row.Set(target, text);
+    }
+}
+
+/// <summary>Computes a blind index that is missing, or under another version than that of its role.</summary>
+internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindIndexContext context, KeyRole role) : RowTask
+{
+    public override int? Writes => column;
+
+    public override IEnumerable<KeyRole> Roles => [role];
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    {
+        var name = plan.Quoted(dialect, column);
+        if (keys.Find(role) is null)
+            return $"{name} IS NOT NULL";
+        var complete = string.Join(" AND ", sources.Select(s => $"{plan.Quoted(dialect, s)} IS NOT NULL"));
+        var fine = dialect.HasHeader(name, StoredForm.Binary, keys.Fine(role, EnvelopeAlgorithm.BlindIndex));
+        return $"(({complete}) AND ({name} IS NULL OR NOT ({fine}))) OR (NOT ({complete}) AND {name} IS NOT NULL)";
+    }
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        var key = keys.Find(role);
+        if (key is null || sources.Any(s => row.New[s] is null))
+        {
+            if (row.Old[column] is not null)
+                row.Set(column, null);
+            return;
+        }
+
+        if (row.FindEnvelope(column) is { } stored && stored.Length == context.StoredLength)
+        {
+            var header = row.ReadHeader(column, stored);
+            if (header.Algorithm == EnvelopeAlgorithm.BlindIndex && header.KeyNumber >= key.Number && row.Ring.Find(header.KeyNumber) is not null)
+                return;
+        }
+
+        row.Set(column, Compute(row, key));
+    }
+
+    public byte[] Compute(RowWork row, Keys.DataKey key)
+    {
+        var parts = new byte[sources.Count][];
+        byte[]? input = null;
+        try
+        {
+            for (var i = 0; i < parts.Length; i++)
+                parts[i] = IndexInputs.Get(context.Parts[i], row.Open(sources[i])!);
+            return context.Compute(key, input = BlindIndexInput.Join(parts));
+        }
+        finally
+        {
+            foreach (var part in parts)
+                CryptographicOperations.ZeroMemory(part);
+            CryptographicOperations.ZeroMemory(input);
+        }
+    }
+}
+
+/// <summary>Fills the second column of a deterministic value under a unique index, or empties it when one version is left.</summary>
+internal sealed class NextTask(int column, int source, FieldContext binding) : RowTask
+{
+    public override int? Writes => column;
+
+    public override IEnumerable<KeyRole> Roles => [KeyRole.UniqueNext];
+
+    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    {
+        var (name, from) = (plan.Quoted(dialect, column), plan.Quoted(dialect, source));
+        if (keys.Find(KeyRole.UniqueNext) is null)
+            return $"{name} IS NOT NULL";
+        var fine = dialect.HasHeader(name, plan.Columns[column].Form, keys.Fine(KeyRole.UniqueNext, EnvelopeAlgorithm.Aes256Siv));
+        return $"({from} IS NOT NULL AND ({name} IS NULL OR NOT ({fine}))) OR ({from} IS NULL AND {name} IS NOT NULL)";
+    }
+
+    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    {
+        var key = keys.Find(KeyRole.UniqueNext);
+        if (key is null || row.Old[source] is null)
+        {
+            if (row.Old[column] is not null)
+                row.Set(column, null);
+            return;
+        }
+
+        if (row.FindEnvelope(column) is { } stored && row.ReadHeader(column, stored) is { Algorithm: EnvelopeAlgorithm.Aes256Siv } header && header.KeyNumber >= key.Number)
+            return;
+        row.Set(column, row.Seal(column, row.Open(source)!, binding, EnvelopeAlgorithm.Aes256Siv, key));
+    }
+}

@@ -1,0 +1,51 @@
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>The four tables that jobs are kept in. They are not part of an application's model: whoever needs them first creates them.</summary>
+internal static class JobTables
+{
+    public const string Jobs = "__EnvelopeJobs";
+    public const string Ranges = "__EnvelopeRanges";
+    public const string Checkpoints = "__EnvelopeCheckpoints";
+    public const string Findings = "__EnvelopeFindings";
+
+    /// <summary>Makes their statements, which do nothing where a table is there already.</summary>
+    public static IReadOnlyList<string> Create(Dialect dialect, string? schema, string shortText, string longText, string big, string small, string filter)
+    {
+        var isSqlServer = dialect is SqlServerDialect;
+        string Short(int length) => shortText == "TEXT" ? shortText : $"{shortText}({length})";
+        string Column(string name, string type, bool nullable = false) => $"{dialect.Quote(name)} {type} {(nullable ? "NULL" : "NOT NULL")}";
+        string Key(string table, params string[] columns)
+            => $"CONSTRAINT {dialect.Quote($"PK_{table}")} PRIMARY KEY ({string.Join(", ", columns.Select(dialect.Quote))})";
+        string CreateTable(string name, params string[] parts)
+            => isSqlServer
+                ? $"IF OBJECT_ID(N'{dialect.Table(schema, name)}') IS NULL CREATE TABLE {dialect.Table(schema, name)} ({string.Join(", ", parts)})"
+                : $"CREATE TABLE IF NOT EXISTS {dialect.Table(schema, name)} ({string.Join(", ", parts)})";
+
+        const string Unique = "IX___EnvelopeJobs_Active";
+        var index = $"UNIQUE INDEX {(isSqlServer ? "" : "IF NOT EXISTS ")}{dialect.Quote(Unique)} ON {dialect.Table(schema, Jobs)} ({dialect.Quote("Active")}){filter}";
+        return
+        [
+            CreateTable(
+                Jobs,
+                Column("Id", big), Column("Kind", Short(20)), Column("State", Short(20)), Column("Active", Short(300), nullable: true), Column("Scope", Short(200)),
+                Column("Request", longText), Column("Target", longText, nullable: true), Column("Throttle", longText), Column("Pass", small), Column("PassStartedAt", Short(40), nullable: true),
+                Column("NotBefore", Short(40), nullable: true), Column("Reason", longText, nullable: true), Column("EstimatedRows", big), Column("CreatedAt", Short(40)),
+                Column("StartedAt", Short(40), nullable: true), Column("EndedAt", Short(40), nullable: true), Key(Jobs, "Id")),
+            isSqlServer
+                ? $"IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE name = N'{Unique}' AND object_id = OBJECT_ID(N'{dialect.Table(schema, Jobs)}')) CREATE {index}"
+                : $"CREATE {index}",
+            CreateTable(
+                Ranges,
+                Column("JobId", big), Column("Number", small), Column("LowerKey", longText, nullable: true), Column("UpperKey", longText, nullable: true), Column("PassDone", small),
+                Key(Ranges, "JobId", "Number")),
+            CreateTable(
+                Checkpoints,
+                Column("JobId", big), Column("Number", small), Column("Pass", small), Column("Step", big), Column("Position", longText, nullable: true), Column("RowsRead", big),
+                Column("RowsWritten", big), Column("RowsLost", big), Column("RowsRefused", big), Column("PassWork", big), Key(Checkpoints, "JobId", "Number")),
+            CreateTable(
+                Findings,
+                Column("JobId", big), Column("Number", small), Column("Pass", small), Column("Step", big), Column("Entry", small), Column("RowKey", longText), Column("ColumnName", Short(128)),
+                Column("Reason", longText), Key(Findings, "JobId", "Number", "Pass", "Step", "Entry")),
+        ];
+    }
+}

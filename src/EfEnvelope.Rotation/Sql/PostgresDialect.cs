@@ -1,0 +1,189 @@
+using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.Envelopes;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>PostgreSQL: a batch is one statement over arrays, which never waits for a row that somebody else has locked.</summary>
+internal sealed class PostgresDialect(ISqlGenerationHelper sql) : Dialect(sql)
+{
+    // What the driver gives and takes exactly; any other type travels as text, and the server casts it.
+    private static readonly HashSet<string> NativeKeys = ["smallint", "integer", "bigint", "uuid", "text", "bytea"];
+
+    public override string Provider => "Npgsql.EntityFrameworkCore.PostgreSQL";
+
+    // With row security a job would miss the rows that it may not see: an error is better. The planner is kept from scanning the table for each batch.
+    public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            "SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET row_security = off; SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1",
+            [], cancellationToken).ConfigureAwait(false);
+
+    public override async ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
+    {
+        var columns = await session.QueryAsync(
+            """
+            SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, t.typname::text, a.atttypmod,
+                COALESCE(array_position(p.indkey::smallint[], a.attnum), -1),
+                EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indkey[0] = a.attnum),
+                EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary AND a.attnum = ANY (i.indkey::smallint[]))
+            FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            JOIN pg_type t ON t.oid = a.atttypid
+            LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary
+            WHERE c.relkind IN ('r', 'p') AND c.relname = @p0 AND (CASE WHEN @p1 = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = @p1 END)
+            ORDER BY a.attnum
+            """,
+            [name, schema], cancellationToken).ConfigureAwait(false);
+        return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]);
+    }
+
+    public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                """
+                SELECT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname::text END, c.relname::text
+                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%' AND c.relname NOT LIKE '\_\_E%'
+                ORDER BY 1, 2
+                """,
+                [], cancellationToken).ConfigureAwait(false))
+            .Select(r => ((string)r[0]!, (string)r[1]!))];
+
+    public override string SelectKey(TableColumn key, string alias)
+        => NativeKeys.Contains(key.StoreType) ? base.SelectKey(key, alias) : $"{base.SelectKey(key, alias)}::text";
+
+    public override string KeyParameter(TableColumn key, string parameter)
+        => NativeKeys.Contains(key.StoreType) ? parameter : $"{parameter}::text::{key.StoreType}";
+
+    public override string SelectValue(RowColumn column, string alias)
+        => IsBytes(column) ? base.SelectValue(column, alias) : $"{base.SelectValue(column, alias)}::text";
+
+    public override string Header(string column, StoredForm form)
+        => form == StoredForm.Binary
+            ? $"substring({column} from 1 for 5)"
+            : $"(CASE WHEN {LooksLikeText(column)} THEN substr({column}::text, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE \"C\")";
+
+    public override string Literal(ReadOnlySpan<byte> bytes) => $"'\\x{Convert.ToHexStringLower(bytes)}'::bytea";
+
+    public override string LooksLikeText(string column)
+        => $"(substr({column}::text, 1, {TextEnvelope.Prefix.Length}) COLLATE \"C\" = '{TextEnvelope.Prefix}')";
+
+    // A row that is locked is left for later instead of waited for, so a job is in nobody's way and part of no deadlock. Of the rows that it locked, those
+    // are written that still hold what was read: the database looks at the newest version of each.
+    public override async ValueTask<int> WriteAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+    {
+        var keys = table.Key.Select((k, i) => (Column: k, Name: $"k{i}")).ToList();
+        var same = string.Join(" AND ", keys.Select(k => $"t.{Quote(k.Column.Name)} = u.{k.Name}"));
+        var arrays = keys.Select(k => (k.Name, Sql: ArrayParameter(k.Column, $"@{k.Name}")))
+            .Concat(columns.Select((c, i) => ($"o{i}", $"@o{i}::{TypeOf(c)}[]")))
+            .Concat(columns.Select((c, i) => ($"n{i}", $"@n{i}::{TypeOf(c)}[]"))).ToList();
+        var unnested = $"unnest({string.Join(", ", arrays.Select(a => a.Item2))}) AS u({string.Join(", ", arrays.Select(a => a.Item1))})";
+        var locked = string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)} AS {k.Name}"));
+        var unchanged = compares ? string.Concat(columns.Select((c, i) => $" AND {Compare(c, $"t.{Quote(c.Name)}", $"u.o{i}")}")) : "";
+        var command = session.CreateCommand(
+            $"""
+            WITH u AS MATERIALIZED (SELECT * FROM {unnested}),
+            l AS MATERIALIZED (SELECT {locked} FROM u JOIN {Table(table)} AS t ON {same} ORDER BY {string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)}"))} FOR NO KEY UPDATE OF t SKIP LOCKED)
+            UPDATE {Table(table)} AS t SET {SetClause(columns, (c, i) => $"u.n{i}{Cast(c)}")}
+            FROM u JOIN l ON {string.Join(" AND ", keys.Select(k => $"l.{k.Name} = u.{k.Name}"))}
+            WHERE {same}{unchanged}
+            """);
+        await using (command.ConfigureAwait(false))
+        {
+            for (var k = 0; k < keys.Count; k++)
+                AddParameter(command, $"@k{k}", ToArray(rows, r => r.Key[k]));
+            for (var i = 0; i < columns.Count; i++)
+            {
+                AddParameter(command, $"@o{i}", IsBytes(columns[i]) ? rows.Select(r => (byte[]?)r.Old[i]).ToArray() : rows.Select(r => (string?)r.Old[i]).ToArray());
+                AddParameter(command, $"@n{i}", IsBytes(columns[i]) ? rows.Select(r => (byte[]?)r.New[i]).ToArray() : rows.Select(r => (string?)r.New[i]).ToArray());
+            }
+
+            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public override string ClaimRange(string table)
+        => $"SELECT \"Number\", \"LowerKey\", \"UpperKey\" FROM {table} WHERE \"JobId\" = @p0 AND \"PassDone\" < @p1 ORDER BY \"Number\" LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+    public override IReadOnlyList<string> CreateJobTables(string? schema)
+        => JobTables.Create(this, schema, "varchar", "text", "bigint", "integer", filter: "");
+
+    public override string? Widen(TableInfo table, TableColumn column, int? length)
+        => column.IsText && column.MaxLength is not null ? $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} TYPE text" : null;
+
+    public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
+        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+
+    // As 'CREATE INDEX CONCURRENTLY' does it: until no transaction is left that began before.
+    public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var fence = await session.ScalarAsync("SELECT pg_current_xact_id()::text", [], cancellationToken).ConfigureAwait(false);
+        while (await session.ScalarAsync(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot()) > @p0::text::xid8", [fence], cancellationToken).ConfigureAwait(false) is false)
+            await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken).ConfigureAwait(false);
+    }
+
+    public override string FormatPlain(string plaintextType, byte[] plaintext)
+        => plaintextType == "timespan"
+            ? TimeSpan.FromTicks(System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(plaintext)) is var span && span < TimeSpan.Zero
+                ? $"-{-span.Days} days -{span.Negate():hh\\:mm\\:ss\\.ffffff}"
+                : $"{span.Days} days {span:hh\\:mm\\:ss\\.ffffff}"
+            : base.FormatPlain(plaintextType, plaintext);
+
+    private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
+
+    private static string TypeOf(RowColumn column) => IsBytes(column) ? "bytea" : "text";
+
+    private static string Cast(RowColumn column) => IsBytes(column) ? "" : $"::{column.StoreType}";
+
+    // Byte by byte, whatever the column's collation: 'ada' and 'ADA' may be equal to it.
+    private static string Compare(RowColumn column, string stored, string read)
+        => IsBytes(column) ? $"{stored} IS NOT DISTINCT FROM {read}" : $"({stored}::text COLLATE \"C\") IS NOT DISTINCT FROM {read}";
+
+    private static string ArrayParameter(TableColumn key, string parameter)
+        => NativeKeys.Contains(key.StoreType) ? $"{parameter}::{key.StoreType}[]" : $"{parameter}::text[]::{key.StoreType}[]";
+
+    private static Array ToArray(IReadOnlyList<RowChange> rows, Func<RowChange, object?> select)
+    {
+        var array = Array.CreateInstance(select(rows[0])!.GetType(), rows.Count);
+        for (var i = 0; i < rows.Count; i++)
+            array.SetValue(select(rows[i]), i);
+        return array;
+    }
+
+    private static TableColumn Describe(object?[] c)
+    {
+        var (type, modifier) = ((string)c[3]!, (int)c[4]!);
+        return new TableColumn(
+            (string)c[0]!, (string)c[1]!, (bool)c[2]!, type == "bytea", type is "text" or "varchar" or "bpchar" or "citext" or "name",
+            type is "varchar" or "bpchar" && modifier > 4 ? modifier - 4 : null, Convert.ToInt32(c[5], System.Globalization.CultureInfo.InvariantCulture) + 1,
+            (bool)c[6]!, (bool)c[7]!, IsPadded: type == "bpchar");
+    }
+
+    public override string NewTypeOf(StoredForm form, string plaintextType)
+        => form switch
+        {
+            StoredForm.Binary => "bytea",
+            StoredForm.Text => "text",
+            _ => plaintextType switch
+            {
+                "bytes" => "bytea",
+                "bool" => "boolean",
+                "int8" or "uint8" or "int16" => "smallint",
+                "uint16" or "int32" => "integer",
+                "uint32" or "int64" => "bigint",
+                "uint64" or "decimal" => "numeric",
+                "float32" => "real",
+                "float64" => "double precision",
+                "guid" => "uuid",
+                "date" => "date",
+                "time" => "time without time zone",
+                "timespan" => "interval",
+                "datetime" => "timestamp without time zone",
+                "datetimeoffset" => "timestamp with time zone",
+                _ => "text",
+            },
+        };
+}

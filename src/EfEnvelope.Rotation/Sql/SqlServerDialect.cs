@@ -1,0 +1,229 @@
+using System.Data.Common;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using EfEnvelope.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>
+/// SQL Server: a batch is one statement over one JSON parameter, which needs no table type in the user's database. What is compared is compared as bytes,
+/// with its length: the server takes 'a' for 'A', and 0x01 for 0x0100.
+/// </summary>
+internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
+{
+    public override string Provider => "Microsoft.EntityFrameworkCore.SqlServer";
+
+    public override async ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
+    {
+        var columns = await session.QueryAsync(
+            """
+            SELECT c.name, t.name, CAST(c.is_nullable AS int), CAST(c.max_length AS int), CAST(c.precision AS int), CAST(c.scale AS int),
+                COALESCE((SELECT CAST(ic.key_ordinal AS int) FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
+                    WHERE i.object_id = o.object_id AND i.is_primary_key = 1 AND ic.column_id = c.column_id), 0),
+                CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
+                CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
+                    WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id) THEN 1 ELSE 0 END
+            FROM sys.tables o
+            JOIN sys.columns c ON c.object_id = o.object_id
+            JOIN sys.types t ON t.user_type_id = c.system_type_id
+            WHERE o.name = @p0 AND o.schema_id = CASE WHEN @p1 = N'' THEN SCHEMA_ID() ELSE SCHEMA_ID(@p1) END
+            ORDER BY c.column_id
+            """,
+            [name, schema], cancellationToken).ConfigureAwait(false);
+        return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]);
+    }
+
+    public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
+                [], cancellationToken).ConfigureAwait(false))
+            .Select(r => ((string)r[0]!, (string)r[1]!))];
+
+    public override string KeyParameter(TableColumn key, string parameter) => $"CAST({parameter} AS {key.StoreType})";
+
+    public override string After(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, ">", ">");
+
+    public override string UpTo(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, "<", "<=");
+
+    public override string Page(string query, int skip, int take)
+        => string.Create(CultureInfo.InvariantCulture, $"{query} OFFSET {skip} ROWS FETCH NEXT {take} ROWS ONLY");
+
+    public override string SelectValue(RowColumn column, string alias)
+    {
+        var name = base.SelectValue(column, alias);
+        return IsBytes(column) || column.Form == StoredForm.Text ? name : $"CONVERT(nvarchar(max), {name}{StyleOf(column.PlaintextType)})";
+    }
+
+    public override string Header(string column, StoredForm form)
+        => form == StoredForm.Binary
+            ? $"SUBSTRING({column}, 1, 5)"
+            : $"(CASE WHEN {LooksLikeText(column)} THEN SUBSTRING({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE Latin1_General_BIN2)";
+
+    public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
+
+    public override string Literal(ReadOnlySpan<byte> bytes) => $"0x{Convert.ToHexString(bytes)}";
+
+    public override string LooksLikeText(string column)
+        => $"(LEFT({column}, {TextEnvelope.Prefix.Length}) COLLATE Latin1_General_BIN2 = '{TextEnvelope.Prefix}')";
+
+    public override async ValueTask<int> WriteAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+    {
+        var command = session.CreateCommand(UpdateStatement(table, columns, compares));
+        await using (command.ConfigureAwait(false))
+        {
+            AddParameter(command, "@rows", ToJson(table, columns, rows));
+            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Makes the statement of a batch.</summary>
+    public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
+    {
+        var fields = table.Key.Select((k, i) => $"k{i} {k.StoreType} '$.k{i}'")
+            .Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
+        var where = table.Key.Select((k, i) => $"t.{Quote(k.Name)} = u.k{i}");
+        if (compares)
+            where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
+        return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
+            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+    }
+
+    public override string ClaimRange(string table)
+        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK) WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
+
+    public override IReadOnlyList<string> CreateJobTables(string? schema)
+        => JobTables.Create(this, schema, "nvarchar", "nvarchar(max)", "bigint", "int", filter: $" WHERE {Quote("Active")} IS NOT NULL");
+
+    public override string? Widen(TableInfo table, TableColumn column, int? length)
+    {
+        if (column.MaxLength is not { } has || has >= (length ?? int.MaxValue))
+            return null;
+        var type = column.IsBinary ? "varbinary" : column.StoreType.StartsWith('n') ? "nvarchar" : "varchar";
+        var limit = type == "nvarchar" ? 4000 : 8000;
+        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {type}({(length <= limit ? length.Value.ToString(CultureInfo.InvariantCulture) : "max")}) {(column.IsNullable ? "NULL" : "NOT NULL")}";
+    }
+
+    public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
+        => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+
+    // A scan that reads committed rows by locks waits for every writer by itself; see 'ScanHint'.
+    public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
+
+    private static string TypeOf(RowColumn column)
+        => IsBytes(column) ? "varbinary(max)" : column.Form == StoredForm.Text && !column.StoreType.StartsWith('n') ? "varchar(max)" : "nvarchar(max)";
+
+    private string SameBytes(RowColumn column, int i)
+    {
+        var stored = SelectValue(column, "t");
+        var (left, right) = IsBytes(column) ? (stored, $"u.o{i}") : ($"CONVERT(varbinary(max), {stored})", $"CONVERT(varbinary(max), u.o{i})");
+        return $"(({stored} IS NULL AND u.o{i} IS NULL) OR ({left} = {right} AND DATALENGTH({left}) = DATALENGTH({right})))";
+    }
+
+    private static string StyleOf(string plaintextType)
+        => plaintextType switch
+        {
+            "date" or "datetime" or "datetimeoffset" or "time" => ", 126",
+            "float32" or "float64" => ", 3",
+            _ => "",
+        };
+
+    private string Compare(IReadOnlyList<TableColumn> key, string alias, string parameters, string inner, string last)
+    {
+        var terms = key.Select(
+            (k, i) =>
+            {
+                var equal = key.Take(i).Select((e, j) => $"{alias}.{Quote(e.Name)} = {KeyParameter(e, $"@{parameters}{j}")} AND ");
+                return $"({string.Concat(equal)}{alias}.{Quote(k.Name)} {(i == key.Count - 1 ? last : inner)} {KeyParameter(k, $"@{parameters}{i}")})";
+            });
+        return $"({string.Join(" OR ", terms)})";
+    }
+
+    private static string ToJson(TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartArray();
+            foreach (var row in rows)
+            {
+                json.WriteStartObject();
+                for (var i = 0; i < table.Key.Count; i++)
+                    Write(json, $"k{i}", row.Key[i]);
+                for (var i = 0; i < columns.Count; i++)
+                {
+                    Write(json, $"o{i}", row.Old[i]);
+                    Write(json, $"n{i}", row.New[i]);
+                }
+
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, object? value)
+    {
+        if (value is null)
+            json.WriteNull(name);
+        else if (value is byte[] bytes)
+            json.WriteBase64String(name, bytes);
+        else
+            json.WriteString(name, value switch
+            {
+                bool flag => flag ? "1" : "0",
+                DateTime time => time.ToString("yyyy-MM-ddTHH:mm:ss.fffffff", CultureInfo.InvariantCulture),
+                IFormattable number => number.ToString(value is double or float ? "R" : value is DateTimeOffset ? "O" : null, CultureInfo.InvariantCulture),
+                _ => (string)value,
+            });
+    }
+
+    private static TableColumn Describe(object?[] c)
+    {
+        var (type, length, precision, scale) = ((string)c[1]!, (int)c[3]!, (int)c[4]!, (int)c[5]!);
+        var wide = type is "nvarchar" or "nchar";
+        var store = type switch
+        {
+            "nvarchar" or "nchar" or "varchar" or "char" or "varbinary" or "binary" => $"{type}({(length < 0 ? "max" : (wide ? length / 2 : length).ToString(CultureInfo.InvariantCulture))})",
+            "decimal" or "numeric" => string.Create(CultureInfo.InvariantCulture, $"{type}({precision},{scale})"),
+            "datetime2" or "datetimeoffset" or "time" => string.Create(CultureInfo.InvariantCulture, $"{type}({scale})"),
+            _ => type,
+        };
+        return new TableColumn(
+            (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
+            length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary");
+    }
+
+    public override string NewTypeOf(StoredForm form, string plaintextType)
+        => form switch
+        {
+            StoredForm.Binary => "varbinary(max)",
+            StoredForm.Text => "nvarchar(max)",
+            _ => plaintextType switch
+            {
+                "bytes" => "varbinary(max)",
+                "bool" => "bit",
+                "uint8" => "tinyint",
+                "int8" or "int16" => "smallint",
+                "uint16" or "int32" => "int",
+                "uint32" or "int64" => "bigint",
+                "uint64" => "decimal(20,0)",
+                "decimal" => "decimal(38,10)",
+                "float32" => "real",
+                "float64" => "float",
+                "guid" => "uniqueidentifier",
+                "date" => "date",
+                "time" => "time(7)",
+                "datetime" => "datetime2(7)",
+                "datetimeoffset" => "datetimeoffset(7)",
+                _ => "nvarchar(max)",
+            },
+        };
+}

@@ -1,0 +1,121 @@
+using System.Data.Common;
+using System.Globalization;
+using EfEnvelope.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>SQLite: one writer, any value in any column, and an unfair lock, so batches are small and rest between them.</summary>
+internal sealed class SqliteDialect(ISqlGenerationHelper sql) : Dialect(sql)
+{
+    public override string Provider => "Microsoft.EntityFrameworkCore.Sqlite";
+
+    public override bool HasRowLocks => false;
+
+    public override int DefaultBatchSize => 200;
+
+    public override async ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
+    {
+        if (await session.ScalarAsync("SELECT name FROM sqlite_master WHERE type = 'table' AND name = @p0", [name], cancellationToken).ConfigureAwait(false) is null)
+            return null;
+        var indexed = await session.QueryAsync(
+            "SELECT c.name, MIN(c.seqno), MAX(i.\"unique\" AND i.origin <> 'pk') FROM pragma_index_list(@p0) AS i, pragma_index_info(i.name) AS c GROUP BY c.name", [name], cancellationToken).ConfigureAwait(false);
+        var columns = await session.QueryAsync("SELECT name, type, \"notnull\", pk FROM pragma_table_info(@p0)", [name], cancellationToken).ConfigureAwait(false);
+        return new TableInfo(
+            "", name,
+            [.. columns.Select(c => Describe((string)c[0]!, (string)c[1]!, (long)c[2]! == 0, (int)(long)c[3]!, indexed.Find(i => (string?)i[0] == (string)c[0]!)))]);
+    }
+
+    public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_\\_E%' ESCAPE '\\' ORDER BY name",
+                [], cancellationToken).ConfigureAwait(false))
+            .Select(r => ("", (string)r[0]!))];
+
+    public override string Header(string column, StoredForm form)
+        => form == StoredForm.Binary ? $"substr({column}, 1, 5)" : $"CASE WHEN {LooksLikeText(column)} THEN substr({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END";
+
+    public override string Literal(ReadOnlySpan<byte> bytes) => $"x'{Convert.ToHexString(bytes)}'";
+
+    public override string LooksLikeText(string column) => $"(typeof({column}) = 'text' AND substr({column}, 1, {TextEnvelope.Prefix.Length}) = '{TextEnvelope.Prefix}')";
+
+    // One prepared statement; what is compared is compared byte by byte, whatever the column's collation.
+    public override async ValueTask<int> WriteAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+    {
+        var where = table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}");
+        if (compares)
+            where = where.Concat(columns.Select((c, i) => $"({Quote(c.Name)} COLLATE BINARY) IS @o{i} AND typeof({Quote(c.Name)}) = typeof(@o{i})"));
+        var command = session.CreateCommand($"UPDATE {Table(table)} SET {SetClause(columns, (_, i) => $"@n{i}")} WHERE {string.Join(" AND ", where)}");
+        await using (command.ConfigureAwait(false))
+        {
+            var keys = table.Key.Select((_, i) => AddParameter(command, $"@k{i}", null)).ToList();
+            var olds = columns.Select((_, i) => compares ? AddParameter(command, $"@o{i}", null) : null).ToList();
+            var news = columns.Select((c, i) => c.IsWritten ? AddParameter(command, $"@n{i}", null) : null).ToList();
+            var written = 0;
+            foreach (var row in rows)
+            {
+                for (var i = 0; i < keys.Count; i++)
+                    keys[i].Value = row.Key[i] ?? DBNull.Value;
+                for (var i = 0; i < columns.Count; i++)
+                {
+                    if (olds[i] is { } old)
+                        old.Value = row.Old[i] ?? DBNull.Value;
+                    if (news[i] is { } value)
+                        value.Value = row.New[i] ?? DBNull.Value;
+                }
+
+                written += await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            return written;
+        }
+    }
+
+    public override string ClaimRange(string table)
+        => $"SELECT \"Number\", \"LowerKey\", \"UpperKey\" FROM {table} WHERE \"JobId\" = @p0 AND \"PassDone\" < @p1 ORDER BY \"Number\" LIMIT 1";
+
+    public override IReadOnlyList<string> CreateJobTables(string? schema) => JobTables.Create(this, schema, "TEXT", "TEXT", "INTEGER", "INTEGER", filter: "");
+
+    // SQLite keeps what it is given, however long.
+    public override string? Widen(TableInfo table, TableColumn column, int? length) => null;
+
+    public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
+        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+
+    // Whoever holds the write lock is the one writer; behind it, nobody has written anything that is not to be seen.
+    public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+            await transaction.RollbackAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public override bool IsTransient(DbException exception)
+        => exception.Message.StartsWith("SQLite Error 5:", StringComparison.Ordinal) || exception.Message.StartsWith("SQLite Error 6:", StringComparison.Ordinal);
+
+    // "SQLite Error 19: 'UNIQUE constraint failed: …": the names in it are the schema's.
+    public override string CodeOf(DbException exception)
+        => exception.Message.StartsWith("SQLite Error 19:", StringComparison.Ordinal) && exception.Message.Contains("constraint failed", StringComparison.Ordinal)
+            ? exception.Message
+            : exception.Message.Split(':')[0];
+
+    private static TableColumn Describe(string name, string type, bool isNullable, int key, object?[]? index)
+    {
+        var upper = type.ToUpperInvariant();
+        var isText = upper.Contains("CHAR", StringComparison.Ordinal) || upper.Contains("CLOB", StringComparison.Ordinal) || upper.Contains("TEXT", StringComparison.Ordinal);
+        return new TableColumn(
+            name, type, isNullable && key == 0, !isText && (type.Length == 0 || upper.Contains("BLOB", StringComparison.Ordinal)), isText, null, key,
+            index is [_, 0L, _] || key == 1, index is [_, _, 1L]);
+    }
+
+    public override string NewTypeOf(StoredForm form, string plaintextType)
+        => (form, plaintextType) switch
+        {
+            (StoredForm.Binary, _) or (StoredForm.Plain, "bytes") => "BLOB",
+            (StoredForm.Plain, "bool" or "int8" or "uint8" or "int16" or "uint16" or "int32" or "uint32" or "int64" or "uint64") => "INTEGER",
+            (StoredForm.Plain, "float32" or "float64") => "REAL",
+            _ => "TEXT",
+        };
+}

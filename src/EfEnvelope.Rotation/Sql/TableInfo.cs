@@ -1,0 +1,49 @@
+namespace EfEnvelope.Rotation.Sql;
+
+/// <summary>In which form a column holds values.</summary>
+internal enum StoredForm
+{
+    /// <summary>Envelopes as bytes.</summary>
+    Binary,
+
+    /// <summary>Envelopes as text, or the plaintexts that are to become such.</summary>
+    Text,
+
+    /// <summary>Plaintexts of any type.</summary>
+    Plain,
+}
+
+/// <summary>A table as the database describes it.</summary>
+internal sealed record TableInfo(string Schema, string Name, IReadOnlyList<TableColumn> Columns)
+{
+    public IReadOnlyList<TableColumn> Key { get; } = [.. Columns.Where(c => c.KeyOrder > 0).OrderBy(c => c.KeyOrder)];
+
+    public string DisplayName => Schema.Length == 0 ? Name : $"{Schema}.{Name}";
+
+    public TableColumn? Find(string column) => Columns.FirstOrDefault(c => c.Name == column);
+}
+
+/// <param name="Name">Its name.</param>
+/// <param name="StoreType">Its type, as it can be written in SQL.</param>
+/// <param name="IsNullable">Whether it takes null.</param>
+/// <param name="IsBinary">Whether it holds bytes.</param>
+/// <param name="IsText">Whether it holds text.</param>
+/// <param name="MaxLength">How many bytes or characters it takes, or <see langword="null" /> for as many as there are.</param>
+/// <param name="KeyOrder">Its place in the primary key, from 1, or 0.</param>
+/// <param name="IsIndexed">Whether it is the first column of an index.</param>
+/// <param name="IsUnique">Whether a unique index contains it, the primary key left out.</param>
+/// <param name="IsPadded">Whether it pads its values, so that they do not come back as they went.</param>
+internal sealed record TableColumn(
+    string Name, string StoreType, bool IsNullable, bool IsBinary, bool IsText, int? MaxLength, int KeyOrder, bool IsIndexed, bool IsUnique,
+    bool IsPadded = false);
+
+/// <summary>A column that a job reads, and perhaps writes.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Form">In which form it holds values.</param>
+/// <param name="StoreType">Its type.</param>
+/// <param name="PlaintextType">The type of its plaintexts.</param>
+/// <param name="IsWritten">Whether it is written.</param>
+internal sealed record RowColumn(string Name, StoredForm Form, string StoreType, string PlaintextType, bool IsWritten);
+
+/// <summary>A row that is to be written: its key, what was read, and what it becomes.</summary>
+internal readonly record struct RowChange(object?[] Key, object?[] Old, object?[] New);
