@@ -11,6 +11,9 @@ internal sealed class HistoryWorker(FileKms kms) : HistoryProcess(kms)
     {
         using var log = new HistoryLog(run.LogFile);
         await using var database = EncryptedDatabase.Open(builder => Configure(builder, run));
+        database.SkipsCompareAndSet = run.IsBroken;
+        if (run.BatchDelay > 0)
+            database.BeforeWrite = () => Task.Delay(run.BatchDelay);
         while (!stop.IsCancellationRequested)
         {
             try

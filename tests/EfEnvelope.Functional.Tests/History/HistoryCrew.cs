@@ -12,9 +12,13 @@ public sealed class HistoryCrew : IAsyncDisposable
     private const long NewRowsPerProcess = 100_000;
 
     private readonly List<HistoryMember> _members = [];
+    private readonly string _kmsFile = FileKms.CreateFile();
     private int _started;
 
-    public string KmsFile { get; } = FileKms.CreateFile();
+    public HistoryCrew() => Kms = new FileKms(_kmsFile);
+
+    /// <summary>Gets the KMS that all processes share, this one included.</summary>
+    public FileKms Kms { get; }
 
     public IReadOnlyList<HistoryMember> Of(string role) => [.. _members.Where(m => m.Role == role).OrderBy(m => m.Index)];
 
@@ -24,7 +28,7 @@ public sealed class HistoryCrew : IAsyncDisposable
         var missing = from wanted in new[] { ("writer", writers), ("reader", readers), ("worker", workers) }
                       from index in Enumerable.Range(0, wanted.Item2)
                       where !_members.Exists(m => m.Role == wanted.Item1 && m.Index == index)
-                      select HistoryMember.StartAsync(wanted.Item1, index, KmsFile);
+                      select HistoryMember.StartAsync(wanted.Item1, index, _kmsFile);
         _members.AddRange(await Task.WhenAll(missing));
     }
 
@@ -39,7 +43,7 @@ public sealed class HistoryCrew : IAsyncDisposable
     public async Task ReplaceAsync(HistoryMember member, HistoryRun run, string folder)
     {
         await member.KillAsync();
-        var next = await HistoryMember.StartAsync(member.Role, member.Index, KmsFile);
+        var next = await HistoryMember.StartAsync(member.Role, member.Index, _kmsFile);
         lock (_members)
             _members[_members.IndexOf(member)] = next;
         member.Dispose();
@@ -63,7 +67,7 @@ public sealed class HistoryCrew : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await DismissAsync();
-        File.Delete(KmsFile);
+        File.Delete(_kmsFile);
     }
 
     // Each process has a log, a name and new keys that no other has, also if it takes the place of one that was killed.

@@ -31,6 +31,9 @@ public sealed class HistoryMember : IDisposable
     public static async Task<HistoryMember> StartAsync(string role, int index, string kmsFile)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // It lives for a minute at most: code that is quickly compiled is better than code that is quick.
+        start.Environment["DOTNET_TieredPGO"] = "0";
         foreach (var argument in new[] { Path.Combine(AppContext.BaseDirectory, "EfEnvelope.TestProcess.dll"), $"history-{role}", kmsFile })
             start.ArgumentList.Add(argument);
         var member = new HistoryMember(role, index, Process.Start(start)!);

@@ -1,7 +1,5 @@
-using System.Globalization;
 using EfEnvelope.Rotation;
 using EfEnvelope.Specification.History;
-using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
 
@@ -102,6 +100,7 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         };
         HistoryMember[] application = [.. crew.Of("writer"), .. crew.Of("reader")];
         crew.Begin(application, run, _folder);
+        await InsistAsync(() => Task.FromResult(application.All(m => CountLines($"{m.Role}{m.Index}.*") >= 6)), all => all);
         await using (var database = OpenDatabase())
         {
             await InsistAsync(async () =>
@@ -197,8 +196,17 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         foreach (var outcome in new[] { WriteOutcome.Acknowledged, WriteOutcome.Duplicate })
             Assert.Contains(events, e => e.Kind == HistoryEventKind.End && e.Outcome == outcome && e.Op.StartsWith("writer", StringComparison.Ordinal));
         foreach (var reader in Enumerable.Range(0, size.Readers))
-            Assert.True(File.ReadAllLines(Directory.EnumerateFiles(_folder, string.Create(CultureInfo.InvariantCulture, $"reader{reader}.*")).First()).Length > 10);
+            Assert.True(CountLines($"reader{reader}.*") > 10);
     }
+
+    // Logs are being appended to by others.
+    private int CountLines(string pattern)
+        => Directory.EnumerateFiles(_folder, pattern).Sum(
+            file =>
+            {
+                using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+                return reader.ReadToEnd().Count(c => c == '\n');
+            });
 
     private HistoryContext Open(HistoryStorage storage)
     {
@@ -207,10 +215,9 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         return HistoryContext.Open(storage, builder.Options);
     }
 
-    // A KMS of its own has keys of its own, as a process that starts now.
     private void Configure(DbContextOptionsBuilder builder)
     {
         server.Use(builder, Connection);
-        builder.UseEnvelopeEncryption(e => e.UseKms(new FileKms(crew.KmsFile)).Configure(HistoryPlan.Hurry));
+        builder.UseEnvelopeEncryption(e => e.UseKms(crew.Kms).Configure(HistoryPlan.Hurry));
     }
 }
