@@ -12,8 +12,8 @@ internal sealed class HistoryWorker(FileKms kms) : HistoryProcess(kms)
         using var log = new HistoryLog(run.LogFile);
         await using var database = EncryptedDatabase.Open(builder => Configure(builder, run));
         database.SkipsCompareAndSet = run.IsBroken;
-        if (run.BatchDelay > 0)
-            database.BeforeWrite = () => Task.Delay(run.BatchDelay);
+        if (run.Hammers)
+            database.BeforeWrite = () => WaitForWritesAsync(Path.GetDirectoryName(run.LogFile)!, stop);
         while (!stop.IsCancellationRequested)
         {
             try
@@ -40,6 +40,17 @@ internal sealed class HistoryWorker(FileKms kms) : HistoryProcess(kms)
                 await RestAsync(100, stop);
             }
         }
+    }
+
+    // A batch that was read is not written before the application has changed much of it. An engine that waits for nobody cannot be hurried to fail.
+    private static async Task WaitForWritesAsync(string folder, CancellationToken stop)
+    {
+        const int Wanted = 40;
+        var before = Count();
+        while (Count() < before + Wanted && !stop.IsCancellationRequested)
+            await RestAsync(20, stop);
+
+        int Count() => HistoryLog.ReadFolder(folder).Count(e => e.Outcome == WriteOutcome.Acknowledged);
     }
 
     // Half of the workers run whole jobs, the others single ranges as a scheduler of the caller's own would.

@@ -9,7 +9,6 @@ internal sealed class HistoryWriterSession(HistoryRun run, int number, HistoryLo
     private readonly Random _random = new(run.SeedOf(number));
     private readonly List<long> _own = [.. OwnRows(run, number)];
     private readonly List<(long Row, int Revision)> _deleted = [];
-    private readonly long _shared = Math.Max(run.Hammers ? 10 : run.Rows, 1);
     private long _next = run.NewRowsFrom + number;
     private int _operations;
 
@@ -22,20 +21,23 @@ internal sealed class HistoryWriterSession(HistoryRun run, int number, HistoryLo
             await using var db = open();
             switch (_random.Next(100))
             {
-                case < 20 when !run.Hammers:
+                case var _ when run.Hammers:
+                    await UpdateAsync(db, op, 1 + _random.NextInt64(run.Rows));
+                    break;
+                case < 20:
                     await InsertAsync(db, op);
                     break;
-                case < 30 when !run.Hammers && _own.Count > 3:
+                case < 30 when _own.Count > 3:
                     await DeleteAsync(db, op, _own[_random.Next(_own.Count)]);
                     break;
                 case < 50:
-                    await TouchAsync(db, op, 1 + _random.NextInt64(_shared));
+                    await TouchAsync(db, op, 1 + _random.NextInt64(run.Rows));
                     break;
                 case < 70:
                     await UpdateAsync(db, op, ChooseShared());
                     break;
                 default:
-                    await UpdateAsync(db, op, run.Hammers || _own.Count == 0 ? ChooseShared() : _own[_random.Next(_own.Count)]);
+                    await UpdateAsync(db, op, _own.Count == 0 ? ChooseShared() : _own[_random.Next(_own.Count)]);
                     break;
             }
         }
@@ -57,7 +59,7 @@ internal sealed class HistoryWriterSession(HistoryRun run, int number, HistoryLo
                && HistoryPlan.OwnerOf(id, run.Writers * run.Sessions) == run.Index * run.Sessions + number
            select id;
 
-    private long ChooseShared() => 1 + (5 * _random.NextInt64(Math.Max(1, _shared / 5)));
+    private long ChooseShared() => 1 + (5 * _random.NextInt64(Math.Max(1, run.Rows / 5)));
 
     private async Task InsertAsync(HistoryContext db, string op)
     {

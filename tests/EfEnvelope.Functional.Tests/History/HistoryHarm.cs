@@ -16,8 +16,8 @@ internal sealed class HistoryHarm(HistoryServer server, HistoryCrew crew, Histor
         for (var round = 0; round < size.Faults; round++)
         {
             Func<Task>[] harmsOfRound = server.IsServer
-                ? [Worker(0), Worker(1), Writer, Cut, Cut, Cut, Cut, .. round == 0 ? [Restart] : Array.Empty<Func<Task>>()]
-                : [Worker(0), Worker(1), Writer];
+                ? [Worker(_random.Next(size.Workers)), Cut, Cut, Cut, Cut, .. round == 0 ? [Restart] : Array.Empty<Func<Task>>(), .. round % 2 == 0 ? [Writer] : Array.Empty<Func<Task>>()]
+                : [Worker(_random.Next(size.Workers)), Writer];
             _random.Shuffle(harmsOfRound);
             harms.AddRange(harmsOfRound);
         }

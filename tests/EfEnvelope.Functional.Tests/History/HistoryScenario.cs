@@ -11,6 +11,7 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
     protected const string Table = "Rows";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("efenvelope-history-").FullName;
+    private bool _applicationRuns;
 
     protected HistoryServer Server => server;
 
@@ -27,7 +28,7 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
     /// <summary>Gets how they are after it.</summary>
     protected virtual HistoryStorage After => HistoryStorage.Encrypted;
 
-    /// <summary>Gets or sets whether the workers write without looking, and writers write few rows again and again.</summary>
+    /// <summary>Gets whether the workers write without looking, to show that this is noticed.</summary>
     public bool IsBroken { get; init; }
 
     /// <summary>Runs it.</summary>
@@ -57,14 +58,14 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
 
     protected abstract JobRequest CreateRequest();
 
-    /// <summary>Does what ends the job when the application has stopped.</summary>
-    protected virtual Task FinishAsync(EncryptedDatabase database) => Task.CompletedTask;
+    /// <summary>Tells whether the job cannot end before the application has.</summary>
+    protected virtual bool WaitsForApplication(JobInfo job) => false;
 
     /// <summary>Asserts what must hold for the stored bytes.</summary>
     protected abstract Task AssertStoredAsync(EncryptedDatabase database);
 
     /// <summary>Runs what a database that is harmed may refuse at first.</summary>
-    protected static async Task<T> InsistAsync<T>(Func<Task<T>> action, Func<T, bool>? isDone = null, int seconds = 60)
+    protected static async Task<T> InsistAsync<T>(Func<Task<T>> action, Func<T, bool>? isDone = null, int seconds = 300)
     {
         var deadline = TimeProvider.System.GetTimestamp() + (seconds * TimeProvider.System.TimestampFrequency);
         while (true)
@@ -96,10 +97,11 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         var run = new HistoryRun
         {
             Provider = server.Provider, Connection = Connection, LogFile = "", Name = "", Seed = seed, Storage = During, Writers = size.Writers, Rows = size.Rows,
-            Sessions = size.Sessions, Pause = size.Pause, Hammers = IsBroken, IsBroken = IsBroken, BatchDelay = IsBroken ? 100 : 0,
+            Sessions = size.Sessions, Pause = size.Pause, Hammers = size.Hammers, IsBroken = IsBroken,
         };
         HistoryMember[] application = [.. crew.Of("writer"), .. crew.Of("reader")];
         crew.Begin(application, run, _folder);
+        _applicationRuns = true;
         await InsistAsync(() => Task.FromResult(application.All(m => CountLines($"{m.Role}{m.Index}.*") >= 6)), all => all);
         await using (var database = OpenDatabase())
         {
@@ -109,8 +111,6 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
                 return true;
             });
             await RunJobAsync(database, run);
-            await HistoryCrew.StopAsync([.. crew.Of("writer"), .. crew.Of("reader")]);
-            await FinishAsync(database);
             await LookAsync();
             var faults = HistoryChecker.Check(HistoryLog.ReadFolder(_folder));
             if (faults.Count > 0)
@@ -128,21 +128,40 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         var job = (await database.Jobs.EnqueueAsync(await database.Jobs.PlanAsync(CreateRequest()))).Id;
         run = run with { Job = job };
         crew.Begin(crew.Of("worker"), run, _folder);
+        var ended = await RunUnderFaultsAsync(() => InsistAsync(() => database.Jobs.GetAsync(job), j => j.HasEnded || WaitsForApplication(j)), run);
+        if (!ended.HasEnded)
+        {
+            await StopApplicationAsync();
+            ended = await InsistAsync(() => database.Jobs.GetAsync(job), j => j.HasEnded);
+        }
+
+        Assert.True(ended.State == JobState.Completed, $"The job ended as {ended.State}: {ended.Reason}");
+        Assert.Empty(await InsistAsync(() => database.Jobs.GetFindingsAsync(job)));
+        await HistoryCrew.StopAsync(crew.Of("worker"));
+        await StopApplicationAsync();
+    }
+
+    private async Task<JobInfo> RunUnderFaultsAsync(Func<Task<JobInfo>> wait, HistoryRun run)
+    {
         using var over = new CancellationTokenSource();
-        var harm = IsBroken ? Task.CompletedTask : new HistoryHarm(server, crew, size, run, _folder, seed).RunAsync(over.Token);
+        var harm = new HistoryHarm(server, crew, size, run, _folder, seed).RunAsync(over.Token);
         try
         {
-            var ended = await InsistAsync(() => database.Jobs.GetAsync(job), j => j.HasEnded, seconds: 180);
-            Assert.True(ended.State == JobState.Completed, $"The job ended as {ended.State}: {ended.Reason}");
-            Assert.Empty(await InsistAsync(() => database.Jobs.GetFindingsAsync(job)));
+            return await wait();
         }
         finally
         {
             await over.CancelAsync();
             await harm;
         }
+    }
 
-        await HistoryCrew.StopAsync(crew.Of("worker"));
+    private async Task StopApplicationAsync()
+    {
+        if (!_applicationRuns)
+            return;
+        await HistoryCrew.StopAsync([.. crew.Of("writer"), .. crew.Of("reader")]);
+        _applicationRuns = false;
     }
 
     private async Task FillAsync()

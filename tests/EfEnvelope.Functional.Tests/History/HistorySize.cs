@@ -29,21 +29,27 @@ public sealed record HistorySize
     /// <summary>Gets how long it is between two faults, on average, in milliseconds.</summary>
     public required int FaultPause { get; init; }
 
-    /// <summary>Gets how often each kind of fault happens, at most, while the job runs.</summary>
+    /// <summary>Gets how many rounds of faults there are, at most, while the job runs.</summary>
     public required int Faults { get; init; }
+
+    /// <summary>Gets whether writers do nothing but change rows, many of them between reading a batch and writing it.</summary>
+    public bool Hammers { get; init; }
 
     /// <summary>Gets a run that ends within seconds.</summary>
     public static HistorySize Small { get; } = new()
     {
-        Rows = 300, Writers = 4, Readers = 4, Workers = 2, Pause = 25, BatchSize = 10, RangeSize = 60,
+        Rows = 300, Writers = 3, Readers = 2, Workers = 2, Pause = 25, BatchSize = 10, RangeSize = 60,
         Throttle = new Throttle { RowsPerSecond = 60 }, FaultPause = 250, Faults = 1,
     };
 
     /// <summary>Gets a run for one writer at a time.</summary>
-    public static HistorySize SmallFile { get; } = Small with { Rows = 200, Writers = 2, Readers = 2, Throttle = new Throttle { RowsPerSecond = 50 } };
+    public static HistorySize SmallFile { get; } = Small with { Rows = 200, Writers = 2 };
 
     /// <summary>Gets a run in which an engine that writes without looking cannot but overwrite something.</summary>
-    public static HistorySize Broken { get; } = Small with { Rows = 60, Readers = 1, Pause = 2, RangeSize = 20, Throttle = new Throttle { RowsPerSecond = 30 } };
+    public static HistorySize Hammered { get; } = Small with
+    {
+        Rows = 60, Pause = 2, BatchSize = 60, RangeSize = 60, Throttle = new Throttle(), Faults = 0, Hammers = true,
+    };
 
     /// <summary>Gets the run that is asked for of a real table.</summary>
     public static HistorySize Large { get; } = new()

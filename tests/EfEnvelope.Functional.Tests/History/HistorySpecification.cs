@@ -8,15 +8,18 @@ namespace EfEnvelope.Functional.History;
 /// </summary>
 public abstract class HistorySpecification(HistoryFixture fixture, HistorySize size)
 {
-    protected HistoryFixture Fixture => fixture;
-
     public static TheoryData<int> Runs(int count) => new(Enumerable.Range(1, count));
 
-    protected Task ReencryptAsync() => AssertRightAsync(new ReencryptionScenario(fixture.Server, fixture.Crew, size, HistoryFixture.NewSeed()));
+    protected async Task ReencryptAsync() => await AssertRightAsync(await NewReencryptionAsync(size));
 
-    protected Task BackfillAsync() => AssertRightAsync(new BackfillScenario(fixture.Server, fixture.Crew, size, HistoryFixture.NewSeed()));
+    protected async Task BackfillAsync()
+        => await AssertRightAsync(new BackfillScenario(await fixture.GetServerAsync(), fixture.Crew, size, HistoryFixture.NewSeed()));
 
-    protected Task DecryptAsync() => AssertRightAsync(new DecryptionScenario(fixture.Server, fixture.Crew, size, HistoryFixture.NewSeed()));
+    protected async Task DecryptAsync()
+        => await AssertRightAsync(new DecryptionScenario(await fixture.GetServerAsync(), fixture.Crew, size, HistoryFixture.NewSeed()));
+
+    protected async Task<ReencryptionScenario> NewReencryptionAsync(HistorySize ofSize, bool isBroken = false)
+        => new(await fixture.GetServerAsync(), fixture.Crew, ofSize, HistoryFixture.NewSeed()) { IsBroken = isBroken };
 
     protected static async Task AssertRightAsync(HistoryScenario scenario)
     {

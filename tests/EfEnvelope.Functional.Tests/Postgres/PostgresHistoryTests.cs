@@ -20,18 +20,22 @@ public sealed class PostgresHistoryTests(PostgresHistoryFixture fixture)
     public Task Decryption_under_faults_loses_no_write_and_misses_no_row(int run) => RunAsync(run, DecryptAsync);
 
     [Fact]
+    public async Task Engine_that_looks_before_it_writes_loses_no_write_of_many_into_the_rows_it_has_read()
+        => await AssertRightAsync(await NewReencryptionAsync(HistorySize.Hammered));
+
+    [Fact]
     public async Task Engine_that_writes_without_looking_is_caught()
     {
-        var scenario = new ReencryptionScenario(Fixture.Server, Fixture.Crew, HistorySize.Broken, HistoryFixture.NewSeed()) { IsBroken = true };
-        Assert.Contains(await scenario.RunAsync(), f => f.Contains(" is torn", StringComparison.Ordinal));
+        var faults = await (await NewReencryptionAsync(HistorySize.Hammered, isBroken: true)).RunAsync();
+        Assert.Contains(faults, f => f.Contains(" is torn", StringComparison.Ordinal));
     }
 
     [Fact]
-    public Task Long_reencryption_of_many_rows_under_faults_loses_no_write_and_misses_no_row()
+    public async Task Long_reencryption_of_many_rows_under_faults_loses_no_write_and_misses_no_row()
     {
         Assert.SkipUnless(
             Environment.GetEnvironmentVariable("EFENVELOPE_LONG") == "1", "EFENVELOPE_LONG is not 1; the history of 20,000 rows takes minutes, so it runs on demand.");
-        return AssertRightAsync(new ReencryptionScenario(Fixture.Server, Fixture.Crew, HistorySize.Large, HistoryFixture.NewSeed()));
+        await AssertRightAsync(await NewReencryptionAsync(HistorySize.Large));
     }
 
     private static Task RunAsync(int run, Func<Task> scenario)

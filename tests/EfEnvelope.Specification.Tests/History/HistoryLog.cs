@@ -43,8 +43,8 @@ public sealed class HistoryLog(string file) : IDisposable
         var events = new List<HistoryEvent>();
         foreach (var file in Directory.EnumerateFiles(folder, "*.log").Order(StringComparer.Ordinal))
         {
-            var text = File.ReadAllText(file);
-            var lines = text.Split('\n');
+            using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+            var lines = reader.ReadToEnd().Split('\n');
 
             // What follows the last line feed is nothing, or a line that its process did not get to end.
             events.AddRange(lines[..^1].Select(line => JsonSerializer.Deserialize<HistoryEvent>(line, Json)!));

@@ -41,7 +41,7 @@ public sealed record HistoryRun
     /// <summary>Gets how long it rests after each operation, on average, in milliseconds.</summary>
     public int Pause { get; init; }
 
-    /// <summary>Gets whether all writers write few rows again and again, so that whoever does not look is caught.</summary>
+    /// <summary>Gets whether writers do nothing but change rows, and workers wait for that between reading a batch and writing it.</summary>
     public bool Hammers { get; init; }
 
     /// <summary>Gets the job that a worker runs.</summary>
@@ -49,9 +49,6 @@ public sealed record HistoryRun
 
     /// <summary>Gets whether a worker writes without looking, to show that this is noticed.</summary>
     public bool IsBroken { get; init; }
-
-    /// <summary>Gets how long a worker rests between reading and writing a batch, in milliseconds.</summary>
-    public int BatchDelay { get; init; }
 
     /// <summary>Gets the seed of one of its sessions.</summary>
     public int SeedOf(int session) => unchecked((((Seed * 31) + Index) * 31) + session);
