@@ -10,7 +10,7 @@ namespace EfEnvelope.Rotation.Engine;
 internal sealed class JobStore(Session session)
 {
     private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'";
-    private static readonly JsonSerializerOptions Json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, Converters = { new JsonStringEnumConverter() } };
+    private static readonly JsonSerializerOptions Json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new JsonStringEnumConverter() } };
 
     private readonly Dialect _dialect = session.Dialect;
 
@@ -216,7 +216,7 @@ internal sealed class JobStore(Session session)
     // Written with brackets, which each database quotes in its own way.
     private string Q(string statement)
     {
-        var quoted = _dialect.Quote("x");
+        var quoted = _dialect.Quote("X");
         return quoted[0] == '[' ? statement : statement.Replace('[', quoted[0]).Replace(']', quoted[^1]);
     }
 
