@@ -58,6 +58,8 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
                 return Wait(waits, start.Reason);
             }
 
+            if (!await store.TryTakeTableAsync(job.Id, JobPlanner.ActiveName(request), cancellationToken).ConfigureAwait(false))
+                return Wait(waits, RotationMessages.WaitsForTable(table.DisplayName));
             var (ranges, rows) = await TableRanges.CutAsync(session, table, request.RangeSize, cancellationToken).ConfigureAwait(false);
             await store.BeginAsync(job.Id, ranges, rows, cancellationToken).ConfigureAwait(false);
             job = await JobEngine.RequireAsync(store, job.Id, cancellationToken).ConfigureAwait(false);

@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>What differs from database to database. Every SQL text that a job sends is made here or of what is made here.</summary>
-internal abstract class Dialect(ISqlGenerationHelper sql)
+internal abstract class Dialect(Func<string, string> quote)
 {
     /// <summary>Gets the name of the provider.</summary>
     public abstract string Provider { get; }
@@ -19,18 +19,28 @@ internal abstract class Dialect(ISqlGenerationHelper sql)
 
     public virtual int DefaultBatchSize => JobRequest.MaxBatchSize;
 
-    public static Dialect Of(DbContext context)
-        => context.Database.ProviderName switch
+    public static Dialect Of(DbContext context) => Of(context.Database.ProviderName, context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
+
+    /// <summary>Finds a dialect where there is no context, as in a migration.</summary>
+    public static Dialect Of(string? provider)
+        => Of(
+            provider,
+            provider == "Microsoft.EntityFrameworkCore.SqlServer"
+                ? name => $"[{name.Replace("]", "]]", StringComparison.Ordinal)}]"
+                : name => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"");
+
+    private static Dialect Of(string? provider, Func<string, string> quote)
+        => provider switch
         {
-            "Microsoft.EntityFrameworkCore.Sqlite" => new SqliteDialect(context.GetService<ISqlGenerationHelper>()),
-            "Npgsql.EntityFrameworkCore.PostgreSQL" => new PostgresDialect(context.GetService<ISqlGenerationHelper>()),
-            "Microsoft.EntityFrameworkCore.SqlServer" => new SqlServerDialect(context.GetService<ISqlGenerationHelper>()),
-            var provider => throw new EnvelopeConfigurationException(RotationMessages.UnknownProvider(provider)),
+            "Microsoft.EntityFrameworkCore.Sqlite" => new SqliteDialect(quote),
+            "Npgsql.EntityFrameworkCore.PostgreSQL" => new PostgresDialect(quote),
+            "Microsoft.EntityFrameworkCore.SqlServer" => new SqlServerDialect(quote),
+            _ => throw new EnvelopeConfigurationException(RotationMessages.UnknownProvider(provider)),
         };
 
-    public string Quote(string name) => sql.DelimitIdentifier(name);
+    public string Quote(string name) => quote(name);
 
-    public string Table(string? schema, string name) => sql.DelimitIdentifier(name, string.IsNullOrEmpty(schema) ? null : schema);
+    public string Table(string? schema, string name) => string.IsNullOrEmpty(schema) ? quote(name) : $"{quote(schema)}.{quote(name)}";
 
     public string Table(TableInfo table) => Table(table.Schema, table.Name);
 

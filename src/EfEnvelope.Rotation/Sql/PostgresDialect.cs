@@ -1,12 +1,11 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.Envelopes;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>PostgreSQL: a batch is one statement over arrays, which never waits for a row that somebody else has locked.</summary>
-internal sealed class PostgresDialect(ISqlGenerationHelper sql) : Dialect(sql)
+internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quote)
 {
     // What the driver gives and takes exactly; any other type travels as text, and the server casts it.
     private static readonly HashSet<string> NativeKeys = ["smallint", "integer", "bigint", "uuid", "text", "bytea"];

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using EfEnvelope.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
@@ -11,7 +10,7 @@ namespace EfEnvelope.Rotation.Sql;
 /// SQL Server: a batch is one statement over one JSON parameter, which needs no table type in the user's database. What is compared is compared as bytes,
 /// with its length: the server takes 'a' for 'A', and 0x01 for 0x0100.
 /// </summary>
-internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
+internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quote)
 {
     public override string Provider => "Microsoft.EntityFrameworkCore.SqlServer";
 
