@@ -33,13 +33,13 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
 
     /// <summary>Runs it.</summary>
     /// <returns>What the checker found wrong.</returns>
-    /// <exception cref="Exception">Something else failed: the job, the scan, or the retirement.</exception>
+    /// <exception cref="InvalidOperationException">Something else failed: the job, the scan, or the retirement.</exception>
     public async Task<IReadOnlyList<string>> RunAsync()
     {
         try
         {
             var faults = await RunAndCheckAsync();
-            if (faults.Count == 0)
+            if (faults.Count == 0 || IsBroken)
                 Directory.Delete(_folder, recursive: true);
             return faults;
         }
@@ -111,6 +111,7 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
                 return true;
             });
             await RunJobAsync(database, run);
+            server.ForgetConnections(Connection);
             await LookAsync();
             var faults = HistoryChecker.Check(HistoryLog.ReadFolder(_folder));
             if (faults.Count > 0)

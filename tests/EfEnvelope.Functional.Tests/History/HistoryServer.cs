@@ -18,6 +18,9 @@ public abstract class HistoryServer : IAsyncDisposable
 
     public abstract Task DropDatabaseAsync(string connectionString);
 
+    /// <summary>Forgets pooled connections of this process: those that were cut would fail whoever gets them.</summary>
+    public abstract void ForgetConnections(string connectionString);
+
     public abstract DbConnection CreateConnection(string connectionString);
 
     public abstract void Use(DbContextOptionsBuilder builder, string connectionString);

@@ -45,9 +45,14 @@ public sealed class PostgresHistoryServer : HistoryServer
 
     public override async Task DropDatabaseAsync(string connectionString)
     {
-        await using (var connection = new NpgsqlConnection(connectionString))
-            NpgsqlConnection.ClearPool(connection);
+        ForgetConnections(connectionString);
         await ExecuteAsync($"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)");
+    }
+
+    public override void ForgetConnections(string connectionString)
+    {
+        using var connection = new NpgsqlConnection(connectionString);
+        NpgsqlConnection.ClearPool(connection);
     }
 
     public override DbConnection CreateConnection(string connectionString) => new NpgsqlConnection(connectionString);

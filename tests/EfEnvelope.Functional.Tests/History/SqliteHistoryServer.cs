@@ -17,12 +17,17 @@ public sealed class SqliteHistoryServer : HistoryServer
 
     public override Task DropDatabaseAsync(string connectionString)
     {
-        using (var connection = new SqliteConnection(connectionString))
-            SqliteConnection.ClearPool(connection);
+        ForgetConnections(connectionString);
         var file = new SqliteConnectionStringBuilder(connectionString).DataSource;
         foreach (var suffix in new[] { "", "-wal", "-shm" })
             File.Delete(file + suffix);
         return Task.CompletedTask;
+    }
+
+    public override void ForgetConnections(string connectionString)
+    {
+        using var connection = new SqliteConnection(connectionString);
+        SqliteConnection.ClearPool(connection);
     }
 
     public override DbConnection CreateConnection(string connectionString) => new SqliteConnection(connectionString);
