@@ -26,7 +26,7 @@ internal sealed class HistoryReader(FileKms kms) : HistoryProcess(kms)
         try
         {
             await using var db = HistoryContext.Open(run.Storage, options);
-            await ReadAsync(db.Rows.AsNoTracking(), run, log, random);
+            await ReadAsync(db, run, log, random);
             return random.Next((2 * run.Pause) + 1);
         }
         catch (Exception e)
@@ -38,20 +38,20 @@ internal sealed class HistoryReader(FileKms kms) : HistoryProcess(kms)
         }
     }
 
-    private static async Task ReadAsync(IQueryable<HistoryRow> rows, HistoryRun run, HistoryLog log, Random random)
+    private static async Task ReadAsync(HistoryContext db, HistoryRun run, HistoryLog log, Random random)
     {
         var begin = HistoryLog.Now();
         var choice = random.Next(run.Rows <= 1000 ? 102 : 100);
         if (choice >= 100)
         {
-            log.Query(begin, await rows.ToListAsync());
+            log.Query(begin, await db.Find(null, null).ToListAsync());
             return;
         }
 
         if (choice < 30)
         {
             var id = 1 + random.NextInt64(run.Rows);
-            log.Query(begin, await rows.Where(r => r.Id == id).ToListAsync(), id);
+            log.Query(begin, await db.Rows.AsNoTracking().Where(r => r.Id == id).ToListAsync(), id);
             return;
         }
 
@@ -59,14 +59,7 @@ internal sealed class HistoryReader(FileKms kms) : HistoryProcess(kms)
         var stable = HistoryPlan.Initial(5 * (1 + random.Next(Math.Max(1, run.Rows / 5))));
         var column = HistoryPlan.Searched[choice % HistoryPlan.Searched.Count];
         var value = stable.Get(column) ?? HistoryPlan.NoteOf(0);
-        var found = await (column switch
-        {
-            nameof(HistoryRow.Email) => rows.Where(r => r.Email == value),
-            nameof(HistoryRow.Code) => rows.Where(r => r.Code == value),
-            nameof(HistoryRow.Tag) => rows.Where(r => r.Tag == value),
-            nameof(HistoryRow.Note) => rows.Where(r => r.Note == value),
-            _ => rows.Where(r => r.Label == value),
-        }).ToListAsync();
+        var found = await db.Find(column, value).ToListAsync();
         log.Query(begin, found, column: column, value: value);
     }
 }

@@ -111,8 +111,8 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
                 return true;
             });
             await RunJobAsync(database, run);
-            server.ForgetConnections(Connection);
             await LookAsync();
+            server.ForgetConnections(Connection);
             var faults = HistoryChecker.Check(HistoryLog.ReadFolder(_folder));
             if (faults.Count > 0)
                 return faults;
@@ -186,28 +186,25 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
         }
     }
 
-    // What an application that starts now sees: all rows, and whatever it looks for. The last answers of all, so what they do not show is lost.
+    // What the application sees when all is over: all rows, and whatever it looks for. There are no later answers, so what these do not show is lost.
     private async Task LookAsync()
     {
         using var log = new HistoryLog(Path.Combine(_folder, "end.log"));
-        await using var db = Open(After);
-        var begin = HistoryLog.Now();
-        var rows = await db.Rows.AsNoTracking().ToListAsync();
-        log.Query(begin, rows);
+        var rows = await LookAsync(log, null, null);
         foreach (var (column, value) in rows.SelectMany(r => HistoryPlan.Searched.Select(c => (c, HistoryState.Of(r).Get(c)))).Where(v => v.Item2 is not null).Distinct())
-        {
-            begin = HistoryLog.Now();
-            var found = await (column switch
-            {
-                nameof(HistoryRow.Email) => db.Rows.Where(r => r.Email == value),
-                nameof(HistoryRow.Code) => db.Rows.Where(r => r.Code == value),
-                nameof(HistoryRow.Tag) => db.Rows.Where(r => r.Tag == value),
-                nameof(HistoryRow.Note) => db.Rows.Where(r => r.Note == value),
-                _ => db.Rows.Where(r => r.Label == value),
-            }).AsNoTracking().ToListAsync();
-            log.Query(begin, found, column: column, value: value);
-        }
+            await LookAsync(log, column, value);
     }
+
+    private Task<List<HistoryRow>> LookAsync(HistoryLog log, string? column, string? value)
+        => InsistAsync(
+            async () =>
+            {
+                await using var db = Open(After);
+                var begin = HistoryLog.Now();
+                var rows = await db.Find(column, value).ToListAsync();
+                log.Query(begin, rows, column: column, value: value);
+                return rows;
+            });
 
     // A history in which nothing happened proves nothing.
     private void AssertSomethingHappened()

@@ -9,7 +9,10 @@ using Xunit;
 
 namespace EfEnvelope.Functional.History;
 
-/// <summary>A PostgreSQL server of its own, which may be cut off and crashed. What it acknowledges survives its crash, though not the machine's.</summary>
+/// <summary>
+/// A PostgreSQL server of its own, which may be cut off and crashed. What it acknowledges survives its crash, though not the machine's. It ends with this process,
+/// however that ends.
+/// </summary>
 public sealed class PostgresHistoryServer : HistoryServer
 {
     private static readonly string? Programs = Environment.GetEnvironmentVariable("EFENVELOPE_PG_BIN");
@@ -17,6 +20,7 @@ public sealed class PostgresHistoryServer : HistoryServer
     private readonly string _folder = Path.Combine(Environment.IsPrivilegedProcess ? "/tmp" : Path.GetTempPath(), $"efenvelope-{Guid.NewGuid():N}");
     private readonly string _password = RandomNumberGenerator.GetHexString(32);
     private readonly int _port = FindPort();
+    private Process? _guard;
 
     private PostgresHistoryServer()
     {
@@ -73,20 +77,41 @@ public sealed class PostgresHistoryServer : HistoryServer
 
     public override async ValueTask DisposeAsync()
     {
-        await RunAsync("pg_ctl", "-s", "-D", Data, "-m", "immediate", "-w", "-t", "30", "stop");
-        Directory.Delete(_folder, recursive: true);
+        if (_guard is null)
+        {
+            Directory.Delete(_folder, recursive: true);
+            return;
+        }
+
+        _guard.StandardInput.Close();
+        await _guard.WaitForExitAsync();
+        _guard.Dispose();
     }
 
     private async Task InitializeAsync()
     {
         Directory.CreateDirectory(_folder);
+        try
+        {
+            await StartServerAsync();
+        }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task StartServerAsync()
+    {
         var passwordFile = Path.Combine(_folder, "password");
         await File.WriteAllTextAsync(passwordFile, "");
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(passwordFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await File.WriteAllTextAsync(passwordFile, _password);
         if (Environment.IsPrivilegedProcess)
-            await RunProgramAsync("chown", "-R", "postgres", _folder);
+            await RunAsync(new ProcessStartInfo("chown", ["-R", "postgres", _folder]));
+        _guard = Guard();
         await RunAsync("initdb", "-D", Data, "-U", "postgres", "-A", "scram-sha-256", $"--pwfile={passwordFile}", "-E", "UTF8", "--locale=C", "--no-sync");
         File.Delete(passwordFile);
         await File.AppendAllTextAsync(
@@ -104,6 +129,15 @@ public sealed class PostgresHistoryServer : HistoryServer
         await RunAsync("pg_ctl", "-s", "-D", Data, "-l", Path.Combine(_folder, "log"), "-w", "-t", "60", "start");
     }
 
+    // Waits until its input ends, as it does when this process closes it or dies, then stops the server and deletes its folder.
+    private Process Guard()
+    {
+        const string Script = """trap '' INT TERM HUP; cat >/dev/null; "$1" -s -D "$2/data" -m immediate -w -t 30 stop; rm -rf -- "$2" """;
+        var start = CreateStart("sh", "-c", Script, "sh", Path.Combine(Programs!, "pg_ctl"), _folder);
+        start.RedirectStandardInput = true;
+        return Process.Start(start)!;
+    }
+
     private string Connect(string database, bool pooling = false)
         => new NpgsqlConnectionStringBuilder
         {
@@ -112,22 +146,28 @@ public sealed class PostgresHistoryServer : HistoryServer
 
     private Task ExecuteAsync(string sql) => QueryAsync(Connect("postgres"), sql);
 
-    // PostgreSQL does not run as root.
-    private static Task RunAsync(string program, params string[] arguments)
-        => Environment.IsPrivilegedProcess
-            ? RunProgramAsync("runuser", ["-u", "postgres", "--", Path.Combine(Programs!, program), .. arguments])
-            : RunProgramAsync(Path.Combine(Programs!, program), arguments);
+    private static Task RunAsync(string program, params string[] arguments) => RunAsync(CreateStart(Path.Combine(Programs!, program), arguments));
 
-    private static async Task RunProgramAsync(string program, params string[] arguments)
+    // PostgreSQL does not run as root.
+    private static ProcessStartInfo CreateStart(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
+        var start = Environment.IsPrivilegedProcess
+            ? new ProcessStartInfo("runuser", ["-u", "postgres", "--", program, .. arguments])
+            : new ProcessStartInfo(program, arguments);
+        start.WorkingDirectory = "/";
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PG", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
+        return start;
+    }
+
+    private static async Task RunAsync(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {await output} {await errors}");
+        Assert.True(process.ExitCode == 0, $"{start.FileName} {string.Join(' ', start.ArgumentList)}: {await output} {await errors}");
     }
 
     private static int FindPort()

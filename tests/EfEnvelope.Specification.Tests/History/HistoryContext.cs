@@ -20,6 +20,19 @@ public abstract class HistoryContext(DbContextOptions options) : DbContext(optio
             _ => throw new ArgumentOutOfRangeException(nameof(storage)),
         };
 
+    /// <summary>Looks for the rows that hold a value, or for all.</summary>
+    public IQueryable<HistoryRow> Find(string? column, string? value)
+        => (column switch
+        {
+            null => Rows,
+            nameof(HistoryRow.Email) => Rows.Where(r => r.Email == value),
+            nameof(HistoryRow.Code) => Rows.Where(r => r.Code == value),
+            nameof(HistoryRow.Tag) => Rows.Where(r => r.Tag == value),
+            nameof(HistoryRow.Note) => Rows.Where(r => r.Note == value),
+            nameof(HistoryRow.Label) => Rows.Where(r => r.Label == value),
+            _ => throw new ArgumentOutOfRangeException(nameof(column)),
+        }).AsNoTracking();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         var row = modelBuilder.Entity<HistoryRow>();
