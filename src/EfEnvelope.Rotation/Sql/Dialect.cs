@@ -85,6 +85,9 @@ internal abstract class Dialect(Func<string, string> quote)
     /// <summary>Adds to a query that it skips and takes so many rows.</summary>
     public virtual string Page(string query, int skip, int take) => skip == 0 ? $"{query} LIMIT {take}" : $"{query} LIMIT {take} OFFSET {skip}";
 
+    /// <summary>Adds to a query without an order that it takes so many rows, whichever.</summary>
+    public virtual string Sample(string query, int take) => Page(query, 0, take);
+
     /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
     public abstract string Header(string column, StoredForm form);
 
@@ -103,6 +106,12 @@ internal abstract class Dialect(Func<string, string> quote)
         var texts = string.Join(", ", list);
         return texts.Length == 0 ? "1 = 0" : $"{Header(column, form)} IN ({texts})";
     }
+
+    /// <summary>Makes the expression of how many bytes or characters a value has.</summary>
+    public virtual string LengthOf(string column, StoredForm form) => $"length({column})";
+
+    /// <summary>Tells whether the database keeps rows of a table from the user that is connected.</summary>
+    public virtual ValueTask<bool> HidesRowsAsync(Session session, TableInfo table, CancellationToken cancellationToken) => new(false);
 
     /// <summary>Makes the condition that a text column holds what starts like an envelope.</summary>
     public abstract string LooksLikeText(string column);

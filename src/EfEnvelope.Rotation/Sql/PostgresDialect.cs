@@ -65,6 +65,10 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
 
     public override string Literal(ReadOnlySpan<byte> bytes) => $"'\\x{Convert.ToHexStringLower(bytes)}'::bytea";
 
+    // Also true while row security is off for this connection, so that a query is refused instead of seeing less.
+    public override async ValueTask<bool> HidesRowsAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => await session.ScalarAsync("SELECT row_security_active(to_regclass(@p0))", [Table(table)], cancellationToken).ConfigureAwait(false) is true;
+
     public override string LooksLikeText(string column)
         => $"(substr({column}::text, 1, {TextEnvelope.Prefix.Length}) COLLATE \"C\" = '{TextEnvelope.Prefix}')";
 

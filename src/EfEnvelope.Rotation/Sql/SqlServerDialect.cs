@@ -49,6 +49,9 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override string Page(string query, int skip, int take)
         => string.Create(CultureInfo.InvariantCulture, $"{query} OFFSET {skip} ROWS FETCH NEXT {take} ROWS ONLY");
 
+    // Rows cannot be fetched without an order.
+    public override string Sample(string query, int take) => Page($"{query} ORDER BY (SELECT NULL)", 0, take);
+
     public override string SelectValue(RowColumn column, string alias)
     {
         var name = base.SelectValue(column, alias);
@@ -59,6 +62,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         => form == StoredForm.Binary
             ? $"SUBSTRING({column}, 1, 5)"
             : $"(CASE WHEN {LooksLikeText(column)} THEN SUBSTRING({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE Latin1_General_BIN2)";
+
+    public override string LengthOf(string column, StoredForm form) => form == StoredForm.Binary ? $"DATALENGTH({column})" : $"LEN({column})";
 
     public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
 
