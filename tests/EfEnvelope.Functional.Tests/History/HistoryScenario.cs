@@ -65,7 +65,7 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
     protected abstract Task AssertStoredAsync(EncryptedDatabase database);
 
     /// <summary>Runs what a database that is harmed may refuse at first.</summary>
-    protected static async Task<T> InsistAsync<T>(Func<Task<T>> action, Func<T, bool>? isDone = null, int seconds = 300)
+    public static async Task<T> InsistAsync<T>(Func<Task<T>> action, Func<T, bool>? isDone = null, int seconds = 300)
     {
         var deadline = TimeProvider.System.GetTimestamp() + (seconds * TimeProvider.System.TimestampFrequency);
         while (true)

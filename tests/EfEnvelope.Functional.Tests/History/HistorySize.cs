@@ -38,7 +38,7 @@ public sealed record HistorySize
     /// <summary>Gets a run that ends within seconds.</summary>
     public static HistorySize Small { get; } = new()
     {
-        Rows = 300, Writers = 3, Readers = 2, Workers = 2, Pause = 25, BatchSize = 10, RangeSize = 60,
+        Rows = 300, Writers = 3, Readers = 2, Workers = 2, Pause = 40, BatchSize = 10, RangeSize = 60,
         Throttle = new Throttle { RowsPerSecond = 60 }, FaultPause = 250, Faults = 1,
     };
 
