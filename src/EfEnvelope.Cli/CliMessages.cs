@@ -126,6 +126,9 @@ internal static partial class CliMessages
     public static string NoKms()
         => $"No KMS is configured, and this needs one. Give '--kms-file' and '--kms-key-file', {KmsVariable("file")} and {KmsVariable("passphrase")}, or 'kms' in '{Configuration.ConfigurationFile.Name}'.";
 
+    public static string SeveralKms()
+        => "The configuration file has several KMS, but flags describe one. Leave '--kms', '--kek', '--kms-file' and '--kms-key-file' out, or name another file by '--config'.";
+
     public static string UnknownKms(string type, IEnumerable<string> known) => $"'{Shorten(type)}' is not a kind of KMS that the tool knows. Give {List(known)}.";
 
     public static string UnknownKmsSetting(string name, string type, IEnumerable<string> known) => $"'{Shorten(name)}' is not a setting of the KMS '{type}'. There are {List(known)}.";
@@ -203,8 +206,6 @@ internal static partial class CliMessages
 
     public static string CreatesTables() => "made if missing";
 
-    public static string ConfiguredDelay() => "the configured activation delay";
-
     public static string Created(object version) => $"{version} was made and encrypts.";
 
     public static string Rotated(object version) => $"{version} was made. When it encrypts: 'keys list'. Then convert what is older: 'reencrypt'.";
@@ -275,7 +276,7 @@ internal static partial class CliMessages
     public static string VerifyFailed(long count) => count == 1 ? "1 value failed." : $"{Views.Count(count)} values failed.";
 
     public static string DoctorFound(int findings, int errors)
-        => findings == 0 ? "all is well." : string.Create(CultureInfo.InvariantCulture, $"{findings} findings, of which {errors} are errors.");
+        => findings == 0 ? "all is well." : string.Create(CultureInfo.InvariantCulture, $"findings: {findings}, errors among them: {errors}.");
 
     private static string Figures(JobProgress progress)
         => $"pass {progress.Job.Pass}, {Views.Count(progress.Job.RowsRead)} rows read of {Views.Count(progress.Job.EstimatedRows)}, {Views.Count(progress.Job.RowsWritten)} written, "

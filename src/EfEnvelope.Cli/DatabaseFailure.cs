@@ -40,6 +40,7 @@ internal static class DatabaseFailure
             "3D000" => NoDatabase(e.MessageText),
             "42501" => NoRights(e.MessageText),
             "42P01" => NoTable(e.MessageText),
+            "57014" or "55P03" => Busy(e.SqlState),
             ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..] => Unreachable(e.MessageText),
             _ when e.IsTransient => Busy(e.SqlState),
             _ => Unknown(e, e.SqlState),

@@ -11,7 +11,9 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
     public static Failure Of(Exception exception, CancellationToken cancellationToken)
         => exception switch
         {
-            OperationCanceledException when cancellationToken.IsCancellationRequested => new Failure(ExitCodes.Cancelled, CliMessages.Cancelled(), CliMessages.CancelledHint()),
+            // A database says in its own way that its command was cancelled.
+            (OperationCanceledException or System.Data.Common.DbException or KeyUnavailableException or OperationRefusedException) when cancellationToken.IsCancellationRequested
+                => new Failure(ExitCodes.Cancelled, CliMessages.Cancelled(), CliMessages.CancelledHint()),
             EnvelopeConfigurationException e => Explain(ExitCodes.Usage, e, CliMessages.UsageHint()),
             OperationRefusedException e => OfRefused(e),
             KeyDestroyedException e => Explain(ExitCodes.Gone, e, CliMessages.GoneHint()),
@@ -54,7 +56,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
                 return reason with { Error = $"{FirstSentence(exception.Message)} {reason.Error}" };
             }
 
-            if (DatabaseFailure.OfOne(cause) is { } database)
+            if (DatabaseFailure.OfOne(cause) is { ExitCode: not ExitCodes.Internal } database)
                 return database;
         }
 

@@ -22,7 +22,7 @@ internal sealed record ToolHost
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
-    public bool IsDebugging => Environment.ContainsKey("EFENVELOPE_DEBUG");
+    public bool IsDebugging => Environment.GetValueOrDefault("EFENVELOPE_DEBUG") is not (null or "" or "0");
 
     public static ToolHost OfProcess()
     {

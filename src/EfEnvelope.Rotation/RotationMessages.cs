@@ -39,6 +39,9 @@ internal static class RotationMessages
 
     public static string KeyTypeNotSupported(string? type) => $"A primary key holds a value of type '{type}', which cannot be kept in a checkpoint. Report the type of the column.";
 
+    public static string KeyNotExact(string table)
+        => $"A primary key of '{table}' does not come back as it is stored, because it holds a NUL or bytes that are no UTF-8. Give the row another key, and resume the job.";
+
     public static string TableTaken(string table, string job)
         => $"Job {job} works on table '{table}' already, and two would undo each other. Wait for it, or cancel it: 'efenvelope jobs show {job}'.";
 

@@ -129,6 +129,14 @@ public sealed class ConfigurationTests : IDisposable
         (await WithDatabase("verify")).Fails(2, error, hint);
     }
 
+    [Fact]
+    public async Task Flags_for_one_kms_are_refused_where_a_file_has_several()
+    {
+        Write("""{ "kms": [{ "file": "a.db" }, { "file": "b.db" }] }""");
+
+        (await WithDatabase("verify", "--kek", "local:x")).Fails(2, "several KMS, but flags describe one", "'--kek'");
+    }
+
     [Theory]
     [InlineData("EFENVELOPE_REFRESH_INTERVAL", "soon", "'refreshInterval' is 'soon'", "'2h'")]
     [InlineData("EFENVELOPE_ACTIVATION_DELAY", "1s", "'EnvelopeOptions.ActivationDelay' is 00:00:01", "at least RefreshInterval")]

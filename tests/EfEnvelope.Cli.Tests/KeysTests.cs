@@ -127,6 +127,27 @@ public abstract class KeysTests<TWorld> : ServerTests<TWorld>
     }
 
     [Fact]
+    public async Task Two_kms_in_the_file_wrap_each_for_itself()
+    {
+        await World.FillAsync();
+        Kms.Local.LocalKmsSeal.CreateKeyFile(Path.Combine(World.Directory, "new.key"));
+        await using (var made = new Kms.Local.LocalKms($"Data Source={Path.Combine(World.Directory, "new.db")}", Kms.Local.LocalKmsSeal.KeyFile(Path.Combine(World.Directory, "new.key"))))
+            await made.CreateAsync(TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(World.Directory, "both.json"),
+            """{ "kms": [{ "file": "kms.db", "keyFile": "kms.key" }, { "file": "new.db", "keyFile": "new.key", "kek": "local:new" }] }""",
+            TestContext.Current.CancellationToken);
+
+        (await World.RunAsync("keys", "rewrap", "--config", "both.json", "--execute")).Exits(0);
+
+        Assert.Equal(["local:efenvelope", "local:new"], (await World.JsonAsync("keys", "list")).GetProperty("versions")[0].GetProperty("keks").EnumerateArray().Select(k => k.GetString()));
+        World.Environment["EFENVELOPE_KMS_FILE"] = Path.Combine(World.Directory, "new.db");
+        World.Environment["EFENVELOPE_KMS_KEY_FILE"] = Path.Combine(World.Directory, "new.key");
+        World.Environment["EFENVELOPE_KMS_KEK"] = "local:new";
+        (await World.RunAsync("verify")).Exits(0);
+    }
+
+    [Fact]
     public async Task The_primary_is_not_disabled()
     {
         await World.FillAsync();

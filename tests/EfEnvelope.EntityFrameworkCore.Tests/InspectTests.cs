@@ -30,7 +30,7 @@ public sealed partial class InspectTests
             Assert.Equal(isWhole, found.Fault is null);
             if (!isWhole)
                 continue;
-            Assert.Equal((number, envelope.Length / 2), (found.KeyNumber, found.Length));
+            Assert.Equal((expected != "unknown-key-version", envelope.Length / 2), (found.KeyNumber == number, found.Length));
             Assert.Equal(envelope[1] == '9' ? "AES-256-GCM" : "AES-256-SIV", found.Algorithm);
             AssertParts(found, envelope);
             if (expected == "empty" || expected.All(char.IsAsciiHexDigitLower))

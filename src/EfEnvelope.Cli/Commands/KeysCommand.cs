@@ -70,7 +70,7 @@ internal static class KeysCommand
     private static Command Rotate(Wiring wiring)
     {
         var (scopeArgument, execute) = (ScopeArgument(), Execute());
-        var includeSearch = new Option<bool>("--include-search") { Description = CliMessages.IncludeSearchOption() };
+        var includeSearch = new Option<bool>("--include-search", "--search") { Description = CliMessages.IncludeSearchOption() };
         var delay = new Option<string?>("--activation-delay") { Description = CliMessages.ActivationDelayOption() };
         return wiring.On(new Command("rotate", CliMessages.KeysRotateCommand()) { scopeArgument, includeSearch, delay, execute }, async call =>
         {
@@ -88,7 +88,7 @@ internal static class KeysCommand
                     call.Get(execute),
                     [
                         ("action", CliMessages.CreatesVersion(next)), .. WrappedUnder(call),
-                        ("encrypts after", wait is { } after ? Durations.Say(after) : CliMessages.ConfiguredDelay()),
+                        ("encrypts after", Durations.Say(wait ?? call.Configuration.ActivationDelay)),
                         ("moves what is compared", Views.YesNo(search)), ("rows changed", "0"),
                     ],
                     async () => new { Version = await database.Keys.RotateAsync(scope, wait, search, call.Cancellation).ConfigureAwait(false) },

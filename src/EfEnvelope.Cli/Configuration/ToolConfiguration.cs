@@ -24,6 +24,8 @@ internal sealed class ToolConfiguration
 
     public string? Scope => Find("scope");
 
+    public TimeSpan ActivationDelay => FindTime("activationDelay") ?? new EnvelopeOptions().ActivationDelay;
+
     public DatabaseProvider Provider
         => DatabaseProvider.Find(Find("provider") ?? throw new EnvelopeConfigurationException(CliMessages.NoProvider(DatabaseProvider.Names)));
 
@@ -91,6 +93,8 @@ internal sealed class ToolConfiguration
     {
         foreach (var secret in KmsRegistry.All.SelectMany(a => a.Secrets).Where(s => _file.Kms.Any(k => k.ContainsKey(s))))
             throw new EnvelopeConfigurationException(CliMessages.SecretInFile(secret));
+        if (_file.Kms.Count > 1 && flags.Count > 0)
+            throw new EnvelopeConfigurationException(CliMessages.SeveralKms());
         if (_file.Kms.Count > 1)
             return [.. _file.Kms.Select(values => new KmsSettings([(_file.Directory, values)], _environment))];
         var variables = new Dictionary<string, string>();

@@ -1,3 +1,4 @@
+using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
@@ -50,6 +51,15 @@ internal sealed class BatchSealer(DatabaseSource source, Session session, RowPla
         return new SealedBatch(rows[^1].Key, rows.Count, changes, findings, keys.Used);
     }
 
+    private static EnvelopeHeader? FindHeader(StoredForm form, object? value)
+        => (form, value) switch
+        {
+            (StoredForm.Binary, byte[] bytes) => HeaderText.TryRead(bytes, out var header) ? header : null,
+            (StoredForm.Text, string text) when text.StartsWith(TextEnvelope.Prefix, StringComparison.Ordinal) && text.Length >= HeaderText.Start - 1 + HeaderText.Length
+                => HeaderText.TryRead(text.Substring(HeaderText.Start - 1, HeaderText.Length), out var header) ? header : null,
+            _ => null,
+        };
+
     // A version that an instance made since the ring was read.
     private uint? FindUnknown(KeyRing ring, IReadOnlyList<(object?[] Key, object?[] Values)> rows)
     {
@@ -57,8 +67,7 @@ internal sealed class BatchSealer(DatabaseSource source, Session session, RowPla
         {
             for (var i = 0; i < values.Length; i++)
             {
-                if (plan.Columns[i].Form == StoredForm.Binary && values[i] is byte[] bytes && EnvelopeHeader.TryRead(bytes, out var header)
-                    && HeaderText.IsKnown(header) && ring.Find(header.KeyNumber) is null)
+                if (FindHeader(plan.Columns[i].Form, values[i]) is { } header && ring.Find(header.KeyNumber) is null)
                     return header.KeyNumber;
             }
         }

@@ -12,6 +12,8 @@ internal sealed class RangeStoppedException(string reason) : Exception(reason);
 internal sealed class BatchWriter(DatabaseSource source, Session session, RowPlan plan, JobRow job, int range, long step, Brake brake)
 {
     private const int MaxFindingsPerBatch = 100;
+    private static readonly TimeSpan LongestNap = TimeSpan.FromSeconds(1);
+
     private readonly JobStore _store = new(session);
     private long _step = step;
 
@@ -26,7 +28,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         {
             return await WriteAsync(batch, oneByOne: false, cancellationToken).ConfigureAwait(false);
         }
-        catch (DbException e) when (batch.Changes.Count > 0 && !session.Dialect.IsTransient(e) && session.Connection.State == System.Data.ConnectionState.Open)
+        catch (DbException e) when (batch.Changes.Count > 0 && session.Dialect.RefusesRow(e) && session.Connection.State == System.Data.ConnectionState.Open)
         {
             // The database refuses some row of it: find which, and write the others.
             return await WriteAsync(batch, oneByOne: true, cancellationToken).ConfigureAwait(false);
@@ -41,6 +43,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             var started = source.TimeProvider.GetTimestamp();
             await ObeyAsync(cancellationToken).ConfigureAwait(false);
             await ProveAsync(batch, cancellationToken).ConfigureAwait(false);
+            if (oneByOne)
+                await session.Dialect.CheckAtOnceAsync(session, cancellationToken).ConfigureAwait(false);
             var refused = batch.Findings.ToList();
             var written = batch.Changes.Count == 0 ? 0
                 : oneByOne ? await WriteOneByOneAsync(transaction, batch, refused, cancellationToken).ConfigureAwait(false)
@@ -70,7 +74,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             {
                 written += await WriteRowsAsync([row], cancellationToken).ConfigureAwait(false);
             }
-            catch (DbException e) when (!session.Dialect.IsTransient(e))
+            catch (DbException e) when (session.Dialect.RefusesRow(e))
             {
                 await transaction.RollbackToSavepointAsync("row", cancellationToken).ConfigureAwait(false);
                 refused.Add(new JobFinding(RowKey.Display(row.Key), Written(row), RotationMessages.DatabaseRefused(session.Dialect.CodeOf(e))));
@@ -82,6 +86,19 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
 
     private string Written(RowChange row)
         => string.Join(", ", plan.Columns.Where((c, i) => c.IsWritten && !Equals(row.Old[i], row.New[i])).Select(c => c.Name));
+
+    /// <summary>Rests, for as long as the brake that it rests for is not changed.</summary>
+    /// <exception cref="RangeStoppedException">The job was paused or has ended, or its window closed.</exception>
+    public async Task RestAsync(TimeSpan rest, CancellationToken cancellationToken)
+    {
+        var throttle = brake.Throttle;
+        for (var left = rest; left > TimeSpan.Zero && brake.Throttle == throttle; left -= LongestNap)
+        {
+            await Task.Delay(left < LongestNap ? left : LongestNap, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+            if (left > LongestNap)
+                await ObeyAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     private async Task ObeyAsync(CancellationToken cancellationToken)
     {

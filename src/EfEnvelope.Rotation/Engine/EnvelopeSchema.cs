@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Rotation.Sql;
 using Microsoft.EntityFrameworkCore;
@@ -26,12 +27,24 @@ internal static class EnvelopeSchema
         var model = context.GetService<IDesignTimeModel>().Model;
         var operations = context.GetService<IMigrationsModelDiffer>().GetDifferences(null, model.GetRelationalModel())
             .Where(o => o is CreateTableOperation create && missing.Contains(create.Name)).ToList();
-        var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
-        await using (transaction.ConfigureAwait(false))
+        try
         {
-            foreach (var command in context.GetService<IMigrationsSqlGenerator>().Generate(operations, model))
-                await session.ExecuteAsync(command.CommandText, [], cancellationToken).ConfigureAwait(false);
-            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+            await using (transaction.ConfigureAwait(false))
+            {
+                foreach (var command in context.GetService<IMigrationsSqlGenerator>().Generate(operations, model))
+                    await session.ExecuteAsync(command.CommandText, [], cancellationToken).ConfigureAwait(false);
+                await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (DbException)
+        {
+            // Somebody else created them at the same moment.
+            foreach (var table in missing)
+            {
+                if (!await MapStore.ExistsAsync(session, table, cancellationToken).ConfigureAwait(false))
+                    throw;
+            }
         }
     }
 }

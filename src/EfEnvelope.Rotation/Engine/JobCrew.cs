@@ -45,12 +45,12 @@ internal sealed class JobCrew(DatabaseSource source, JobEngine engine, JobRunner
                         outcome = await runner.RunRangeAsync(id, reason => _waitsFor = reason, stop.Token).ConfigureAwait(false);
                         (outageSince, rest) = (null, Idle);
                     }
-                    catch (Exception e) when (IsOutage(e) && !stop.IsCancellationRequested)
+                    catch (KeyUnavailableException e) when (!stop.IsCancellationRequested)
                     {
                         outageSince ??= source.TimeProvider.GetTimestamp();
                         if (source.TimeProvider.GetElapsedTime(outageSince.Value) >= options.OutageTolerance)
-                            throw e as EnvelopeException ?? new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
-                        _waitsFor = RotationMessages.WaitsForOutage(e is KeyUnavailableException ? e.Message : e.GetType().Name);
+                            throw;
+                        _waitsFor = RotationMessages.WaitsForOutage(e.Message);
                         await Task.Delay(rest, source.TimeProvider, stop.Token).ConfigureAwait(false);
                         rest = rest * 2 < LongestRest ? rest * 2 : LongestRest;
                         worked = true;
@@ -75,18 +75,6 @@ internal sealed class JobCrew(DatabaseSource source, JobEngine engine, JobRunner
             throw;
         }
     }
-
-    // What may pass by itself: a connection that was cut, a server that restarts, a deadlock, a KMS that does not answer.
-    private static bool IsOutage(Exception e)
-        => e is KeyUnavailableException or TimeoutException or IOException or System.Net.Sockets.SocketException
-            || (e is DbException failure && (IsTransient(failure) || failure.InnerException is IOException or TimeoutException or System.Net.Sockets.SocketException))
-            || (e is InvalidOperationException or ObjectDisposedException && e.InnerException is { } inner && IsOutage(inner));
-
-    private static bool IsTransient(DbException e)
-        => e.IsTransient
-            || e.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or ['4', '0', ..] or "55P03" or "25P03" or "55006"
-            || e.Message.StartsWith("SQLite Error 5:", StringComparison.Ordinal)
-            || e.Message.StartsWith("SQLite Error 6:", StringComparison.Ordinal);
 
     private async Task ReportAsync(IReadOnlyList<long> jobIds, IProgress<JobProgress> to, CancellationToken cancellationToken)
     {

@@ -60,8 +60,10 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
             return await NextAsync(job, null, JobInfo.Fenced, waits, cancellationToken).ConfigureAwait(false);
         }
 
-        await CompleteAsync(job, cancellationToken).ConfigureAwait(false);
-        return RangeOutcome.Ended;
+        // Whoever paused or cancelled it in between is obeyed.
+        return await store.TryCompleteAsync(job.Id, job.Pass, () => UpdateMapAsync(job, cancellationToken), cancellationToken).ConfigureAwait(false)
+            ? RangeOutcome.Ended
+            : RangeOutcome.Busy;
     }
 
     // Until when instances may write under the versions before, that have not loaded the newest one.
@@ -122,21 +124,22 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         return null;
     }
 
-    private async Task CompleteAsync(JobInfo job, CancellationToken cancellationToken)
+    private async Task UpdateMapAsync(JobInfo job, CancellationToken cancellationToken)
     {
         var request = job.Request;
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
+        var indexed = map.SelectMany(c => c.Sources).ToHashSet();
         foreach (var column in map.Where(c => c.Kind == MapColumnKind.Value && request.Columns.Contains(c.Column) && request.Into is null))
         {
             if (request.Kind == JobKind.Backfill && job.RowsRefused == 0 && column.AllowsPlaintext)
                 await MapStore.PutAsync(session, column with { AllowsPlaintext = false, Definition = null }, cancellationToken).ConfigureAwait(false);
-            if (request.Kind == JobKind.Decrypt && job.RowsRefused == 0)
+
+            // What a blind index is computed from stays in the map for as long as that does.
+            if (request.Kind == JobKind.Decrypt && job.RowsRefused == 0 && !indexed.Contains(column.Column))
                 await MapStore.RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
             if (request is { Kind: JobKind.Reencrypt, Mode: { } mode } && mode != column.Mode)
                 await MapStore.PutAsync(session, column with { Mode = mode }, cancellationToken).ConfigureAwait(false);
         }
-
-        await store.TryEndAsync(job.Id, JobState.Completed, null, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<RangeOutcome> NextAsync(JobInfo job, DateTimeOffset? notBefore, string? reason, Action<string?> waits, CancellationToken cancellationToken)

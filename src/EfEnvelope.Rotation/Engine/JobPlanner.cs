@@ -15,6 +15,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (request.Kind == JobKind.Rotate)
             return new JobPlan { Request = request, Scope = scope.Name, Columns = [RotationMessages.PlanRotates(scope, request.IncludeSearch)] };
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
+        await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
         var changes = new List<string>();
         var warnings = new List<string>();
@@ -46,10 +47,16 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             ?? throw new EnvelopeConfigurationException(RotationMessages.TableMissing(schema.Length == 0 ? name : $"{schema}.{name}"));
         if (table.Key.Count == 0)
             throw new EnvelopeConfigurationException(RotationMessages.NoPrimaryKey(table.DisplayName));
-        var isNull = string.Join(" OR ", table.Key.Select(k => $"{session.Dialect.Quote(k.Name)} IS NULL"));
-        return await session.ScalarAsync($"SELECT COUNT(*) FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is 0L or 0
-            ? table
-            : throw new EnvelopeConfigurationException(RotationMessages.NullInPrimaryKey(table.DisplayName));
+        return table;
+    }
+
+    // SQLite takes null in a primary key, even more than once.
+    public static async Task RequireKeysAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+    {
+        var isNull = string.Join(" OR ", table.Key.Where(k => k.IsNullable).Select(k => $"{session.Dialect.Quote(k.Name)} IS NULL"));
+        if (isNull.Length > 0
+            && await session.ScalarAsync($"SELECT COUNT(*) FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
+            throw new EnvelopeConfigurationException(RotationMessages.NullInPrimaryKey(table.DisplayName));
     }
 
     public async Task RequireFreeAsync(Session session, string active, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfEnvelope.Keys;
 using EfEnvelope.Rotation.Sql;
 
@@ -7,7 +8,32 @@ namespace EfEnvelope.Rotation.Engine;
 internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
 {
     /// <summary>Claims a range and runs it, or says why there is none.</summary>
+    /// <exception cref="EnvelopeConfigurationException">There is no such job.</exception>
+    /// <exception cref="KeyUnavailableException">The database or the KMS is out of reach.</exception>
     public async Task<RangeOutcome> RunRangeAsync(long jobId, Action<string?> waits, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TryRunRangeAsync(jobId, waits, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (Outages.IsOutage(e) && e is not KeyUnavailableException)
+        {
+            throw new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
+        }
+        catch (DbException e)
+        {
+            // The database refuses what the whole job does: rights that it lacks, a table that was changed or dropped. Waiting mends nothing.
+            return await source.UseAsync(
+                async session =>
+                {
+                    await new JobStore(session).TryEndAsync(jobId, JobState.Failed, RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), cancellationToken).ConfigureAwait(false);
+                    return RangeOutcome.Ended;
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<RangeOutcome> TryRunRangeAsync(long jobId, Action<string?> waits, CancellationToken cancellationToken)
     {
         var session = await source.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
@@ -60,6 +86,7 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
 
             if (!await store.TryTakeTableAsync(job.Id, JobPlanner.ActiveName(request), cancellationToken).ConfigureAwait(false))
                 return Wait(waits, RotationMessages.WaitsForTable(table.DisplayName));
+            await JobPlanner.RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
             var (ranges, rows) = await TableRanges.CutAsync(session, table, request.RangeSize, cancellationToken).ConfigureAwait(false);
             await store.BeginAsync(job.Id, ranges, rows, cancellationToken).ConfigureAwait(false);
             job = await JobEngine.RequireAsync(store, job.Id, cancellationToken).ConfigureAwait(false);

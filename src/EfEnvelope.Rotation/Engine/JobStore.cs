@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -29,32 +30,53 @@ internal sealed class JobStore(Session session)
     {
         if (await ExistsAsync(cancellationToken).ConfigureAwait(false))
             return;
-        foreach (var statement in _dialect.CreateJobTables(session.Schema))
-            await session.ExecuteAsync(statement, [], cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+            await using (transaction.ConfigureAwait(false))
+            {
+                foreach (var statement in _dialect.CreateJobTables(session.Schema))
+                    await session.ExecuteAsync(statement, [], cancellationToken).ConfigureAwait(false);
+                await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (DbException)
+        {
+            // Somebody else created them at the same moment.
+            if (!await ExistsAsync(cancellationToken).ConfigureAwait(false))
+                throw;
+        }
     }
 
     public async Task<DateTimeOffset> ReadTimeAsync(CancellationToken cancellationToken)
         => ParseTime((string?)await session.ScalarAsync(_dialect.Clock, [], cancellationToken).ConfigureAwait(false))!.Value;
 
-    /// <summary>Stores a job, unless another one is active on the same table.</summary>
-    public async Task<long?> TryAddAsync(JobRequest request, string scope, string? active, CancellationToken cancellationToken)
+    /// <summary>Stores a job and what goes with it in one transaction, unless another one is active on the same table.</summary>
+    public async Task<long?> TryAddAsync(JobRequest request, string scope, string? active, Func<Task> with, CancellationToken cancellationToken)
     {
         var now = await ReadTimeAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
-            if (active is not null
-                && await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Active] = @p0"), [active], cancellationToken).ConfigureAwait(false) is not null)
+            if (active is not null && await FindActiveAsync(active, cancellationToken).ConfigureAwait(false) is not null)
                 return null;
             var id = ToLong(await session.ScalarAsync(Q($"SELECT COALESCE(MAX([Id]), 0) + 1 FROM {Jobs}"), [], cancellationToken).ConfigureAwait(false));
+            var isAdded = false;
             try
             {
-                await session.ExecuteAsync(
-                    Q($"INSERT INTO {Jobs} ([Id], [Kind], [State], [Active], [Scope], [Request], [Throttle], [Pass], [EstimatedRows], [CreatedAt]) VALUES (@p0, @p1, 'pending', @p2, @p3, @p4, @p5, 0, 0, @p6)"),
-                    [id, request.Kind.ToString().ToLowerInvariant(), active, scope, Format(request), request.Throttle.Format(), FormatTime(now)],
-                    cancellationToken).ConfigureAwait(false);
-                return id;
+                var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+                await using (transaction.ConfigureAwait(false))
+                {
+                    await session.ExecuteAsync(
+                        Q($"INSERT INTO {Jobs} ([Id], [Kind], [State], [Active], [Scope], [Request], [Throttle], [Pass], [EstimatedRows], [CreatedAt]) VALUES (@p0, @p1, 'pending', @p2, @p3, @p4, @p5, 0, 0, @p6)"),
+                        [id, request.Kind.ToString().ToLowerInvariant(), active, scope, Format(request), request.Throttle.Format(), FormatTime(now)],
+                        cancellationToken).ConfigureAwait(false);
+                    isAdded = true;
+                    await with().ConfigureAwait(false);
+                    await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+                    return id;
+                }
             }
-            catch (System.Data.Common.DbException e) when (!_dialect.IsTransient(e))
+            catch (DbException e) when (!isAdded && !_dialect.IsTransient(e))
             {
                 // Somebody else took the number or the table at the same moment; anything else fails again, and is not caught then.
                 if (await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Id] = @p0 OR [Active] = @p1"), [id, active ?? ""], cancellationToken).ConfigureAwait(false) is null)
@@ -172,7 +194,7 @@ internal sealed class JobStore(Session session)
     public async Task AddFindingAsync(long id, int number, int pass, long step, int entry, JobFinding finding, CancellationToken cancellationToken)
         => await session.ExecuteAsync(
             Q($"INSERT INTO {Findings} ([JobId], [Number], [Pass], [Step], [Entry], [RowKey], [ColumnName], [Reason]) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7)"),
-            [id, number, pass, step, entry, finding.Key, finding.Column, finding.Reason], cancellationToken).ConfigureAwait(false);
+            [id, number, pass, step, entry, finding.Key, finding.Column.Length <= 128 ? finding.Column : $"{finding.Column[..127]}…", finding.Reason], cancellationToken).ConfigureAwait(false);
 
     public async Task<IReadOnlyList<JobFinding>> ListFindingsAsync(long id, int count, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
@@ -196,6 +218,23 @@ internal sealed class JobStore(Session session)
     public async Task SetWaitingAsync(long id, DateTimeOffset notBefore, string reason, CancellationToken cancellationToken)
         => await session.ExecuteAsync(
             Q($"UPDATE {Jobs} SET [NotBefore] = @p1, [Reason] = @p2 WHERE [Id] = @p0 AND [State] = 'pending'"), [id, FormatTime(notBefore), reason], cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Completes a job that still runs, in the pass that found nothing more to do, and what goes with it in one transaction.</summary>
+    public async Task<bool> TryCompleteAsync(long id, int pass, Func<Task> with, CancellationToken cancellationToken)
+    {
+        var now = FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false));
+        var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            if (await session.ExecuteAsync(
+                Q($"UPDATE {Jobs} SET [State] = 'completed', [Reason] = NULL, [Active] = NULL, [NotBefore] = NULL, [EndedAt] = @p2 WHERE [Id] = @p0 AND [Pass] = @p1 AND [State] = 'running'"),
+                [id, pass, now], cancellationToken).ConfigureAwait(false) != 1)
+                return false;
+            await with().ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+    }
 
     /// <summary>Ends a job.</summary>
     public async Task<bool> TryEndAsync(long id, JobState state, string? reason, CancellationToken cancellationToken)

@@ -79,8 +79,7 @@ internal sealed class RangeRunner(DatabaseSource source, JobRow job, RangeRow ra
             var (written, busy) = await writer.WriteAsync(batch, cancellationToken).ConfigureAwait(false);
             var rest = brake.Rest(written, busy);
             waits(brake.Reason);
-            if (rest > TimeSpan.Zero)
-                await Task.Delay(rest, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+            await writer.RestAsync(rest, cancellationToken).ConfigureAwait(false);
         }
     }
 

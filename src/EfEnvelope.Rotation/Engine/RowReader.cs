@@ -17,6 +17,8 @@ internal sealed class RowReader(Session session, RowPlan plan, string? filter)
         await using (command.ConfigureAwait(false))
         {
             Bind(session, command, after, upTo);
+            if (_dialect.PreparesStatements)
+                await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
             var rows = new List<(object?[] Key, object?[] Values)>(count);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
@@ -27,11 +29,14 @@ internal sealed class RowReader(Session session, RowPlan plan, string? filter)
                     for (var i = 0; i < rowKey.Length; i++)
                         rowKey[i] = Read(reader, i);
                     for (var i = 0; i < values.Length; i++)
-                        values[i] = Read(reader, key.Count + i);
+                        values[i] = _dialect.Decode(plan.Columns[i], Read(reader, key.Count + i));
                     rows.Add((rowKey, values));
                 }
             }
 
+            // A key that does not come back as it is would be read again and again.
+            if (after is not null && rows.Count > 0 && RowKey.Format(rows[^1].Key) == RowKey.Format(after))
+                throw new EnvelopeConfigurationException(RotationMessages.KeyNotExact(plan.Table.DisplayName));
             return rows;
         }
     }
@@ -59,7 +64,7 @@ internal sealed class RowReader(Session session, RowPlan plan, string? filter)
     public static object? Read(System.Data.Common.DbDataReader reader, int i)
         => reader.IsDBNull(i) ? null : reader.GetValue(i) switch
         {
-            short or int or byte => reader.GetInt64(i),
+            short or int or byte => Convert.ToInt64(reader.GetValue(i), System.Globalization.CultureInfo.InvariantCulture),
             var value => value,
         };
 }

@@ -127,7 +127,7 @@ internal sealed class CopyTask(int source, int target, FieldContext? binding, En
         var plaintext = row.Open(source)!;
         if (row.Old[target] is not null)
         {
-            if (!plaintext.AsSpan().SequenceEqual(row.Open(target)!))
+            if (!plan.Dialect.IsSamePlain(plan.Columns[target].PlaintextType, plaintext, row.Open(target)!))
                 throw new RowRefusedException(target, RotationMessages.CopyDiffers(plan.NameOf(target), plan.NameOf(source)));
             return;
         }
@@ -139,15 +139,7 @@ internal sealed class CopyTask(int source, int target, FieldContext? binding, En
             return;
         }
 
-        var column = plan.Columns[target];
-        if (column.PlaintextType == "bytes")
-        {
-            row.Set(target, plaintext.ToArray());
-            return;
-        }
-
-        var text = plan.Dialect.FormatPlain(column.PlaintextType, plaintext);
-        row.Set(target, text);
+        row.Set(target, plan.Dialect.FormatPlain(plan.Columns[target].PlaintextType, plaintext));
     }
 }
 

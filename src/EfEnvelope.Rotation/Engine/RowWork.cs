@@ -113,7 +113,7 @@ internal sealed class RowWork(RowPlan plan, object?[] key, object?[] old, KeyRin
     {
         try
         {
-            return PlainText.Parse(plan.Columns[column].PlaintextType, old[column]!);
+            return plan.Dialect.ParsePlain(plan.Columns[column].PlaintextType, old[column]!);
         }
         catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
         {

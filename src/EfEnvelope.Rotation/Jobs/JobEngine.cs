@@ -1,4 +1,3 @@
-using System.Data.Common;
 using EfEnvelope.Rotation.Engine;
 using EfEnvelope.Rotation.Sql;
 
@@ -67,16 +66,22 @@ public sealed class JobEngine
         await store.CreateTablesAsync(cancellationToken).ConfigureAwait(false);
         var active = JobPlanner.ActiveName(plan.Request);
         await _planner.RequireFreeAsync(session, active, cancellationToken).ConfigureAwait(false);
-        foreach (var change in plan.SchemaChanges)
-            await session.ExecuteAsync(change, [], cancellationToken).ConfigureAwait(false);
         if (plan.MapRows.Count > 0)
-        {
             await EnvelopeSchema.EnsureAsync(session, cancellationToken).ConfigureAwait(false);
-            foreach (var row in plan.MapRows)
-                await MapStore.PutAsync(session, row, cancellationToken).ConfigureAwait(false);
-        }
-
-        var id = await store.TryAddAsync(plan.Request, plan.Scope, active.Length == 0 ? null : active, cancellationToken).ConfigureAwait(false);
+        var id = await store.TryAddAsync(
+            plan.Request,
+            plan.Scope,
+            active.Length == 0 ? null : active,
+            async () =>
+            {
+                if (plan.SchemaChanges.Count > 0)
+                    await session.Dialect.LimitWaitsAsync(session, cancellationToken).ConfigureAwait(false);
+                foreach (var change in plan.SchemaChanges)
+                    await session.ExecuteAsync(change, [], cancellationToken).ConfigureAwait(false);
+                foreach (var row in plan.MapRows)
+                    await MapStore.PutAsync(session, row, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
         if (id is null)
             await _planner.RequireFreeAsync(session, active, cancellationToken).ConfigureAwait(false);
         return await GetAsync(store, id ?? throw new OperationRefusedException(RotationMessages.TableTaken(plan.Request.Table, "?")), cancellationToken).ConfigureAwait(false);
@@ -88,6 +93,7 @@ public sealed class JobEngine
     /// <param name="progress">Is told where they stand.</param>
     /// <param name="cancellationToken">Stops at once; what was not committed is done again when the jobs are run again.</param>
     /// <returns>The jobs as they are then.</returns>
+    /// <exception cref="EnvelopeConfigurationException">There is no such job.</exception>
     /// <exception cref="KeyUnavailableException">The database or the KMS was out of reach for longer than is tolerated; the jobs stay as they are.</exception>
     public async Task<IReadOnlyList<JobInfo>> RunAsync(
         IReadOnlyList<long> jobIds, RunOptions? options = null, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -104,18 +110,10 @@ public sealed class JobEngine
     /// <param name="jobId">The job.</param>
     /// <param name="cancellationToken">Stops at once; the range is free again then, and goes on from its last batch.</param>
     /// <returns>How it ended.</returns>
+    /// <exception cref="EnvelopeConfigurationException">There is no such job.</exception>
     /// <exception cref="KeyUnavailableException">The database or the KMS is out of reach. Retry.</exception>
-    public async Task<RangeOutcome> RunRangeAsync(long jobId, CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            return await _runner.RunRangeAsync(jobId, static _ => { }, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is DbException or TimeoutException or IOException)
-        {
-            throw new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
-        }
-    }
+    public Task<RangeOutcome> RunRangeAsync(long jobId, CancellationToken cancellationToken = default)
+        => _runner.RunRangeAsync(jobId, static _ => { }, cancellationToken);
 
     /// <summary>Lists jobs, the newest first.</summary>
     /// <param name="includeEnded">Whether to list those that have ended.</param>

@@ -43,7 +43,7 @@ internal static class DoctorMessages
 
     public static Diagnosis PlaintextRows(MapColumn column, long count)
         => Notice("plaintext-rows", column.Name, Format($"{count} values are plaintext still, as the encryption map allows."),
-            "Run 'efenvelope backfill'; when nothing writes plaintext any more, remove 'AllowPlaintextWhileBackfilling' and migrate.");
+            "Run 'efenvelope backfill'; when nothing writes plaintext any more, remove 'AllowPlaintextWhileBackfilling' and migrate. On the way back, run 'efenvelope decrypt'.");
 
     public static Diagnosis IndexNotIndexed(MapColumn column)
         => column.Kind == MapColumnKind.BlindIndex

@@ -29,6 +29,7 @@ internal sealed class DatabaseSource : IAsyncDisposable
                 : throw new EnvelopeConfigurationException(RotationMessages.ConnectionNotShareable());
         }
 
+        RequireShared(provider);
         var builder = new DbContextOptionsBuilder<RotationContext>();
         ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(provider.WithExecutionStrategyFactory(null));
         builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
@@ -49,6 +50,19 @@ internal sealed class DatabaseSource : IAsyncDisposable
     public Func<Task>? BeforeWrite { get; set; }
 
     public KeyRingCache Rings => _runtime.Rings;
+
+    // A SQLite database in the memory of one connection would be another, empty one for each worker.
+    private static void RequireShared(RelationalOptionsExtension provider)
+    {
+        if (provider.GetType().Assembly.GetName().Name != "Microsoft.EntityFrameworkCore.Sqlite" || (provider.ConnectionString ?? provider.Connection?.ConnectionString) is not { } text)
+            return;
+        var parts = new DbConnectionStringBuilder { ConnectionString = text };
+        string? Find(params string[] names) => names.Select(n => parts.TryGetValue(n, out var value) ? Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture) : null).FirstOrDefault(v => v is not null);
+        var file = Find("Data Source", "DataSource", "Filename") ?? "";
+        if (file.Length == 0 || (string.Equals(Find("Cache"), "Shared", StringComparison.OrdinalIgnoreCase) is false
+            && (file == ":memory:" || string.Equals(Find("Mode"), "Memory", StringComparison.OrdinalIgnoreCase))))
+            throw new EnvelopeConfigurationException(RotationMessages.PrivateDatabase());
+    }
 
     /// <summary>Opens a connection of its own; the caller disposes it.</summary>
     public async ValueTask<Session> OpenAsync(CancellationToken cancellationToken)

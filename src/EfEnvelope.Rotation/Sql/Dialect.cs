@@ -17,6 +17,9 @@ internal abstract class Dialect(Func<string, string> quote)
     /// <summary>Gets whether a range can be claimed by a lock of its row, that several workers can share a job.</summary>
     public virtual bool HasRowLocks => true;
 
+    /// <summary>Gets whether what is sent for each batch is parsed and planned once for a connection, if it is told to.</summary>
+    public virtual bool PreparesStatements => false;
+
     public virtual int DefaultBatchSize => JobRequest.MaxBatchSize;
 
     public static Dialect Of(DbContext context) => Of(context.Database.ProviderName, context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
@@ -71,6 +74,9 @@ internal abstract class Dialect(Func<string, string> quote)
 
     /// <summary>Makes the expression that reads a value.</summary>
     public virtual string SelectValue(RowColumn column, string alias) => $"{alias}.{Quote(column.Name)}";
+
+    /// <summary>Makes of what was read by <see cref="SelectValue" /> what the column holds.</summary>
+    public virtual object? Decode(RowColumn column, object? value) => value;
 
     /// <summary>Makes the condition that a key comes after another one.</summary>
     public virtual string After(IReadOnlyList<TableColumn> key, string alias, string parameters)
@@ -139,12 +145,45 @@ internal abstract class Dialect(Func<string, string> quote)
     /// <summary>Waits until every transaction that may have written before now has ended.</summary>
     public abstract ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken);
 
-    /// <summary>Writes a plaintext as this database's columns hold its type.</summary>
-    public virtual string FormatPlain(string plaintextType, byte[] plaintext) => PlainText.Format(plaintextType, plaintext);
+    /// <summary>Writes a plaintext as this database's columns hold its type: text that the database casts, or a value that it stores as it is.</summary>
+    public virtual object FormatPlain(string plaintextType, byte[] plaintext)
+        => plaintextType == "bytes" ? plaintext.ToArray() : PlainText.Format(plaintextType, plaintext);
+
+    /// <summary>Makes canonical bytes of what a column of plaintexts holds.</summary>
+    /// <exception cref="FormatException">It is not of this type.</exception>
+    /// <exception cref="OverflowException">It is beyond the type.</exception>
+    public virtual byte[] ParsePlain(string plaintextType, object value) => PlainText.Parse(plaintextType, value);
+
+    /// <summary>Tells whether two plaintexts are one value to this database, which may keep fewer digits of it than there were.</summary>
+    public virtual bool IsSamePlain(string plaintextType, byte[] left, byte[] right)
+        => left.AsSpan().SequenceEqual(right)
+            || plaintextType switch
+            {
+                "decimal" => PlainText.Read<decimal>(left) == PlainText.Read<decimal>(right),
+                "float32" => PlainText.Read<float>(left).Equals(PlainText.Read<float>(right)),
+                "float64" => PlainText.Read<double>(left).Equals(PlainText.Read<double>(right)),
+                "datetime" => IsSameTime(PlainText.Read<DateTime>(left).Ticks, PlainText.Read<DateTime>(right).Ticks),
+                "datetimeoffset" => IsSameTime(PlainText.Read<DateTimeOffset>(left).UtcTicks, PlainText.Read<DateTimeOffset>(right).UtcTicks),
+                "time" => IsSameTime(PlainText.Read<TimeOnly>(left).Ticks, PlainText.Read<TimeOnly>(right).Ticks),
+                "timespan" => IsSameTime(PlainText.Read<TimeSpan>(left).Ticks, PlainText.Read<TimeSpan>(right).Ticks),
+                _ => false,
+            };
+
+    protected virtual bool IsSameTime(long left, long right) => left == right;
 
     /// <summary>Tells whether a failure may pass by itself.</summary>
     public virtual bool IsTransient(DbException exception)
         => exception.IsTransient || exception.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or ['4', '0', ..] or "55P03" or "25P03" or "55006";
+
+    /// <summary>Tells whether a failure is that of one row, which the table's rules or its values' types refuse; any other one is that of the whole job.</summary>
+    public virtual bool RefusesRow(DbException exception)
+        => !IsTransient(exception) && exception.SqlState is ['2', '1' or '2' or '3' or '7', ..] or ['4', '4', ..] or ['5', '4', ..] or ['P', '0', ..] or ['0', '9', ..];
+
+    /// <summary>Makes a transaction check at each statement what it would check at its end, if it can be told to.</summary>
+    public virtual ValueTask CheckAtOnceAsync(Session session, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    /// <summary>Keeps a change of a table from waiting for locks, and everybody else behind it, for long.</summary>
+    public virtual ValueTask LimitWaitsAsync(Session session, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <summary>Gets the database's code for a failure, without any value that its message may quote.</summary>
     public virtual string CodeOf(DbException exception) => exception.SqlState is { Length: > 0 } state ? $"SQLSTATE {state}" : exception.GetType().Name;

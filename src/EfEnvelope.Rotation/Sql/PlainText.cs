@@ -24,7 +24,7 @@ internal static class PlainText
         ["uint64"] = OfNumber<ulong>(),
         ["float32"] = Of(v => v.ToString("R", CultureInfo.InvariantCulture), t => float.Parse(t, CultureInfo.InvariantCulture)),
         ["float64"] = Of(v => v.ToString("R", CultureInfo.InvariantCulture), t => double.Parse(t, CultureInfo.InvariantCulture)),
-        ["decimal"] = Of(v => v.ToString(CultureInfo.InvariantCulture), t => decimal.Parse(t, NumberStyles.Number | NumberStyles.AllowExponent, CultureInfo.InvariantCulture)),
+        ["decimal"] = Of(v => v.ToString(CultureInfo.InvariantCulture), ParseDecimal),
         ["char"] = Of(v => v.ToString(), t => t.Length == 1 ? t[0] : throw new FormatException()),
         ["guid"] = Of(v => v.ToString().ToUpperInvariant(), Guid.Parse),
         ["date"] = Of(v => v.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), t => DateOnly.FromDateTime(ParseDateTime(t))),
@@ -43,13 +43,22 @@ internal static class PlainText
 
     public static string Format(string type, byte[] plaintext) => Types[type].Format(plaintext);
 
+    public static T Read<T>(byte[] plaintext)
+        where T : notnull
+        => PlaintextCodec<T>.Default.Read(plaintext, FieldContext.Get("", PlaintextCodec<T>.Default.Type));
+
+    public static byte[] GetBytes<T>(T value)
+        where T : notnull
+        => PlaintextCodec<T>.Default.GetBytes(value);
+
     /// <summary>Makes canonical bytes of what a column of plaintexts holds.</summary>
     /// <exception cref="FormatException">It is not of this type.</exception>
     /// <exception cref="OverflowException">It is beyond the type.</exception>
     public static byte[] Parse(string type, object value)
         => (type, value) switch
         {
-            ("bytes", byte[] bytes) => bytes,
+            ("bytes", byte[] bytes) => [.. bytes],
+            ("guid", byte[] { Length: 16 } bytes) => GetBytes(new Guid(bytes)),
             ("bytes", _) or (_, byte[]) => throw new FormatException(),
             ("string", string text) => Types[type].Parse(text),
             _ => Types[type].Parse(Convert.ToString(value, CultureInfo.InvariantCulture)!),
@@ -63,10 +72,27 @@ internal static class PlainText
         where T : notnull
     {
         var codec = PlaintextCodec<T>.Default;
-        return (bytes => format(codec.Read(bytes, FieldContext.Get("", codec.Type))), text => codec.GetBytes(parse(text)));
+        return (bytes => format(Read<T>(bytes)), text => codec.GetBytes(parse(text)));
+    }
+
+    // .NET rounds what has more digits than it keeps, without a word; the database's value would be lost.
+    private static decimal ParseDecimal(string text)
+    {
+        var value = decimal.Parse(text, NumberStyles.Number | NumberStyles.AllowExponent, CultureInfo.InvariantCulture);
+        return text.Contains('e', StringComparison.OrdinalIgnoreCase) || Digits(text) == Digits(value.ToString(CultureInfo.InvariantCulture))
+            ? value
+            : throw new FormatException();
+    }
+
+    private static string Digits(string number)
+    {
+        var digits = number.TrimStart('+', '-').TrimStart('0');
+        return digits.Contains('.', StringComparison.Ordinal) ? digits.TrimEnd('0').TrimEnd('.') : digits;
     }
 
     // The kind is told by what is written, as EF Core's providers tell it: with a zone it is UTC, without one unspecified.
     private static DateTime ParseDateTime(string text)
-        => DateTime.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind | DateTimeStyles.AdjustToUniversal);
+        => DateTime.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind) is { Kind: DateTimeKind.Unspecified } local
+            ? local
+            : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture).UtcDateTime;
 }

@@ -10,12 +10,14 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     // What the driver gives and takes exactly; any other type travels as text, and the server casts it.
     private static readonly HashSet<string> NativeKeys = ["smallint", "integer", "bigint", "uuid", "text", "bytea"];
 
+    public override bool PreparesStatements => true;
+
     public override string Provider => "Npgsql.EntityFrameworkCore.PostgreSQL";
 
     // With row security a job would miss the rows that it may not see: an error is better. The planner is kept from scanning the table for each batch.
     public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
         => await session.ExecuteAsync(
-            "SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET row_security = off; SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1",
+            "SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET row_security = off; SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1",
             [], cancellationToken).ConfigureAwait(false);
 
     public override async ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
@@ -23,7 +25,7 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
         var columns = await session.QueryAsync(
             """
             SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, t.typname::text, a.atttypmod,
-                COALESCE(array_position(p.indkey::smallint[], a.attnum), -1),
+                COALESCE(CASE WHEN array_position(p.indkey::smallint[], a.attnum) < p.indnkeyatts THEN array_position(p.indkey::smallint[], a.attnum) END, -1),
                 EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indkey[0] = a.attnum),
                 EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary AND a.attnum = ANY (i.indkey::smallint[]))
             FROM pg_class c
@@ -103,6 +105,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
                 AddParameter(command, $"@n{i}", IsBytes(columns[i]) ? rows.Select(r => (byte[]?)r.New[i]).ToArray() : rows.Select(r => (string?)r.New[i]).ToArray());
             }
 
+            // The server parses and plans it once for this connection.
+            await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
             return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -119,27 +123,48 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
 
-    // As 'CREATE INDEX CONCURRENTLY' does it: until no transaction is left that began before.
+    // As 'CREATE INDEX CONCURRENTLY' does it: until every transaction of this database has ended that has begun to write. Others of the server do not matter.
     public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
     {
-        var fence = await session.ScalarAsync("SELECT pg_current_xact_id()::text", [], cancellationToken).ConfigureAwait(false);
-        while (await session.ScalarAsync(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot()) > @p0::text::xid8", [fence], cancellationToken).ConfigureAwait(false) is false)
-            await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken).ConfigureAwait(false);
+        const string Writers =
+            """
+            SELECT w.x FROM (
+                SELECT a.pid::text || '/' || a.backend_xid::text AS x FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
+                WHERE d.datname = current_database() AND a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid()
+                UNION ALL SELECT '0/' || p.transaction::text FROM pg_prepared_xacts p WHERE p.database = current_database()) w
+            """;
+        var before = (await session.QueryAsync(Writers, [], cancellationToken).ConfigureAwait(false)).Select(r => (string?)r[0]).ToArray();
+        while (before.Length > 0)
+        {
+            before = [.. (await session.QueryAsync($"{Writers} WHERE w.x = ANY (@p0)", [before], cancellationToken).ConfigureAwait(false)).Select(r => (string?)r[0])];
+            if (before.Length > 0)
+                await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken).ConfigureAwait(false);
+        }
     }
 
-    public override string FormatPlain(string plaintextType, byte[] plaintext)
-        => plaintextType == "timespan"
-            ? TimeSpan.FromTicks(System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(plaintext)) is var span && span < TimeSpan.Zero
-                ? $"-{-span.Days} days -{span.Negate():hh\\:mm\\:ss\\.ffffff}"
-                : $"{span.Days} days {span:hh\\:mm\\:ss\\.ffffff}"
-            : base.FormatPlain(plaintextType, plaintext);
+    public override object FormatPlain(string plaintextType, byte[] plaintext)
+        => PostgresPlainText.Format(plaintextType, plaintext) ?? base.FormatPlain(plaintextType, plaintext);
+
+    public override byte[] ParsePlain(string plaintextType, object value)
+        => (value is string text ? PostgresPlainText.Parse(plaintextType, text) : null) ?? base.ParsePlain(plaintextType, value);
+
+    // It keeps microseconds.
+    protected override bool IsSameTime(long left, long right) => left / TimeSpan.TicksPerMicrosecond == right / TimeSpan.TicksPerMicrosecond;
+
+    public override async ValueTask CheckAtOnceAsync(Session session, CancellationToken cancellationToken)
+        => await session.ExecuteAsync("SET CONSTRAINTS ALL IMMEDIATE", [], cancellationToken).ConfigureAwait(false);
+
+    public override async ValueTask LimitWaitsAsync(Session session, CancellationToken cancellationToken)
+        => await session.ExecuteAsync("SET LOCAL lock_timeout = '10s'", [], cancellationToken).ConfigureAwait(false);
 
     private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
 
     private static string TypeOf(RowColumn column) => IsBytes(column) ? "bytea" : "text";
 
-    private static string Cast(RowColumn column) => IsBytes(column) ? "" : $"::{column.StoreType}";
+    // What holds text is assigned, not cast: a cast cuts off what is too long without a word, and an assignment refuses it.
+    private static string Cast(RowColumn column)
+        => IsBytes(column) || column.Form == StoredForm.Text || column.StoreType is ['t', 'e', 'x', 't'] or ['c', 'h', 'a', 'r', 'a', 'c', 't', 'e', 'r', ..]
+            ? "" : $"::{column.StoreType}";
 
     // Byte by byte, whatever the column's collation: 'ada' and 'ADA' may be equal to it.
     private static string Compare(RowColumn column, string stored, string read)

@@ -23,7 +23,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                     WHERE i.object_id = o.object_id AND i.is_primary_key = 1 AND ic.column_id = c.column_id), 0),
                 CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
                 CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
-                    WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id) THEN 1 ELSE 0 END
+                    WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
+                c.collation_name
             FROM sys.tables o
             JOIN sys.columns c ON c.object_id = o.object_id
             JOIN sys.types t ON t.user_type_id = c.system_type_id
@@ -88,10 +89,10 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     {
         var fields = table.Key.Select((k, i) => $"k{i} {k.StoreType} '$.k{i}'")
             .Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
-        var where = table.Key.Select((k, i) => $"t.{Quote(k.Name)} = u.k{i}");
+        var where = table.Key.Select((k, i) => $"t.{Quote(k.Name)} = u.k{i}{(k.Collation is { } collation ? $" COLLATE {collation}" : "")}");
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
-        return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
+        return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text || HoldsText(c.StoreType) ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
             + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
     }
 
@@ -117,6 +118,29 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
+
+    // Assigned, not converted: a conversion cuts off what is too long without a word, and an assignment refuses it.
+    private static bool HoldsText(string type) => type.Contains("char", StringComparison.Ordinal) || type.Contains("text", StringComparison.Ordinal);
+
+    private static int? NumberOf(DbException exception) => exception.GetType().GetProperty("Number")?.GetValue(exception) as int?;
+
+    // The client's own numbers: a connection that was cut, a timeout, a deadlock, a server that is busy or moves.
+    public override bool IsTransient(DbException exception)
+        => base.IsTransient(exception) || (NumberOf(exception) is { } number && IsTransientNumber(number));
+
+    public static bool IsTransientNumber(int number)
+        => number is -2 or -1 or 0 or 2 or 20 or 53 or 64 or 121 or 233 or 258 or 701 or 921 or 1105 or 1204 or 1205 or 1222 or 3960 or 4060 or 6005 or 9002 or 10053
+                or 10054 or 10060 or 10061 or 10928 or 10929 or 11001 or 40197 or 40501 or 40613 or 42108 or 42109 or 49918 or 49919 or 49920;
+
+    // Constraints, duplicates, lengths, conversions, and what a trigger throws.
+    public override bool RefusesRow(DbException exception)
+        => NumberOf(exception) is 220 or 232 or 241 or 242 or 244 or 245 or 248 or 295 or 511 or 515 or 547 or 2601 or 2627 or 2628 or 3609 or 3616 or 3998 or 8114 or 8115 or 8152 or 8169 or 1946
+            or >= 50000;
+
+    public override string CodeOf(DbException exception) => NumberOf(exception) is { } number ? string.Create(CultureInfo.InvariantCulture, $"SQL Server error {number}") : base.CodeOf(exception);
+
+    public override async ValueTask LimitWaitsAsync(Session session, CancellationToken cancellationToken)
+        => await session.ExecuteAsync("SET LOCK_TIMEOUT 10000", [], cancellationToken).ConfigureAwait(false);
 
     private static string TypeOf(RowColumn column)
         => IsBytes(column) ? "varbinary(max)" : column.Form == StoredForm.Text && !column.StoreType.StartsWith('n') ? "varchar(max)" : "nvarchar(max)";
@@ -202,7 +226,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         };
         return new TableColumn(
             (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
-            length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary");
+            length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary",
+            Collation: (string?)c[9]);
     }
 
     public override string NewTypeOf(StoredForm form, string plaintextType)

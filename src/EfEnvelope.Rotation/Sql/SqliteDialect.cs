@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Text;
 using EfEnvelope.EntityFrameworkCore;
 
 namespace EfEnvelope.Rotation.Sql;
@@ -7,6 +8,8 @@ namespace EfEnvelope.Rotation.Sql;
 /// <summary>SQLite: one writer, any value in any column, and an unfair lock, so batches are small and rest between them.</summary>
 internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
 {
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     public override string Provider => "Microsoft.EntityFrameworkCore.Sqlite";
 
     public override bool HasRowLocks => false;
@@ -91,7 +94,7 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
     }
 
     public override bool IsTransient(DbException exception)
-        => exception.Message.StartsWith("SQLite Error 5:", StringComparison.Ordinal) || exception.Message.StartsWith("SQLite Error 6:", StringComparison.Ordinal);
+        => new[] { "SQLite Error 5:", "SQLite Error 6:", "SQLite Error 10:", "SQLite Error 13:" }.Any(code => exception.Message.StartsWith(code, StringComparison.Ordinal));
 
     // "SQLite Error 19: 'UNIQUE constraint failed: …": the names in it are the schema's.
     public override string CodeOf(DbException exception)
@@ -99,12 +102,58 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
             ? exception.Message
             : exception.Message.Split(':')[0];
 
+    // Beyond the constraints: a value that is too long, or not of a strict table's type.
+    public override bool RefusesRow(DbException exception)
+        => new[] { "SQLite Error 19:", "SQLite Error 18:", "SQLite Error 20:" }.Any(code => exception.Message.StartsWith(code, StringComparison.Ordinal));
+
+    // Text is read as bytes and decoded here: the driver ends it at a NUL, and mends what is no UTF-8, so that no row would ever hold what was read.
+    public override string SelectValue(RowColumn column, string alias)
+    {
+        var name = base.SelectValue(column, alias);
+        return IsDecoded(column) ? $"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) WHEN 'blob' THEN x'FF' ELSE {name} END" : name;
+    }
+
+    public override object? Decode(RowColumn column, object? value)
+    {
+        if (!IsDecoded(column) || value is not byte[] bytes)
+            return value;
+        try
+        {
+            return Utf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            return bytes;
+        }
+    }
+
+    private static bool IsDecoded(RowColumn column) => column.Form == StoredForm.Text || (column.Form == StoredForm.Plain && column.PlaintextType is "string" or "char");
+
+    // As EF Core's provider stores it, so that equal values are equal in queries, too. A number with no sign above 2^63 is stored as the same 64 bits.
+    public override object FormatPlain(string plaintextType, byte[] plaintext)
+        => plaintextType switch
+        {
+            "bool" => PlainText.Read<bool>(plaintext) ? 1L : 0L,
+            "uint64" => unchecked((long)PlainText.Read<ulong>(plaintext)),
+            "int8" or "uint8" or "int16" or "uint16" or "int32" or "uint32" or "int64"
+                => long.Parse(PlainText.Format(plaintextType, plaintext), CultureInfo.InvariantCulture),
+            "float32" => (double)PlainText.Read<float>(plaintext),
+            "float64" => PlainText.Read<double>(plaintext),
+            "decimal" => PlainText.Read<decimal>(plaintext).ToString("0.0###########################", CultureInfo.InvariantCulture),
+            "time" when PlainText.Read<TimeOnly>(plaintext) is var time
+                => time.ToString(time.Ticks % TimeSpan.TicksPerSecond == 0 ? "HH:mm:ss" : "HH:mm:ss.fffffff", CultureInfo.InvariantCulture),
+            _ => base.FormatPlain(plaintextType, plaintext),
+        };
+
+    public override byte[] ParsePlain(string plaintextType, object value)
+        => plaintextType == "uint64" && value is long number ? PlainText.GetBytes(unchecked((ulong)number)) : base.ParsePlain(plaintextType, value);
+
     private static TableColumn Describe(string name, string type, bool isNullable, int key, object?[]? index)
     {
         var upper = type.ToUpperInvariant();
         var isText = upper.Contains("CHAR", StringComparison.Ordinal) || upper.Contains("CLOB", StringComparison.Ordinal) || upper.Contains("TEXT", StringComparison.Ordinal);
         return new TableColumn(
-            name, type, isNullable && key == 0, !isText && (type.Length == 0 || upper.Contains("BLOB", StringComparison.Ordinal)), isText, null, key,
+            name, type, isNullable && (key == 0 || !upper.Equals("INTEGER", StringComparison.Ordinal)), !isText && (type.Length == 0 || upper.Contains("BLOB", StringComparison.Ordinal)), isText, null, key,
             index is [_, 0L, _] || key == 1, index is [_, _, 1L]);
     }
 

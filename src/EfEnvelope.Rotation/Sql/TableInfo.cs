@@ -33,9 +33,10 @@ internal sealed record TableInfo(string Schema, string Name, IReadOnlyList<Table
 /// <param name="IsIndexed">Whether it is the first column of an index.</param>
 /// <param name="IsUnique">Whether a unique index contains it, the primary key left out.</param>
 /// <param name="IsPadded">Whether it pads its values, so that they do not come back as they went.</param>
+/// <param name="Collation">By which rules its texts are compared, where a statement has to say so, or <see langword="null" />.</param>
 internal sealed record TableColumn(
     string Name, string StoreType, bool IsNullable, bool IsBinary, bool IsText, int? MaxLength, int KeyOrder, bool IsIndexed, bool IsUnique,
-    bool IsPadded = false);
+    bool IsPadded = false, string? Collation = null);
 
 /// <summary>A column that a job reads, and perhaps writes.</summary>
 /// <param name="Name">Its name.</param>
