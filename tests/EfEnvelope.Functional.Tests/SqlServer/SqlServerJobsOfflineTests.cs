@@ -33,7 +33,7 @@ public sealed class SqlServerJobsOfflineTests
     {
         var options = new OfflineSqlServerTestDatabase().UseProvider(new DbContextOptionsBuilder()).Options;
         using var context = new DbContext(options);
-        _dialect = new SqlServerDialect(context.GetService<ISqlGenerationHelper>());
+        _dialect = new SqlServerDialect(context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
     }
 
     [Fact]
