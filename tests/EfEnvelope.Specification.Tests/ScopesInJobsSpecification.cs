@@ -45,6 +45,34 @@ public abstract class ScopesInJobsSpecification(TestDatabase database) : Envelop
         Assert.DoesNotContain(null, await Database.QueryAsync($"SELECT {Database.Quote("Number_BlindIndex_Next")} FROM {Database.Quote("Registrations")}"));
     }
 
+    [Fact]
+    public async Task An_instance_that_refreshes_less_often_than_the_tool_believes_adds_no_duplicate()
+    {
+        await FillAsync(20);
+        var slow = Options<RegistrationContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromMinutes(30), ActivationDelay = TimeSpan.Zero }));
+        await using (var db = new RegistrationContext(slow))
+        {
+            db.Add(Registration.Of(200));
+            await db.SaveChangesAsync();
+        }
+
+        await using var encrypted = EncryptedDatabase.Open(NewOptions("default"));
+        await encrypted.Keys.RotateAsync(Scope, TimeSpan.Zero, includeSearch: true);
+        var job = await encrypted.Jobs.EnqueueAsync(await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Registrations" }));
+        Assert.Equal(JobState.Completed, (await encrypted.Jobs.RunAsync([job.Id]))[0].State);
+
+        await using (var db = new RegistrationContext(slow))
+        {
+            var duplicate = Registration.Of(300);
+            duplicate.Number = "N-7";
+            db.Add(duplicate);
+            await db.SaveChangesAsync().ContinueWith(_ => { });
+        }
+
+        await using (var db = new RegistrationContext(NewOptions("default")))
+            Assert.Equal(1, await db.Registrations.CountAsync(r => r.Number == "N-7"));
+    }
+
     private async Task FillAsync(int rows)
     {
         await using var db = new RegistrationContext(NewOptions("default"));
