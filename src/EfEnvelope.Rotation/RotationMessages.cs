@@ -110,6 +110,9 @@ internal static class RotationMessages
     public static string PlaintextLooksEncrypted(string column)
         => $"A value of '{column}' would look like an envelope as plaintext, so it could not be told from one. The row was left as it is; decrypt into another column.";
 
+    public static string PlaintextLikeEnvelope(string column)
+        => $"'{column}' holds a text that starts like an envelope, but is of no key version of this scope. The row was left as it is; decide what it is, or write into another column ('Into').";
+
     public static string CopyDiffers(string target, string source)
         => $"'{target}' holds another value than '{source}'. The application wrote one of them alone; the row was left as it is. Decide which is right, and mend it.";
 

@@ -76,14 +76,21 @@ internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlg
 
     public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
     {
-        var name = plan.Quoted(dialect, column);
-        return $"({name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)})";
+        // A plaintext may start like an envelope; what has the header of a version that is known is taken for one.
+        return NotUnder(plan, dialect, column, keys.Known([EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv]));
     }
 
     public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
     {
-        if (row.Old[column] is null || row.FindEnvelope(column) is not null)
+        if (row.Old[column] is null)
             return;
+        if (row.FindEnvelope(column) is { } envelope)
+        {
+            if (row.Ring.Find(row.ReadHeader(column, envelope).KeyNumber) is null)
+                throw new RowRefusedException(column, RotationMessages.PlaintextLikeEnvelope(plan.NameOf(column)));
+            return;
+        }
+
         row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, keys.Find(role)!));
     }
 }
