@@ -2,6 +2,7 @@
 //     dotnet run --project samples/QuickStart
 
 using EfEnvelope;
+using EfEnvelope.Rotation;
 using Microsoft.EntityFrameworkCore;
 
 var folder = AppContext.BaseDirectory;
@@ -95,6 +96,21 @@ using (var db = new ClinicContext(options))
     var versions = db.Database.SqlQueryRaw<string>("SELECT substr(hex(Ssn), 3, 8) AS Value FROM Patients ORDER BY Id").ToList();
     foreach (var (patient, version) in (await db.Patients.OrderBy(p => p.Id).ToListAsync()).Zip(versions))
         Console.WriteLine($"{patient.Id}: {patient.Ssn}, stored under key version {Convert.ToInt32(version, 16)}");
+}
+
+// 8. Re-encrypt the rows that are under the old version, beside the running application: an application does this by AddEnvelopeJobs<ClinicContext>(),
+//    a DBA by 'efenvelope reencrypt --execute'. The job looks once more when no other instance can write under the old version any longer.
+Step(8, "Re-encrypt old rows by a job");
+using (var db = new ClinicContext(options))
+{
+    await using var clinic = EncryptedDatabase.Open(db);
+    var job = await clinic.Jobs.EnqueueAsync(await clinic.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Patients" }));
+    job = (await clinic.Jobs.RunAsync([job.Id], new RunOptions { WaitsForTime = false }))[0];
+    Console.WriteLine($"{job.RowsWritten} rows rewritten; it waits: {job.Reason}");
+    var status = (await clinic.Scans.GetStatusAsync()).Single(c => c.Column.Column == "Ssn");
+    Console.WriteLine($"values of 'Ssn' by key version: {string.Join(", ", status.ByKeyNumber.Select(v => $"v{v.Key}: {v.Value}"))}");
+    foreach (var patient in await db.Patients.OrderBy(p => p.Id).ToListAsync())
+        Console.WriteLine($"{patient.Id}: {patient.Ssn}");
 }
 
 static void Step(int number, string title) => Console.WriteLine($"{Environment.NewLine}{number}. {title}");

@@ -1,7 +1,8 @@
-using EfEnvelope.EntityFrameworkCore.Infrastructure;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Rotation.Engine;
 using EfEnvelope.Rotation.Sql;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace EfEnvelope.Rotation;
 
@@ -64,6 +65,16 @@ public sealed class EncryptedDatabase : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         return new EncryptedDatabase(new DatabaseSource(options, schema));
+    }
+
+    /// <summary>Opens the database of a context, with its provider, its KMS, its options and its schema.</summary>
+    /// <param name="context">The context; it is not needed any longer when this returns.</param>
+    /// <returns>The database; nothing is connected yet.</returns>
+    /// <exception cref="EnvelopeConfigurationException">No encryption was configured, or the context was given an open connection that cannot be shared.</exception>
+    public static EncryptedDatabase Open(DbContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return Open((DbContextOptions)context.GetService<IDbContextOptions>(), context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema());
     }
 
     /// <summary>Reads the encryption map.</summary>

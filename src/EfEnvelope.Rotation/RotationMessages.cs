@@ -141,6 +141,10 @@ internal static class RotationMessages
 
     public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
 
+    public static string WaitsForRotation(long job) => $"job {job} makes a new key version first";
+
+    public static string WaitsForTable(string table) => $"another job works on '{table}'";
+
     public static string WaitsForPrimary(KeyVersion version, DateTimeOffset from)
         => FormattableString.Invariant($"'{version}' becomes primary at {from.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC; rows are rewritten from then on");
 

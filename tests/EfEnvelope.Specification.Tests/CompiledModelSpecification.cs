@@ -1,3 +1,4 @@
+using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -77,8 +78,25 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
         {
             Assert.Equal(1, await context.Kinds.CountAsync(k => k.Code == "C-2"));
             await AssertFoundAsync(context);
+
+            // What a unique index compares is written under the second version, too.
+            Assert.Equal(0, await CountWithNextAsync(context));
+            context.Add(new Kinds { Id = 3, Address = new Address("None", 0), Email = "eve@example.com", Number = 3, TextCode = "T-3" });
+            await context.SaveChangesAsync();
+            Assert.Equal(1, await CountWithNextAsync(context));
+            Assert.Equal(
+                1,
+                await context.Kinds.Where(k => k.Id == 1).ExecuteUpdateAsync(
+                    s => s.SetProperty(k => k.Email, "ada@example.org").SetProperty(k => k.Number, 1).SetProperty(k => k.TextCode, "T-1")));
+            Assert.Equal(2, await CountWithNextAsync(context));
         }
     }
+
+    private static Task<int> CountWithNextAsync(KindsContext context)
+        => context.Kinds.CountAsync(
+            k => EF.Property<TextEnvelope?>(k, "TextCode_Next") != null
+                && EF.Property<Envelope?>(k, "Number_Next") != null
+                && EF.Property<Envelope?>(k, "Email_BlindIndex_Next") != null);
 
     private static async Task AssertFoundAsync(KindsContext context)
     {
@@ -200,6 +218,8 @@ public abstract class CompiledModelSpecification(TestDatabase database, TestData
     }
 
     [CompoundBlindIndex(nameof(Last), nameof(BornOn))]
+    [Index(nameof(TextCode), IsUnique = true)]
+    [Index(nameof(Number), IsUnique = true)]
     public sealed class Kinds
     {
         public static Kinds Full

@@ -77,7 +77,8 @@ public abstract class JobsSpecification(TestDatabase database) : EnvelopeSpecifi
         Assert.Equal((JobState.Completed, 100), (job.State, job.RowsWritten));
         Assert.Equal(before, await ReadAllAsync());
         Assert.Equal(hashes, await Database.QueryAsync($"SELECT {Database.Quote("Email_BlindIndex")} FROM {Database.Quote("Registrations")} ORDER BY {Database.Quote("Id")}"));
-        var references = await Encrypted.Keys.RetireAsync(new KeyVersion(Scope, 1));
+        await Assert.ThrowsAsync<OperationRefusedException>(() => Encrypted.Keys.RetireAsync(new KeyVersion(Scope, 1)));
+        var references = await Encrypted.Keys.RetireAsync(new KeyVersion(Scope, 1), execute: false);
         Assert.False(references.IsRetired);
         Assert.Contains(references.References, r => r is { Column: "Registrations.Email_BlindIndex", Values: 100 });
         Assert.DoesNotContain(references.References, r => r.Column is "Registrations.Note" or "Registrations.Memo");

@@ -40,6 +40,20 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
             "ComplexItem.Part#Part.Text", "'HasData'", "UseSeeding"),
         ["a column type given fluently"] = (b => MapItem(b).Property(i => i.Text).HasColumnType("text"), "Item.Text", "explicit column type", "remove the type"),
         ["a column type given by attribute"] = (b => b.Entity<Typed>(), "Typed.Text", "explicit column type", "[Column(TypeName = …)]"),
+        ["a name that a second column needs"] = (
+            b => { MapItem(b).Property(i => i.Text).IsEncrypted().HasBlindIndex(isUnique: true); MapItem(b).Property<int>("Text_BlindIndex_Next"); },
+            "Item.Text_BlindIndex", "'Text_BlindIndex_Next', for its values under the next key version", "Rename that member and its column"),
+        ["a complex type that shares a unique column"] = (
+            b =>
+            {
+                MapItem(b).HasDiscriminator<string>("Kind");
+                MapItem(b).Property(i => i.Text).HasColumnName("Text").IsEncrypted(EncryptionMode.Deterministic, context: "texts").HasMaxLength(50);
+                MapItem(b).HasIndex(i => i.Text).IsUnique();
+                b.Entity<ComplexItem>().ToTable("Item").HasOne<Item>().WithOne().HasForeignKey<ComplexItem>(i => i.Id);
+                b.Entity<ComplexItem>().ComplexProperty(
+                    i => i.Part, p => p.Property(x => x.Text).HasColumnName("Text").IsEncrypted(EncryptionMode.Deterministic, context: "texts").HasMaxLength(50));
+            },
+            "ComplexItem.Part#Part.Text", "shares its column with a property in a unique index", "Map the type with 'OwnsOne'"),
         ["a collation"] = (b => MapItem(b).Property(i => i.Text).UseCollation("C"), "Item.Text", "has a collation", "remove 'UseCollation'"),
         ["an owned type in JSON"] = (b => b.Entity<Owner>().OwnsOne(o => o.Part, p => p.ToJson()), "Part.Text", "inside a JSON document", "Map its type to columns"),
         ["an owned collection in JSON"] = (b => b.Entity<ListOwner>().OwnsMany(o => o.Parts, p => p.ToJson()), "Part.Text", "inside a JSON document", "Map its type to columns"),

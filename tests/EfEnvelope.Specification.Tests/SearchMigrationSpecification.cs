@@ -26,6 +26,8 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         ["deterministic text"] = b => Map(b, p => p.Property(x => x.Email).HasMaxLength(50).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text)),
         ["text with a blind index"] = b => Map(
             b, p => p.Property(x => x.Email).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex().AllowPlaintextWhileBackfilling()),
+        ["deterministic text and unique"] = b => Map(
+            b, p => p.Property(x => x.Email).HasMaxLength(50).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text), p => p.HasIndex(x => x.Email, "Emails").IsUnique()),
         ["attributes"] = b => b.Entity<Marked>().ToTable("People"),
     };
 
@@ -173,7 +175,10 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         await SaveAsync(Indexed, "ada@example.com");
 
         var unique = IndexedBy(p => p.HasBlindIndex(Normalization.Email, isUnique: true));
-        Scaffold(unique);
+        var up = Up(Scaffold(unique));
+        Assert.Contains("name: \"Email_BlindIndex_Next\"", up, StringComparison.Ordinal);
+        Assert.Contains("name: \"IX_People_Email_BlindIndex_Next\"", up, StringComparison.Ordinal);
+        Assert.Contains(".Annotation(\"EfEnvelope:Next\", \"Email_BlindIndex\")", up, StringComparison.Ordinal);
         await MigrateAsync(unique);
         await Assert.ThrowsAsync<DbUpdateException>(() => SaveAsync(unique, "ADA@example.com"));
         Assert.Equal(1, await CountAsync(unique, "ADA@EXAMPLE.COM"));

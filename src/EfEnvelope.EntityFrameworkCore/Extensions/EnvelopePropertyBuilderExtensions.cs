@@ -164,6 +164,29 @@ public static class EnvelopePropertyBuilderExtensions
         property.SetAnnotation(EnvelopeAnnotations.Storage, (storage ?? mark?.Storage ?? EncryptedStorage.Binary).ToString());
     }
 
+    /// <summary>
+    /// Stores a text column in clear text, and reads both plaintext and envelopes, while the column is being decrypted: the step before a property is no
+    /// longer encrypted at all. When every instance does so and 'efenvelope decrypt' has ended, remove the mark.
+    /// </summary>
+    /// <typeparam name="TProperty">The type of the property.</typeparam>
+    /// <param name="property">The property, with <see cref="EncryptedStorage.Text" />.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="EnvelopeConfigurationException">The context does not use envelope encryption.</exception>
+    public static PropertyBuilder<TProperty> StorePlaintextWhileDecrypting<TProperty>(this PropertyBuilder<TProperty> property)
+    {
+        StorePlaintextWhileDecrypting((PropertyBuilder)property);
+        return property;
+    }
+
+    /// <inheritdoc cref="StorePlaintextWhileDecrypting{TProperty}(PropertyBuilder{TProperty})" />
+    public static PropertyBuilder StorePlaintextWhileDecrypting(this PropertyBuilder property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Require(property.Metadata);
+        property.Metadata.SetAnnotation(EnvelopeAnnotations.Decrypting, true);
+        return property;
+    }
+
     private static void AllowPlaintext(IMutableProperty property)
     {
         Require(property);

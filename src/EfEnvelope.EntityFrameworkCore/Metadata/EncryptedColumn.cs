@@ -26,6 +26,8 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
+    public bool StoresPlaintext { get; } = EnvelopeAnnotations.StoresPlaintext(property);
+
     /// <summary>Gets or sets whether a unique index compares the values themselves.</summary>
     public bool IsUnique { get; set; } = mark.Mode == EncryptionMode.Deterministic && property.GetContainingIndexes().Any(i => i.IsUnique);
 

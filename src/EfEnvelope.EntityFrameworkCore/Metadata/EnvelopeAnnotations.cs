@@ -13,6 +13,8 @@ internal static class EnvelopeAnnotations
     public const string Storage = "EfEnvelope:Storage";
     public const string Backfilling = "EfEnvelope:AllowPlaintextWhileBackfilling";
 
+    public const string Decrypting = "EfEnvelope:StorePlaintextWhileDecrypting";
+
     /// <summary>On a property or a type, while the model is built: the blind indexes asked for.</summary>
     public const string BlindIndexes = "EfEnvelope:BlindIndexes";
 
@@ -42,7 +44,9 @@ internal static class EnvelopeAnnotations
 
     public static EncryptedAttribute? FindAttribute(IReadOnlyPropertyBase property) => FindAttributes<EncryptedAttribute>(property).FirstOrDefault();
 
-    public static bool AllowsPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Backfilling) is not null;
+    public static bool AllowsPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Backfilling) is not null || StoresPlaintext(property);
+
+    public static bool StoresPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Decrypting) is not null;
 
     /// <summary>Finds the blind indexes asked for on a property, fluently or by attributes.</summary>
     public static IReadOnlyList<BlindIndexDefinition> FindBlindIndexes(IReadOnlyProperty property)

@@ -45,6 +45,8 @@ internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider i
             yield return new Annotation(EnvelopeAnnotations.Storage, marked[EnvelopeAnnotations.Storage]);
         if (EnvelopeAnnotations.AllowsPlaintext(marked))
             yield return new Annotation(EnvelopeAnnotations.Backfilling, true);
+        if (EnvelopeAnnotations.StoresPlaintext(marked))
+            yield return new Annotation(EnvelopeAnnotations.Decrypting, true);
     }
 
     public IEnumerable<IAnnotation> For(IRelationalModel model, bool designTime) => inner.For(model, designTime);

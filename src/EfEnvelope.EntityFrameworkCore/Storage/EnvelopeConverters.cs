@@ -21,7 +21,11 @@ internal static class EnvelopeConverters
         var field = Expression.Constant(column.Field);
         var from = Expression.Lambda(
             Expression.Call(
-                FindFrom(carrier).MakeGenericMethod(type), value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique)),
+                FindFrom(carrier).MakeGenericMethod(type),
+                [
+                    value, field, Expression.Constant((int)column.Algorithm), Expression.Constant(column.IsUnique),
+                    .. column.IsText ? [Expression.Constant(column.StoresPlaintext)] : Array.Empty<Expression>(),
+                ]),
             value);
         var to = Expression.Lambda(
             column.IsText

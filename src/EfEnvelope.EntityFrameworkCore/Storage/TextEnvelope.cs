@@ -37,9 +37,14 @@ public sealed class TextEnvelope : Envelope
     /// <param name="field">The stable name of the column.</param>
     /// <param name="algorithm">The number of the algorithm.</param>
     /// <param name="unique">Whether a unique index compares the value.</param>
+    /// <param name="storesPlaintext">Whether the value is stored in clear text, because the column is being decrypted.</param>
     /// <returns>The carrier.</returns>
+    /// <exception cref="EnvelopeConfigurationException">The value would be stored in clear text, and look like an envelope.</exception>
     [EditorBrowsable(EditorBrowsableState.Never)]
-    public static new TextEnvelope From<T>(T value, string field, int algorithm, bool unique) => Of(Envelope.From(value, field, algorithm, unique));
+    public static TextEnvelope From<T>(T value, string field, int algorithm, bool unique, bool storesPlaintext)
+        => new(Envelope.From(value, field, algorithm, unique), !storesPlaintext ? null
+            : value is string text && text.StartsWith(Prefix, StringComparison.Ordinal) ? throw new EnvelopeConfigurationException(EnvelopeMessages.PlaintextLooksEncrypted(field))
+            : value as string);
 
     /// <summary>Opens what was read from a text column. EF Core calls this; it is public for compiled models.</summary>
     /// <param name="envelope">The carrier.</param>
@@ -76,18 +81,21 @@ public sealed class TextEnvelope : Envelope
     internal Expression GenerateCode()
     {
         var inner = (MethodCallExpression)((PlaintextEnvelope)_envelope!).GenerateCode();
-        return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), inner.Arguments);
+        return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), [.. inner.Arguments, Expression.Constant(_plaintext is not null)]);
     }
 
     internal string? Seal(KeyRing ring)
-        => Pending is not { } pending ? _plaintext!
+        => Pending is not { } pending || IsStoredPlain ? _plaintext!
             : pending.Seal(ring) is { } bytes ? Encode(bytes)
             : null;
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);
 
+    // Only what is written is stored in clear text: a query still looks for both forms.
+    private bool IsStoredPlain => Pending is { } pending && _plaintext is not null && pending.Role.Writes();
+
     /// <summary>Measures the text that <see cref="Seal" /> will return.</summary>
-    internal int Length => Pending is { } pending ? LengthOf(pending.EnvelopeLength) : _plaintext?.Length ?? 0;
+    internal int Length => Pending is { } pending && !IsStoredPlain ? LengthOf(pending.EnvelopeLength) : _plaintext?.Length ?? 0;
 
     internal static int LengthOf(int envelopeLength) => Prefix.Length + Base64Url.GetEncodedLength(envelopeLength);
 

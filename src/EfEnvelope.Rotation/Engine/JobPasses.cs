@@ -20,6 +20,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     {
         if (job.Request.Kind is not (JobKind.Reencrypt or JobKind.Reindex))
             return null;
+        if (await store.FindRotationBeforeAsync(job.Id, job.Scope, cancellationToken).ConfigureAwait(false) is { } rotation)
+            return (await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false), RotationMessages.WaitsForRotation(rotation));
         var snapshot = await source.StoreOf(session).ReadAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false);
         return snapshot.Keys.LastOrDefault(k => k.EncryptsFrom > snapshot.StoreTime && k.RetiredAt is null) is { EncryptsFrom: { } from } next
             ? (from, RotationMessages.WaitsForPrimary(next.Version, from))

@@ -84,6 +84,8 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
                 return Wait(waits, start.Reason);
             }
 
+            if (!await store.TryTakeTableAsync(job.Id, JobPlanner.ActiveName(request), cancellationToken).ConfigureAwait(false))
+                return Wait(waits, RotationMessages.WaitsForTable(table.DisplayName));
             await JobPlanner.RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
             var (ranges, rows) = await TableRanges.CutAsync(session, table, request.RangeSize, cancellationToken).ConfigureAwait(false);
             await store.BeginAsync(job.Id, ranges, rows, cancellationToken).ConfigureAwait(false);

@@ -85,6 +85,30 @@ internal sealed class JobStore(Session session)
         }
     }
 
+    /// <summary>Makes the statement that stores a job whose table is free or not: it waits until it is.</summary>
+    public static string InsertStatement(Dialect dialect, string? schema, JobRequest request, string scope)
+    {
+        static string Text(string value) => $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
+        var jobs = dialect.Table(schema, JobTables.Jobs);
+        string[] columns = ["Id", "Kind", "State", "Scope", "Request", "Throttle", "Pass", "EstimatedRows", "CreatedAt"];
+        var now = dialect.Clock;
+        return $"INSERT INTO {jobs} ({string.Join(", ", columns.Select(dialect.Quote))}) SELECT COALESCE(MAX({dialect.Quote("Id")}), 0) + 1, {Text(request.Kind.ToString().ToLowerInvariant())}, 'pending', "
+            + $"{Text(scope)}, {(dialect is SqlServerDialect ? "N" : "")}{Text(Format(request))}, {Text(request.Throttle.Format())}, 0, 0, ({now}) FROM {jobs}";
+    }
+
+    /// <summary>Takes the table for a job that waits for it, unless another one has it.</summary>
+    public async Task<bool> TryTakeTableAsync(long id, string active, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [Active] = @p1 WHERE [Id] = @p0 AND [State] = 'pending' AND ([Active] IS NULL OR [Active] = @p1) AND NOT EXISTS (SELECT 1 FROM {Jobs} o WHERE o.[Active] = @p1 AND o.[Id] <> @p0)"),
+            [id, active], cancellationToken).ConfigureAwait(false) == 1;
+
+    /// <summary>Finds a rotation of a scope that was enqueued before a job and has not been made yet.</summary>
+    public async Task<long?> FindRotationBeforeAsync(long id, string scope, CancellationToken cancellationToken)
+        => await session.ScalarAsync(
+            Q($"SELECT MIN([Id]) FROM {Jobs} WHERE [Kind] = 'rotate' AND [EndedAt] IS NULL AND [Scope] = @p1 AND [Id] < @p0"), [id, scope], cancellationToken).ConfigureAwait(false) is { } first
+            ? ToLong(first)
+            : null;
+
     public static string Format(JobRequest request) => JsonSerializer.Serialize(request, Json);
 
     public async Task<IReadOnlyList<JobInfo>> ListAsync(long? id, bool includeEnded, CancellationToken cancellationToken)

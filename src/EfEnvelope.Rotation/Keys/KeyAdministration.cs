@@ -149,6 +149,10 @@ public sealed class KeyAdministration
             {
                 await RequireVersionAsync(session, version, cancellationToken).ConfigureAwait(false);
                 var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+
+                // Before the scan, not after it: what is written meanwhile would be missed.
+                if (execute)
+                    await RequireWrittenNoMoreAsync(session, version, map, cancellationToken).ConfigureAwait(false);
                 var report = await FindReferencesAsync(session, map, version, cancellationToken).ConfigureAwait(false);
                 if (execute && report.IsRetired)
                     await RefusingAsync(() => Administration.MarkRetiredAsync(_source.StoreOf(session), version, map.Columns.Any(c => c.IsCompared), cancellationToken)).ConfigureAwait(false);
@@ -189,6 +193,25 @@ public sealed class KeyAdministration
                 return await Administration.SetUniqueFromAsync(store, version, now, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
+
+    private async Task RequireWrittenNoMoreAsync(Session session, KeyVersion version, EncryptionMap map, CancellationToken cancellationToken)
+    {
+        var snapshot = await _source.StoreOf(session).ReadAsync(version.Scope, cancellationToken).ConfigureAwait(false);
+        var stored = snapshot.Keys.Single(k => k.Version == version);
+        if (KeyRetirement.IsDone(stored))
+            return;
+        try
+        {
+            KeyRetirement.RequireEncryptsNoMore(snapshot, stored);
+            KeyRetirement.RequirePast(snapshot, stored, stored.EncryptsUntil);
+            if (map.Columns.Any(c => c.IsCompared))
+                KeyRetirement.RequireSearchesNoMore(snapshot, stored, _source.Options.RefreshInterval);
+        }
+        catch (EnvelopeConfigurationException e)
+        {
+            throw new OperationRefusedException(e.Message, e);
+        }
+    }
 
     // A transaction that is still open may have written what a scan does not see yet.
     private async Task<RetirementReport> FindReferencesAsync(Session session, EncryptionMap map, KeyVersion version, CancellationToken cancellationToken)

@@ -1,3 +1,6 @@
+using EfEnvelope.Keys;
+using EfEnvelope.Rotation.Engine;
+using EfEnvelope.Rotation.Scans;
 using EfEnvelope.Rotation.Sql;
 
 namespace EfEnvelope.Rotation;
@@ -13,7 +16,19 @@ public sealed class EnvelopeScans
     /// <summary>Counts values by key version, in every column of the encryption map, by the headers, in SQL. Reads every row; needs no key.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>One entry for each column.</returns>
-    public Task<IReadOnlyList<ColumnStatus>> GetStatusAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <exception cref="EnvelopeConfigurationException">The map has a table or a column that the database has not.</exception>
+    /// <exception cref="KeyUnavailableException">The database cannot be reached.</exception>
+    /// <exception cref="OperationRefusedException">The database refused a command.</exception>
+    public Task<IReadOnlyList<ColumnStatus>> GetStatusAsync(CancellationToken cancellationToken = default)
+        => _source.UseAsync<IReadOnlyList<ColumnStatus>>(
+            async session =>
+            {
+                var statuses = new List<ColumnStatus>();
+                foreach (var column in (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Columns)
+                    statuses.Add(await HeaderScan.CountAllAsync(session, column, cancellationToken).ConfigureAwait(false));
+                return statuses;
+            },
+            cancellationToken);
 
     /// <summary>Opens every value and computes every blind index anew.</summary>
     /// <param name="scope">The key scope, or <see langword="null" /> for the only one.</param>
@@ -21,17 +36,55 @@ public sealed class EnvelopeScans
     /// <param name="progress">Is told how many rows were read.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>What was found.</returns>
-    public Task<VerifyReport> VerifyAsync(
+    /// <exception cref="EnvelopeConfigurationException">The scope is not known or must be named, or the map has no such table, or one that the database has not.</exception>
+    /// <exception cref="KeyUnavailableException">The database or the KMS cannot be reached.</exception>
+    /// <exception cref="OperationRefusedException">The database refused a command.</exception>
+    public async Task<VerifyReport> VerifyAsync(
         string? scope = null, string? table = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
-        => throw new NotImplementedException();
+    {
+        var map = await _source.UseAsync(session => MapStore.ReadAsync(session, cancellationToken), cancellationToken).ConfigureAwait(false);
+        if (map.Columns.Count == 0)
+            throw new EnvelopeConfigurationException(ScanMessages.MapIsEmpty());
+        var tables = map.Columns.GroupBy(c => c.TableName).Where(t => table is null || t.Key == table).ToList();
+        if (tables.Count == 0)
+            throw new EnvelopeConfigurationException(ScanMessages.TableNotInMap(table!, map.Columns.Select(c => c.TableName).Distinct()));
+        var keys = await _keys.ResolveScopeAsync(scope, cancellationToken).ConfigureAwait(false);
+        var isOnlyScope = (await _keys.GetScopesAsync(cancellationToken).ConfigureAwait(false)).Count == 1;
+        return await _source.UseAsync(
+            async session =>
+            {
+                var ring = new VerifyRing(_source, session, keys, isOnlyScope);
+                await ring.LoadAsync(cancellationToken).ConfigureAwait(false);
+                var tally = new VerifyTally(progress);
+                foreach (var columns in tables)
+                    await VerifyAsync(session, [.. columns], ring, tally, cancellationToken).ConfigureAwait(false);
+                return tally.ToReport();
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Looks for what is wrong or will become so: columns, indexes, rows outside the format, keys and budgets.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>What was found, the gravest first; empty when all is well.</returns>
-    public Task<IReadOnlyList<Diagnosis>> DiagnoseAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <exception cref="KeyUnavailableException">The database cannot be reached.</exception>
+    /// <exception cref="OperationRefusedException">The database refused a command.</exception>
+    public Task<IReadOnlyList<Diagnosis>> DiagnoseAsync(CancellationToken cancellationToken = default)
+        => _source.UseAsync(session => new Doctor(_source, _keys).RunAsync(session, cancellationToken), cancellationToken);
 
     /// <summary>Explains one envelope without any key.</summary>
-    /// <param name="value">The stored value: <c>efenvelope:v1:…</c>, hexadecimal (with or without <c>0x</c> or <c>\x</c>), or Base64.</param>
+    /// <param name="value">The stored value, whatever it is; nothing is thrown: <c>efenvelope:v1:…</c>, hexadecimal (with or without <c>0x</c> or <c>\x</c>), or Base64.</param>
     /// <returns>What can be read off it.</returns>
-    public static EnvelopeDescription Inspect(string value) => throw new NotImplementedException();
+    public static EnvelopeDescription Inspect(string value) => EnvelopeInspection.Describe(value);
+
+    private static async Task VerifyAsync(
+        Session session, IReadOnlyList<MapColumn> columns, VerifyRing ring, VerifyTally tally, CancellationToken cancellationToken)
+    {
+        var first = columns[0];
+        var table = await session.Dialect.FindTableAsync(session, first.Schema, first.Table, cancellationToken).ConfigureAwait(false)
+            ?? throw new EnvelopeConfigurationException(RotationMessages.TableMissing(first.TableName));
+        if (table.Key.Count == 0)
+            tally.Fail(table.DisplayName, [], "", ScanMessages.NoPrimaryKey(table.DisplayName));
+        else
+            await new TableVerification(session, table, columns, ring, tally).RunAsync(cancellationToken).ConfigureAwait(false);
+    }
 }

@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>What differs from database to database. Every SQL text that a job sends is made here or of what is made here.</summary>
-internal abstract class Dialect(ISqlGenerationHelper sql)
+internal abstract class Dialect(Func<string, string> quote)
 {
     /// <summary>Gets the name of the provider.</summary>
     public abstract string Provider { get; }
@@ -22,18 +22,28 @@ internal abstract class Dialect(ISqlGenerationHelper sql)
 
     public virtual int DefaultBatchSize => JobRequest.MaxBatchSize;
 
-    public static Dialect Of(DbContext context)
-        => context.Database.ProviderName switch
+    public static Dialect Of(DbContext context) => Of(context.Database.ProviderName, context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
+
+    /// <summary>Finds a dialect where there is no context, as in a migration.</summary>
+    public static Dialect Of(string? provider)
+        => Of(
+            provider,
+            provider == "Microsoft.EntityFrameworkCore.SqlServer"
+                ? name => $"[{name.Replace("]", "]]", StringComparison.Ordinal)}]"
+                : name => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"");
+
+    private static Dialect Of(string? provider, Func<string, string> quote)
+        => provider switch
         {
-            "Microsoft.EntityFrameworkCore.Sqlite" => new SqliteDialect(context.GetService<ISqlGenerationHelper>()),
-            "Npgsql.EntityFrameworkCore.PostgreSQL" => new PostgresDialect(context.GetService<ISqlGenerationHelper>()),
-            "Microsoft.EntityFrameworkCore.SqlServer" => new SqlServerDialect(context.GetService<ISqlGenerationHelper>()),
-            var provider => throw new EnvelopeConfigurationException(RotationMessages.UnknownProvider(provider)),
+            "Microsoft.EntityFrameworkCore.Sqlite" => new SqliteDialect(quote),
+            "Npgsql.EntityFrameworkCore.PostgreSQL" => new PostgresDialect(quote),
+            "Microsoft.EntityFrameworkCore.SqlServer" => new SqlServerDialect(quote),
+            _ => throw new EnvelopeConfigurationException(RotationMessages.UnknownProvider(provider)),
         };
 
-    public string Quote(string name) => sql.DelimitIdentifier(name);
+    public string Quote(string name) => quote(name);
 
-    public string Table(string? schema, string name) => sql.DelimitIdentifier(name, string.IsNullOrEmpty(schema) ? null : schema);
+    public string Table(string? schema, string name) => string.IsNullOrEmpty(schema) ? quote(name) : $"{quote(schema)}.{quote(name)}";
 
     public string Table(TableInfo table) => Table(table.Schema, table.Name);
 
@@ -81,6 +91,9 @@ internal abstract class Dialect(ISqlGenerationHelper sql)
     /// <summary>Adds to a query that it skips and takes so many rows.</summary>
     public virtual string Page(string query, int skip, int take) => skip == 0 ? $"{query} LIMIT {take}" : $"{query} LIMIT {take} OFFSET {skip}";
 
+    /// <summary>Adds to a query without an order that it takes so many rows, whichever.</summary>
+    public virtual string Sample(string query, int take) => Page(query, 0, take);
+
     /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
     public abstract string Header(string column, StoredForm form);
 
@@ -99,6 +112,12 @@ internal abstract class Dialect(ISqlGenerationHelper sql)
         var texts = string.Join(", ", list);
         return texts.Length == 0 ? "1 = 0" : $"{Header(column, form)} IN ({texts})";
     }
+
+    /// <summary>Makes the expression of how many bytes or characters a value has.</summary>
+    public virtual string LengthOf(string column, StoredForm form) => $"length({column})";
+
+    /// <summary>Tells whether the database keeps rows of a table from the user that is connected.</summary>
+    public virtual ValueTask<bool> HidesRowsAsync(Session session, TableInfo table, CancellationToken cancellationToken) => new(false);
 
     /// <summary>Makes the condition that a text column holds what starts like an envelope.</summary>
     public abstract string LooksLikeText(string column);

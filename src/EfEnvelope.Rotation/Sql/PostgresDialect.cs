@@ -1,12 +1,11 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.Envelopes;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>PostgreSQL: a batch is one statement over arrays, which never waits for a row that somebody else has locked.</summary>
-internal sealed class PostgresDialect(ISqlGenerationHelper sql) : Dialect(sql)
+internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quote)
 {
     // What the driver gives and takes exactly; any other type travels as text, and the server casts it.
     private static readonly HashSet<string> NativeKeys = ["smallint", "integer", "bigint", "uuid", "text", "bytea"];
@@ -67,6 +66,10 @@ internal sealed class PostgresDialect(ISqlGenerationHelper sql) : Dialect(sql)
             : $"(CASE WHEN {LooksLikeText(column)} THEN substr({column}::text, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE \"C\")";
 
     public override string Literal(ReadOnlySpan<byte> bytes) => $"'\\x{Convert.ToHexStringLower(bytes)}'::bytea";
+
+    // Also true while row security is off for this connection, so that a query is refused instead of seeing less.
+    public override async ValueTask<bool> HidesRowsAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => await session.ScalarAsync("SELECT row_security_active(to_regclass(@p0))", [Table(table)], cancellationToken).ConfigureAwait(false) is true;
 
     public override string LooksLikeText(string column)
         => $"(substr({column}::text, 1, {TextEnvelope.Prefix.Length}) COLLATE \"C\" = '{TextEnvelope.Prefix}')";

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using EfEnvelope.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
@@ -11,7 +10,7 @@ namespace EfEnvelope.Rotation.Sql;
 /// SQL Server: a batch is one statement over one JSON parameter, which needs no table type in the user's database. What is compared is compared as bytes,
 /// with its length: the server takes 'a' for 'A', and 0x01 for 0x0100.
 /// </summary>
-internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
+internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quote)
 {
     public override string Provider => "Microsoft.EntityFrameworkCore.SqlServer";
 
@@ -51,6 +50,9 @@ internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
     public override string Page(string query, int skip, int take)
         => string.Create(CultureInfo.InvariantCulture, $"{query} OFFSET {skip} ROWS FETCH NEXT {take} ROWS ONLY");
 
+    // Rows cannot be fetched without an order.
+    public override string Sample(string query, int take) => Page($"{query} ORDER BY (SELECT NULL)", 0, take);
+
     public override string SelectValue(RowColumn column, string alias)
     {
         var name = base.SelectValue(column, alias);
@@ -61,6 +63,8 @@ internal sealed class SqlServerDialect(ISqlGenerationHelper sql) : Dialect(sql)
         => form == StoredForm.Binary
             ? $"SUBSTRING({column}, 1, 5)"
             : $"(CASE WHEN {LooksLikeText(column)} THEN SUBSTRING({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE Latin1_General_BIN2)";
+
+    public override string LengthOf(string column, StoredForm form) => form == StoredForm.Binary ? $"DATALENGTH({column})" : $"LEN({column})";
 
     public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
 

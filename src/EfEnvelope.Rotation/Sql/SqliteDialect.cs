@@ -2,12 +2,11 @@ using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using EfEnvelope.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>SQLite: one writer, any value in any column, and an unfair lock, so batches are small and rest between them.</summary>
-internal sealed class SqliteDialect(ISqlGenerationHelper sql) : Dialect(sql)
+internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 

@@ -17,6 +17,9 @@ public sealed class SqlServerIdentityOfflineTests() : EnvelopeSpecification(new 
         Assert.Contains(
             "CREATE UNIQUE INDEX [UserNameIndex] ON [AspNetUsers] ([NormalizedUserName_BlindIndex]) WHERE [NormalizedUserName_BlindIndex] IS NOT NULL;",
             script, StringComparison.Ordinal);
+        Assert.Contains(
+            "CREATE UNIQUE INDEX [UserNameIndex_Next] ON [AspNetUsers] ([NormalizedUserName_BlindIndex_Next]) WHERE [NormalizedUserName_BlindIndex_Next] IS NOT NULL;",
+            script, StringComparison.Ordinal);
         Assert.Contains("CREATE INDEX [EmailIndex] ON [AspNetUsers] ([NormalizedEmail_BlindIndex]);", script, StringComparison.Ordinal);
     }
 

@@ -107,6 +107,7 @@ public sealed partial class SqlServerSearchTextTests
 
         // An indexed column without a length gets the longest that an index of SQL Server holds.
         Assert.Contains("[Record] varbinary(900) NOT NULL", script, StringComparison.Ordinal);
+        Assert.Contains("[Record_Next] varbinary(900) NULL", script, StringComparison.Ordinal);
     }
 
     private static void AssertText(Func<RegistryContext, string, IQueryable<string>> query, string expected)

@@ -1,0 +1,74 @@
+using EfEnvelope.Kms;
+
+namespace EfEnvelope.Cli.Configuration;
+
+/// <summary>Adds one kind of KMS by its settings. A new kind is one class, and one entry in the registry.</summary>
+internal interface IKmsAdapter
+{
+    /// <summary>Gets what <c>kms.type</c> calls it.</summary>
+    string Type { get; }
+
+    /// <summary>Gets the scheme of its KEK URIs.</summary>
+    string Scheme { get; }
+
+    /// <summary>Gets the names of its settings, besides <c>type</c> and <c>kek</c>; the variable of <c>keyFile</c> is <c>EFENVELOPE_KMS_KEY_FILE</c>.</summary>
+    IReadOnlyList<string> Settings { get; }
+
+    /// <summary>Gets those that may not stand in a configuration file.</summary>
+    IReadOnlyList<string> Secrets { get; }
+
+    /// <summary>Adds the KMS.</summary>
+    /// <param name="builder">Where to.</param>
+    /// <param name="settings">Its settings; the names are checked.</param>
+    /// <param name="key">The KEK's name, without the scheme, or <see langword="null" /> if none was given.</param>
+    /// <param name="mayCreate">Whether a KMS that does not exist may be made.</param>
+    /// <returns>What wraps.</returns>
+    ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate);
+}
+
+/// <summary>A KEK that wraps new keys.</summary>
+/// <param name="Uri">The KEK.</param>
+/// <param name="Makes">What has to be made first, or <see langword="null" />.</param>
+internal sealed record ConfiguredKek(KekUri Uri, string? Makes = null);
+
+/// <summary>What a command wants of the KMS.</summary>
+internal enum KmsNeed
+{
+    /// <summary>It is not even opened.</summary>
+    None,
+
+    /// <summary>It is used if one is configured.</summary>
+    IfConfigured,
+
+    /// <summary>It must be there.</summary>
+    Required,
+
+    /// <summary>It must be configured, and is made if it is not there.</summary>
+    MayBeMade,
+}
+
+internal static class KmsRegistry
+{
+    public static IReadOnlyList<IKmsAdapter> All { get; } = [new LocalKmsAdapter()];
+
+    /// <summary>Adds the KMS that the settings describe.</summary>
+    /// <returns>What wraps.</returns>
+    public static ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, bool mayCreate)
+    {
+        var kek = settings.Find("kek");
+        KekUri? uri = kek is null ? null : KekUri.TryParse(kek, out var parsed) ? parsed : throw new EnvelopeConfigurationException(CliMessages.MalformedKek(kek));
+        var adapter = Find(settings.Find("type"), uri);
+        if (uri is { } given && given.Scheme != adapter.Scheme)
+            throw new EnvelopeConfigurationException(CliMessages.ForeignKek(kek!, adapter.Type, adapter.Scheme));
+        if (settings.Names.Except([.. adapter.Settings, "type", "kek"]).FirstOrDefault() is { } unknown)
+            throw new EnvelopeConfigurationException(CliMessages.UnknownKmsSetting(unknown, adapter.Type, [.. adapter.Settings, "kek"]));
+        return adapter.Add(builder, settings, uri?.Key, mayCreate);
+    }
+
+    private static IKmsAdapter Find(string? type, KekUri? kek)
+        => type is not null
+            ? All.FirstOrDefault(a => a.Type == type) ?? throw new EnvelopeConfigurationException(CliMessages.UnknownKms(type, All.Select(a => a.Type)))
+            : kek is null
+                ? All[0]
+                : All.FirstOrDefault(a => a.Scheme == kek.Value.Scheme) ?? throw new EnvelopeConfigurationException(CliMessages.UnknownKms(kek.Value.Scheme, All.Select(a => a.Type)));
+}

@@ -1,0 +1,80 @@
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Keys;
+using EfEnvelope.Rotation.Engine;
+using EfEnvelope.Rotation.Sql;
+
+namespace EfEnvelope.Rotation.Scans;
+
+/// <summary>Looks through map, tables, keys and jobs, and tells what is wrong, the gravest first.</summary>
+internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
+{
+    public async Task<IReadOnlyList<Diagnosis>> RunAsync(Session session, CancellationToken cancellationToken)
+    {
+        var found = new List<Diagnosis>();
+        var jobs = new JobStore(session);
+        var checks = new KeyChecks(source, await ReadKeysAsync(cancellationToken).ConfigureAwait(false), await jobs.ReadTimeAsync(cancellationToken).ConfigureAwait(false));
+        found.AddRange(checks.CheckVersions());
+        found.AddRange(await checks.CheckKmsAsync(session, cancellationToken).ConfigureAwait(false));
+        await CheckMapAsync(session, checks, found, cancellationToken).ConfigureAwait(false);
+        if (await jobs.ExistsAsync(cancellationToken).ConfigureAwait(false))
+            found.AddRange(CheckJobs(await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false)));
+        return [.. found.OrderByDescending(d => d.Severity).ThenBy(d => d.Code, StringComparer.Ordinal).ThenBy(d => d.Subject, StringComparer.Ordinal)];
+    }
+
+    private async Task<IReadOnlyDictionary<KeyScope, IReadOnlyList<KeyVersionInfo>>> ReadKeysAsync(CancellationToken cancellationToken)
+    {
+        var scopes = new Dictionary<KeyScope, IReadOnlyList<KeyVersionInfo>>();
+        foreach (var scope in await keys.GetScopesAsync(cancellationToken).ConfigureAwait(false))
+            scopes.Add(scope, await keys.ListAsync(scope, cancellationToken).ConfigureAwait(false));
+        return scopes;
+    }
+
+    private static async Task CheckMapAsync(Session session, KeyChecks checks, List<Diagnosis> found, CancellationToken cancellationToken)
+    {
+        if (!await MapStore.ExistsAsync(session, EnvelopeTables.Map, cancellationToken).ConfigureAwait(false))
+        {
+            found.Add(DoctorMessages.MapMissing());
+            return;
+        }
+
+        var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        if (map.Columns.Count == 0)
+            found.Add(DoctorMessages.MapEmpty());
+        var statuses = new List<ColumnStatus>();
+        foreach (var columns in map.Columns.GroupBy(c => (c.Schema, c.Table)))
+        {
+            if (await session.Dialect.FindTableAsync(session, columns.Key.Schema, columns.Key.Table, cancellationToken).ConfigureAwait(false) is not { } table)
+            {
+                found.Add(DoctorMessages.TableMissing(columns.First().TableName));
+                continue;
+            }
+
+            var check = new ColumnChecks(session, table, [.. columns]);
+            await check.RunAsync(checks.IsSearchRotating, cancellationToken).ConfigureAwait(false);
+            found.AddRange(check.Found);
+            statuses.AddRange(check.Statuses);
+        }
+
+        var unmapped = await UnmappedColumns.FindAsync(session, map, cancellationToken).ConfigureAwait(false);
+        found.AddRange(unmapped);
+        found.AddRange(checks.CheckReferences(statuses));
+        if (statuses.Count == map.Columns.Count && unmapped.Count == 0)
+            found.AddRange(checks.CheckRetirable(statuses));
+    }
+
+    // A failure that a later job of its kind on the same table made good is history.
+    private static IEnumerable<Diagnosis> CheckJobs(IReadOnlyList<JobInfo> jobs)
+    {
+        foreach (var job in jobs)
+        {
+            if (job.State == JobState.Paused)
+                yield return DoctorMessages.JobPaused(job);
+            else if (job.State == JobState.Failed && !jobs.Any(j => IsLater(j, job)))
+                yield return DoctorMessages.JobFailed(job);
+        }
+    }
+
+    private static bool IsLater(JobInfo job, JobInfo failed)
+        => job.Id > failed.Id && job.State != JobState.Cancelled && job.Scope == failed.Scope
+            && (job.Request.Kind, job.Request.Schema, job.Request.Table) == (failed.Request.Kind, failed.Request.Schema, failed.Request.Table);
+}
