@@ -141,6 +141,11 @@ internal static class RotationMessages
 
     public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
 
+    public static string TransactionOpen()
+        => "A transaction that began before is still open, and may have written what nobody can see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity'), and retry.";
+
+    public static string WaitsForTransactions() => "transactions that began before are still open; what they wrote is looked for when they have ended";
+
     public static string WaitsForRotation(long job) => $"job {job} makes a new key version first";
 
     public static string WaitsForTable(string table) => $"another job works on '{table}'";

@@ -56,7 +56,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         // What a transaction wrote that is still open would be found by nobody: the last pass begins when none is left that began before it.
         if (!job.IsFenced)
         {
-            await session.Dialect.WaitForWritersAsync(session, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+            if (!await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+                return RangeOutcome.Waiting;
             return await NextAsync(job, null, JobInfo.Fenced, waits, cancellationToken).ConfigureAwait(false);
         }
 
@@ -95,7 +96,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         var known = next.SearchesFrom!.Value + Interval(snapshot.Keys) + TimeSpan.FromMilliseconds(1);
         if (known >= snapshot.StoreTime)
             return await NextAsync(job, known, RotationMessages.WaitsForInstances(next.Version, known), waits, cancellationToken).ConfigureAwait(false);
-        await session.Dialect.WaitForWritersAsync(session, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+        if (!await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+            return RangeOutcome.Waiting;
         if (await FindUnfilledAsync(snapshot, (uint)next.Version.Number, cancellationToken).ConfigureAwait(false) is { } unfilled)
         {
             var pause = (await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false)) + TimeSpan.FromSeconds(1);
@@ -104,6 +106,20 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
 
         await keys.SetUniqueFromAsync(next.Version, cancellationToken).ConfigureAwait(false);
         return await NextAsync(job, null, null, waits, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<bool> TryWaitForWritersAsync(Action<string?> waits, CancellationToken cancellationToken)
+    {
+        waits(RotationMessages.WaitsForTransactions());
+        try
+        {
+            await session.Dialect.WaitForWritersAsync(session, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationRefusedException)
+        {
+            return false;
+        }
     }
 
     private async Task<string?> FindUnfilledAsync(KeyStoreSnapshot snapshot, uint number, CancellationToken cancellationToken)

@@ -7,6 +7,8 @@ namespace EfEnvelope.Rotation.Engine;
 /// <summary>Runs one range of a job, and moves the job on when all of its ranges are done.</summary>
 internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
 {
+    private static readonly TimeSpan AbandonedAfter = TimeSpan.FromMinutes(2);
+
     /// <summary>Claims a range and runs it, or says why there is none.</summary>
     /// <exception cref="EnvelopeConfigurationException">There is no such job.</exception>
     /// <exception cref="KeyUnavailableException">The database or the KMS is out of reach.</exception>
@@ -125,8 +127,11 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
 
     private async Task<RangeOutcome> RotateAsync(JobStore store, JobRow job, CancellationToken cancellationToken)
     {
-        // Whoever moves it to 'running' makes the version: twice would be one version too many. A worker that dies in between leaves a job to resume.
-        if (job.State != JobState.Pending || !await store.TryChangeStateAsync(job.Id, JobState.Pending, JobState.Running, cancellationToken).ConfigureAwait(false))
+        // Whoever moves it to 'running' makes the version: twice would be one version too many. What a worker left that died in between is told by the key
+        // store: a version that was made since is the one that was asked for.
+        if (job.State == JobState.Running)
+            return await TakeOverRotationAsync(store, job, cancellationToken).ConfigureAwait(false);
+        if (!await store.TryBeginRotationAsync(job.Id, cancellationToken).ConfigureAwait(false))
             return RangeOutcome.Busy;
         try
         {
@@ -144,6 +149,18 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         }
 
         return RangeOutcome.Ended;
+    }
+
+    private async Task<RangeOutcome> TakeOverRotationAsync(JobStore store, JobRow job, CancellationToken cancellationToken)
+    {
+        if (job.PassStartedAt is not { } began || await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false) - began < AbandonedAfter)
+            return RangeOutcome.Busy;
+        var made = (await keys.ListAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false)).LastOrDefault(k => k.CreatedAt >= began && k.EncryptsFrom is not null);
+        if (made is not null)
+            await store.TryEndAsync(job.Id, JobState.Completed, RotationMessages.Rotated(made.Version), cancellationToken).ConfigureAwait(false);
+        else
+            await store.TryChangeStateAsync(job.Id, JobState.Running, JobState.Pending, cancellationToken).ConfigureAwait(false);
+        return RangeOutcome.Done;
     }
 
     private static RangeOutcome Wait(Action<string?> waits, string? reason)

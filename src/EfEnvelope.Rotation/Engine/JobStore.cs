@@ -242,6 +242,12 @@ internal sealed class JobStore(Session session)
             Q($"UPDATE {Jobs} SET [State] = @p1, [Reason] = @p2, [Active] = NULL, [NotBefore] = NULL, [EndedAt] = @p3 WHERE [Id] = @p0 AND [EndedAt] IS NULL"),
             [id, Name(state), reason, FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false))], [], cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Begins a rotation, unless somebody else has begun it.</summary>
+    public async Task<bool> TryBeginRotationAsync(long id, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            Q($"UPDATE {Jobs} SET [State] = 'running', [StartedAt] = @p1, [PassStartedAt] = @p1, [Reason] = NULL WHERE [Id] = @p0 AND [State] = 'pending'"),
+            [id, FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false))], cancellationToken).ConfigureAwait(false) == 1;
+
     /// <summary>Lets a failed job go on, unless another one is active on its table.</summary>
     public async Task<bool> TryReviveAsync(long id, string? active, CancellationToken cancellationToken)
         => await session.ExecuteAsync(

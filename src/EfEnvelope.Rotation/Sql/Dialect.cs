@@ -143,7 +143,11 @@ internal abstract class Dialect(Func<string, string> quote)
     public abstract string NewTypeOf(StoredForm form, string plaintextType);
 
     /// <summary>Waits until every transaction that may have written before now has ended.</summary>
+    /// <exception cref="OperationRefusedException">One is still open after the time that is waited for it.</exception>
     public abstract ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken);
+
+    /// <summary>Gets how long an open transaction is waited for.</summary>
+    protected static TimeSpan WriterPatience { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Writes a plaintext as this database's columns hold its type: text that the database casts, or a value that it stores as it is.</summary>
     public virtual object FormatPlain(string plaintextType, byte[] plaintext)

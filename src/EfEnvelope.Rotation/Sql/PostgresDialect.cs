@@ -134,8 +134,11 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
                 UNION ALL SELECT '0/' || p.transaction::text FROM pg_prepared_xacts p WHERE p.database = current_database()) w
             """;
         var before = (await session.QueryAsync(Writers, [], cancellationToken).ConfigureAwait(false)).Select(r => (string?)r[0]).ToArray();
+        var since = time.GetTimestamp();
         while (before.Length > 0)
         {
+            if (time.GetElapsedTime(since) > WriterPatience)
+                throw new OperationRefusedException(RotationMessages.TransactionOpen());
             before = [.. (await session.QueryAsync($"{Writers} WHERE w.x = ANY (@p0)", [before], cancellationToken).ConfigureAwait(false)).Select(r => (string?)r[0])];
             if (before.Length > 0)
                 await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken).ConfigureAwait(false);
