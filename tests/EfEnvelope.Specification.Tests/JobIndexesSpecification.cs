@@ -36,7 +36,7 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
     [Fact]
     public async Task A_reindex_fills_what_is_missing_and_leaves_what_is_there()
     {
-        await PrepareAsync(isUnique: false);
+        await PrepareAsync(isUnique: false, allowsMissing: true);
         await SaveAsync(Enumerable.Range(1, 20).Select(i => new Person { Id = i, Secret = $"p{i}@example.org" }).ToArray<object>());
         var before = await ReadStoredAsync("People", "Secret_BlindIndex");
         await Database.QueryAsync($"UPDATE {Q("People")} SET {Q("Secret_BlindIndex")} = NULL WHERE {Q("Id")} > 12");
@@ -52,8 +52,10 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
         await SaveAsync(new Person { Id = 1, Secret = "first@example.org" });
         await _encrypted.Keys.RotateAsync(new KeyScope("default"), TimeSpan.Zero, includeSearch: true);
         await InsertAsync((2, "two@example.org"), (3, "three@example.org"));
-        Assert.Equal((JobState.Completed, 2L, 0L), await RunAsync(Copy));
-        Assert.Equal([false, true, true], (await ReadStoredAsync("People", "Secret_BlindIndex_Next")).Select(b => b is not null));
+
+        // The first one has its value already, and gets its second hash by the way.
+        Assert.Equal((JobState.Completed, 3L, 0L), await RunAsync(Copy));
+        Assert.Equal([true, true, true], (await ReadStoredAsync("People", "Secret_BlindIndex_Next")).Select(b => b is not null));
         Assert.Equal(JobState.Completed, (await RunAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "People" })).State);
         await using var db = Open();
         foreach (var (id, email) in new[] { (1, "first@example.org"), (2, "two@example.org"), (3, "three@example.org") })
@@ -71,14 +73,14 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
 
     private string Q(string name) => Database.Quote(name);
 
-    private async Task PrepareAsync(bool isUnique)
+    private async Task PrepareAsync(bool isUnique, bool allowsMissing = false)
     {
         await CreateAsync(m => m.Entity<Person>(
             p =>
             {
                 p.ToTable("People");
                 p.Property(x => x.Id).ValueGeneratedNever();
-                p.Property(x => x.Secret).IsEncrypted().HasBlindIndex(Normalization.Email, isUnique: isUnique);
+                p.Property(x => x.Secret).IsEncrypted().HasBlindIndex(Normalization.Email, isUnique: isUnique, allowMissingWhileBackfilling: allowsMissing);
             }));
         _encrypted = EncryptedDatabase.Open(Options<AdHocContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1), ActivationDelay = TimeSpan.FromSeconds(2) })));
         await _encrypted.Keys.CreateAsync(new KeyScope("default"));
