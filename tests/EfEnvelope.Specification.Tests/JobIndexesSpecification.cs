@@ -56,7 +56,6 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
         // The first one has its value already, and gets its second hash by the way.
         Assert.Equal((JobState.Completed, 3L, 0L), await RunAsync(Copy));
         Assert.Equal([true, true, true], (await ReadStoredAsync("People", "Secret_BlindIndex_Next")).Select(b => b is not null));
-        Assert.Equal(JobState.Completed, (await RunAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "People" })).State);
         await using var db = Open();
         foreach (var (id, email) in new[] { (1, "first@example.org"), (2, "two@example.org"), (3, "three@example.org") })
             Assert.Equal(id, (await db.Set<Person>().SingleAsync(p => p.Secret == email)).Id);
