@@ -16,8 +16,10 @@
 # 127.0.0.1 and a free port, stopped and removed at the end. They find it by
 #   EFENVELOPE_POSTGRES   Npgsql connection string of a superuser. If it is set
 #                         already, that server is used and none is started.
-#   EFENVELOPE_PG_BIN     directory of PostgreSQL's programs (pg_dump)
+#   EFENVELOPE_PG_BIN     directory of PostgreSQL's programs (pg_dump, and a server that tests may crash)
 #   EFENVELOPE_PYTHON     Python 3 interpreter that has the module cryptography
+#   EFENVELOPE_LONG       1 runs the history of 20,000 rows, too, which takes minutes
+#   EFENVELOPE_HISTORY_SEED  the seed of a history that failed, to run it again
 #
 # The last line printed is "Tests: N passed, N failed, N skipped". Exit code:
 # 0 all passed or skipped, 1 something failed or nothing ran, 2 a requirement is
