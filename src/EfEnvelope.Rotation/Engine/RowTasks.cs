@@ -76,14 +76,23 @@ internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlg
 
     public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
     {
+        // A plaintext that looks like an envelope and is none has to be listed: nobody could read it once plaintext is not expected any more.
         var name = plan.Quoted(dialect, column);
-        return $"({name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)})";
+        var headers = keys.Ring.Keys.SelectMany(
+            k => new[] { EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv }, (k, a) => new EnvelopeHeader(a, (uint)k.Stored.Version.Number));
+        return $"({name} IS NOT NULL AND NOT ({dialect.HasHeader(name, StoredForm.Text, headers)}))";
     }
 
     public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
     {
-        if (row.Old[column] is null || row.FindEnvelope(column) is not null)
+        if (row.Old[column] is null)
             return;
+        if (row.FindEnvelope(column) is { } envelope)
+        {
+            row.ReadHeader(column, envelope);
+            return;
+        }
+
         row.Set(column, row.Seal(column, row.Open(column)!, binding, algorithm, keys.Find(role)!));
     }
 }
@@ -165,8 +174,12 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
         var key = keys.Find(role);
         if (key is null || sources.Any(s => row.New[s] is null))
         {
-            if (row.Old[column] is not null)
-                row.Set(column, null);
+            // A row of another scope, whose versions are others, does not open, and so keeps what that one still needs.
+            if (row.Old[column] is null)
+                return;
+            foreach (var source in sources)
+                row.Open(source);
+            row.Set(column, null);
             return;
         }
 
@@ -218,10 +231,13 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
     public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
     {
         var key = keys.Find(KeyRole.UniqueNext);
-        if (key is null || row.Old[source] is null)
+        if (key is null || row.New[source] is null)
         {
-            if (row.Old[column] is not null)
-                row.Set(column, null);
+            // A row of another scope, whose versions are others, does not open, and so keeps what that one still needs.
+            if (row.Old[column] is null)
+                return;
+            row.Open(source);
+            row.Set(column, null);
             return;
         }
 
