@@ -152,7 +152,7 @@ internal sealed class EnvelopeSession : IResettableService
     private async ValueTask<bool> IsProvedAsync(KeyRing ring, IDbContextTransaction? transaction, bool synchronous, CancellationToken cancellationToken)
         => (transaction is not null && _proved == (ring, ring.FindPrimary(), transaction))
             || ring.FindWriting() is not { Count: > 0 } writing
-            || await KeyProof.HoldsAsync(Context, writing, synchronous, cancellationToken).ConfigureAwait(false);
+            || await KeyProof.HoldsAsync(Context, writing, ring.Keys[^1].Stored.Version.Number, synchronous, cancellationToken).ConfigureAwait(false);
 
     public void ResetState()
     {

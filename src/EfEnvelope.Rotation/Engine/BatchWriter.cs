@@ -114,7 +114,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
     private async Task ProveAsync(SealedBatch batch, CancellationToken cancellationToken)
     {
         if (batch.Changes.Count > 0 && batch.Keys.Count > 0
-            && !await KeyProof.HoldsAsync(session.Context, batch.Keys, synchronous: false, cancellationToken).ConfigureAwait(false))
+            && !await KeyProof.HoldsAsync(session.Context, batch.Keys, newest: int.MaxValue, synchronous: false, cancellationToken).ConfigureAwait(false))
             throw new KeyUnavailableException(RotationMessages.KeyChangedMeanwhile(batch.Keys[0].Version.Scope));
     }
 }

@@ -144,18 +144,29 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     {
         var request = job.Request;
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
-        var indexed = map.SelectMany(c => c.Sources).ToHashSet();
+        var indexed = map.SelectMany(c => c.Sources).Concat(map.Select(c => c.NextOf).OfType<string>()).ToHashSet();
         foreach (var column in map.Where(c => c.Kind == MapColumnKind.Value && request.Columns.Contains(c.Column) && request.Into is null))
         {
-            if (request.Kind == JobKind.Backfill && job.RowsRefused == 0 && column.AllowsPlaintext)
+            if (request.Kind == JobKind.Backfill && job.RowsRefused == 0 && column.AllowsPlaintext && !await HoldsAsync(column, isSealed: false, cancellationToken).ConfigureAwait(false))
                 await MapStore.PutAsync(session, column with { AllowsPlaintext = false, Definition = null }, cancellationToken).ConfigureAwait(false);
 
-            // What a blind index is computed from stays in the map for as long as that does.
-            if (request.Kind == JobKind.Decrypt && job.RowsRefused == 0 && !indexed.Contains(column.Column))
+            // What a blind index is computed from, or a second column is a copy of, stays in the map for as long as that does.
+            if (request.Kind == JobKind.Decrypt && job.RowsRefused == 0 && !indexed.Contains(column.Column)
+                && !await HoldsAsync(column, isSealed: true, cancellationToken).ConfigureAwait(false))
                 await MapStore.RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
             if (request is { Kind: JobKind.Reencrypt, Mode: { } mode } && mode != column.Mode)
                 await MapStore.PutAsync(session, column with { Mode = mode }, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    // By one look at the whole table: what an application wrote behind the last pass, or a row whose key was changed and passed it, would be forgotten.
+    private async Task<bool> HoldsAsync(MapColumn column, bool isSealed, CancellationToken cancellationToken)
+    {
+        var dialect = session.Dialect;
+        var name = $"t.{dialect.Quote(column.Column)}";
+        var condition = isSealed ? dialect.LooksLikeText(name) : $"{name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)}";
+        return await session.ScalarAsync(
+            dialect.Sample($"SELECT 1 FROM {dialect.Table(column.Schema, column.Table)} AS t WHERE {condition}", 1), [], cancellationToken).ConfigureAwait(false) is not null;
     }
 
     private async Task<RangeOutcome> NextAsync(JobInfo job, DateTimeOffset? notBefore, string? reason, Action<string?> waits, CancellationToken cancellationToken)

@@ -172,8 +172,12 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
         var key = keys.Find(role);
         if (key is null || sources.Any(s => row.New[s] is null))
         {
-            if (row.Old[column] is not null)
-                row.Set(column, null);
+            // A row of another scope, whose versions are others, does not open, and so keeps what that one still needs.
+            if (row.Old[column] is null)
+                return;
+            foreach (var source in sources)
+                row.Open(source);
+            row.Set(column, null);
             return;
         }
 
@@ -225,10 +229,13 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
     public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
     {
         var key = keys.Find(KeyRole.UniqueNext);
-        if (key is null || row.Old[source] is null)
+        if (key is null || row.New[source] is null)
         {
-            if (row.Old[column] is not null)
-                row.Set(column, null);
+            // A row of another scope, whose versions are others, does not open, and so keeps what that one still needs.
+            if (row.Old[column] is null)
+                return;
+            row.Open(source);
+            row.Set(column, null);
             return;
         }
 

@@ -238,6 +238,7 @@ public sealed class KeyAdministration
                 references.Add(new VersionReference(column.Name, count));
         }
 
+        references.AddRange(await StrayReferences.FindAsync(session, map, (uint)version.Number, cancellationToken).ConfigureAwait(false));
         return new RetirementReport(version, [.. map.Columns.Select(c => c.Name)], references);
     }
 

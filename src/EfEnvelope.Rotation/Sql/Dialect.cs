@@ -66,6 +66,9 @@ internal abstract class Dialect(Func<string, string> quote)
     /// <summary>Lists all tables of the database, those of EfEnvelope and of the database itself left out.</summary>
     public abstract ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken);
 
+    /// <summary>Lists the schemas that have an encryption map of their own, another one than this connection's.</summary>
+    public virtual ValueTask<IReadOnlySet<string>> ListOtherMapsAsync(Session session, CancellationToken cancellationToken) => new(new HashSet<string>());
+
     /// <summary>Makes the expression that reads a part of a key.</summary>
     public virtual string SelectKey(TableColumn key, string alias) => $"{alias}.{Quote(key.Name)}";
 

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Envelopes;
 
 namespace EfEnvelope.Rotation.Sql;
@@ -50,6 +51,12 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
                 """,
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ((string)r[0]!, (string)r[1]!))];
+
+    public override async ValueTask<IReadOnlySet<string>> ListOtherMapsAsync(Session session, CancellationToken cancellationToken)
+        => (await session.QueryAsync(
+                "SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relname = @p0 AND c.oid IS DISTINCT FROM to_regclass(@p1)",
+                [EnvelopeTables.Map, Table(session.Schema, EnvelopeTables.Map)], cancellationToken).ConfigureAwait(false))
+            .Select(r => (string)r[0]!).ToHashSet(StringComparer.Ordinal);
 
     public override string SelectKey(TableColumn key, string alias)
         => NativeKeys.Contains(key.StoreType) ? base.SelectKey(key, alias) : $"{base.SelectKey(key, alias)}::text";
@@ -123,7 +130,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
 
-    // As 'CREATE INDEX CONCURRENTLY' does it: until every transaction of this database has ended that has begun to write. Others of the server do not matter.
+    // As 'CREATE INDEX CONCURRENTLY' does it: until every transaction of this database has ended that has begun to write, or holds or awaits the lock of a table
+    // that it is going to write: a statement that still looks for its first row has no number yet. Others of the server do not matter.
     public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
     {
         const string Writers =
@@ -131,6 +139,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             SELECT w.x FROM (
                 SELECT a.pid::text || '/' || a.backend_xid::text AS x FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid
                 WHERE d.datname = current_database() AND a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid()
+                UNION ALL SELECT DISTINCT l.pid::text || '/' || l.virtualtransaction FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                WHERE d.datname = current_database() AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation >= 16384 AND l.pid <> pg_backend_pid()
                 UNION ALL SELECT '0/' || p.transaction::text FROM pg_prepared_xacts p WHERE p.database = current_database()) w
             """;
         var before = (await session.QueryAsync(Writers, [], cancellationToken).ConfigureAwait(false)).Select(r => (string?)r[0]).ToArray();
