@@ -39,7 +39,7 @@ internal static partial class CliMessages
 
     public static string AlarmHint() => "Raise the alarm: find out who changed the database, and restore from a backup.";
 
-    public static string GoneHint() => "Give up on what was encrypted under this version; only a backup of the database and the KMS from before has it.";
+    public static string GoneHint() => "Give up on what was encrypted under this version; only a backup of the database from before has it, for as long as the KMS has the KEK that its wrapped key is under.";
 
     public static string Unexpected(string type, (string? Type, string? Method) where)
         => where.Method is null ? $"An error that was not foreseen ('{type}')." : $"An error that was not foreseen ('{type}' in '{where.Type}.{where.Method}').";
@@ -226,7 +226,9 @@ internal static partial class CliMessages
 
     public static string WouldRetire(object version) => $"nothing refers to {version}: it may be retired.";
 
-    public static string Destroyed(object version) => $"{version} was destroyed.";
+    public static string Destroyed(object version) => $"{version} was destroyed. Backups from before still have its wrapped key, for as long as the KMS has its KEK.";
+
+    public static string EncryptsAfter(TimeSpan delay) => delay == TimeSpan.Zero ? "0 s: at once, which is safe only where one process uses the database" : Durations.Say(delay);
 
     public static string WouldDestroy(object version) => $"nothing refers to {version}: it may be destroyed.";
 

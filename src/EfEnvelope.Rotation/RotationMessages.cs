@@ -59,7 +59,7 @@ internal static class RotationMessages
     public static string IntoNeedsOneColumn() => "Another column can be written into from one column of the same table only. Name one, and another one with 'Into'.";
 
     public static string ContextNeedsInto()
-        => "The stable name of a column cannot be changed in place: readers know one name, and no header tells which. Write into another column ('Into').";
+        => "The stable name of a column cannot be changed in place: readers know one name, and no header tells which. Write into another column ('Into', in the tool '--into').";
 
     public static string ModeNeedsOneColumn() => "Another mode is given to one column at a time. Name the column.";
 
@@ -67,12 +67,12 @@ internal static class RotationMessages
         => $"'{column}' becomes {mode.ToString().ToLowerInvariant()}. Every application reads both; run the job again when all of them write the new mode, before queries rely on it.";
 
     public static string NotText(string column, JobKind kind)
-        => $"'{column}' holds no text, so plaintexts and envelopes could not be told apart in it. Run '{kind}' into another column ('Into').";
+        => $"'{column}' holds no text, so plaintexts and envelopes could not be told apart in it. Write into another column: 'Into', in the tool '--into'.";
 
-    public static string TextHoldsStrings(string column) => $"'{column}' is text, so in place its values are of type 'string'. Leave the type out, or write into another column ('Into').";
+    public static string TextHoldsStrings(string column) => $"'{column}' is text, so in place its values are of type 'string'. Leave the type out, or write into another column ('Into', in the tool '--into').";
 
     public static string UniqueInPlace(string column)
-        => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Write into another column ('Into') that has a unique blind index, or drop the index first.";
+        => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Write into another column ('Into', in the tool '--into') that has a unique blind index, or drop the index first.";
 
     public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
 
@@ -109,6 +109,9 @@ internal static class RotationMessages
 
     public static string PlaintextLooksEncrypted(string column)
         => $"A value of '{column}' would look like an envelope as plaintext, so it could not be told from one. The row was left as it is; decrypt into another column.";
+
+    public static string PlaintextLikeEnvelope(string column)
+        => $"'{column}' holds a text that starts like an envelope, but is of no key version of this scope. The row was left as it is; decide what it is, or write into another column ('Into', in the tool '--into').";
 
     public static string CopyDiffers(string target, string source)
         => $"'{target}' holds another value than '{source}'. The application wrote one of them alone; the row was left as it is. Decide which is right, and mend it.";
@@ -171,6 +174,26 @@ internal static class RotationMessages
 
     public static string VersionUnknown(KeyVersion version, IEnumerable<int> known)
         => $"There is no key version '{version}'; its scope has {string.Join(", ", known.Select(n => $"v{n}"))}. Check the number.";
+
+    public static string IsPrimary(KeyVersion version) => $"Key version '{version}' is the primary: it encrypts now. Nothing was changed. Rotate first: 'efenvelope keys rotate {version.Scope}'.";
+
+    public static string ActivationDelayTooShort(TimeSpan delay, TimeSpan interval)
+        => FormattableString.Invariant($"The activation delay is {delay}, but instances use what they have loaded for {interval}, so some would miss what is written under the new version. Give at least that, or zero where one process uses the database.");
+
+    public static string NothingToRotate() => "there is no key yet; the first one is made at the first write";
+
+    public static string NewToMap(string column)
+        => $"'{column}' is not in the encryption map, so no application encrypts it: one that reads it as it is would show envelopes. Deploy the application that declares it encrypted first, or name another column with 'Into' ('--into').";
+
+    public static string ColumnIsMade(string column) => $"There is no column '{column}', so it is added. Check its name, if an application's migration was to add it.";
+
+    public static string PlaintextStays(string column)
+        => $"What '{column}' held in clear text stays readable in backups, replicas and logs of the database, and in free pages until they are vacuumed ('VACUUM', on PostgreSQL 'VACUUM FULL').";
+
+    public static string PlaintextWarning(string column) => $"Plaintext will be stored in '{column}'. A row that is written afterwards has none there, unless the application writes both.";
+
+    public static string EndsNotBefore(KeyVersion version, DateTimeOffset at)
+        => FormattableString.Invariant($"It cannot end before {at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: instances that have not loaded '{version}' may write under an older one until then.");
 
     public static string NotRetired(KeyVersion version) => $"Key version '{version}' is not retired, so values may be under it. Nothing was changed. Retire it first: 'efenvelope keys retire {version}'.";
 

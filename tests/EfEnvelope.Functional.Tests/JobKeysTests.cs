@@ -30,9 +30,12 @@ public sealed class SqliteJobKeysTests() : JobKeysSpecification(new SqliteTestDa
     }
 
     [Fact]
-    public async Task A_key_with_a_NUL_fails_the_job_instead_of_going_round_for_ever()
+    public Task Texts_with_a_NUL() => VisitAsync("k text NOT NULL", "k", i => $"CAST(x'62{i:X2}0062' AS text)");
+
+    [Fact]
+    public async Task A_key_that_is_no_UTF_8_fails_the_job_instead_of_going_round_for_ever()
     {
-        await SqlAsync("CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text); INSERT INTO t VALUES ('a', 'a'), (CAST(x'620062' AS text), 'b')");
+        await SqlAsync("CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text); INSERT INTO t VALUES ('a', 'a'), (CAST(x'62FF62' AS text), 'b')");
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         var job = await EnqueueAsync(Backfill() with { BatchSize = 1 });
         Assert.Equal(Rotation.JobState.Failed, (await Encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token))[0].State);

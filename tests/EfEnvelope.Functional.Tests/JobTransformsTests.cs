@@ -13,7 +13,7 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
         await SqlAsync("CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v text)");
         await SqlAsync("INSERT INTO t VALUES (1, CAST(x'610062' AS text)), (2, CAST(x'61FF62' AS text)), (3, x'6162'), (4, 'd')");
         AssertCompleted(await RunAsync(Backfill()), 2, refused: 2);
-        AssertCompleted(await RunAsync(Decrypt()), 2, refused: 2);
+        AssertCompleted(await RunAsync(Decrypt()), 2);
         Assert.Equal(["text610062", "text61FF62", "blob6162", "text64"], await ColumnAsync("t", "typeof(v) || hex(v)", "id"));
     }
 
@@ -83,7 +83,7 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
         await MakeTextsAsync(3);
         await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
         var job = await EnqueueAsync(Backfill());
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(3));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token));
         var left = await Encrypted.Jobs.GetAsync(job.Id);
         Assert.Equal((JobState.Running, 2), (left.State, left.RowsWritten));

@@ -1,6 +1,7 @@
 using EfEnvelope.Rotation;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
@@ -116,6 +117,6 @@ public abstract class HostedJobsSpecification(TestDatabase database) : EnvelopeS
     private DbContextOptions<RegistrationContext> NewOptions() => ((DbContextOptionsBuilder<RegistrationContext>)Configure(new DbContextOptionsBuilder<RegistrationContext>())).Options;
 
     private DbContextOptionsBuilder Configure(DbContextOptionsBuilder builder)
-        => Database.UseProvider(builder).UseEnvelopeEncryption(
+        => Database.UseProvider(builder).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning)).UseEnvelopeEncryption(
             e => e.UseKms(Kms).Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1), ActivationDelay = TimeSpan.FromSeconds(1) }));
 }

@@ -47,6 +47,8 @@ public abstract class JobPlanningSpecification(TestDatabase database) : EngineSp
     [InlineData("malformed scope", "scope")]
     public async Task Request_that_cannot_be_done_is_refused(string what, string message)
     {
+        if (what == "no such schema" && !IsPostgres)
+            Assert.Skip("SQLite has no schemas.");
         var job = Backfill();
         var request = what switch
         {

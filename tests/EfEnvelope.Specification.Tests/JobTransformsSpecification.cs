@@ -28,6 +28,17 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
     }
 
     [Fact]
+    public async Task A_plaintext_that_is_the_very_text_of_an_envelope_is_listed_and_not_taken_for_one()
+    {
+        var foreign = $"efenvelope:v1:{Convert.ToBase64String([0xF9, 0, 0, 0, 99, .. new byte[40]]).TrimEnd('=')}";
+        await MakeAsync([foreign, "plain"]);
+        var job = await RunAsync(Backfill());
+        AssertCompleted(job, 1, refused: 1);
+        Assert.Equal(foreign, (await TextsAsync())[0]);
+        Assert.True(Assert.Single((await Encrypted.ReadMapAsync()).Columns).AllowsPlaintext);
+    }
+
+    [Fact]
     public async Task What_is_encrypted_already_is_neither_written_nor_encrypted_twice()
     {
         await MakeTextsAsync(30);
@@ -88,12 +99,13 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
         await MakeTextsAsync(20);
         await RunAsync(Backfill());
         await Encrypted.Keys.RotateAsync(Scope, TimeSpan.Zero);
-        await Encrypted.Keys.DisableAsync(new KeyVersion(Scope, 1));
+        await SqlAsync($"UPDATE {Q("__EnvelopeKeys")} SET {Q("Status")} = 'disabled' WHERE {Q("Version")} = 1");
         var before = await TextsAsync();
         AssertCompleted(await RunAsync(Backfill() with { Kind = JobKind.Reencrypt }), 0, refused: 20);
         Assert.Equal(before, await TextsAsync());
 
         await Encrypted.Keys.EnableAsync(new KeyVersion(Scope, 1));
+        Assert.Equal(before, await TextsAsync());
         AssertCompleted(await RunAsync(Backfill() with { Kind = JobKind.Reencrypt }), 20);
     }
 

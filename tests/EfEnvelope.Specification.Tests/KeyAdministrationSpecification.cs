@@ -69,12 +69,18 @@ public abstract class KeyAdministrationSpecification(TestDatabase database) : En
     {
         await MakeTextsAsync(5);
         await RunAsync(Backfill());
-        var before = await TextsAsync();
+        var stored = await TextsAsync();
         var other = new TestKms("other");
-        await using var moved = EncryptedDatabase.Open(Options<DbContext>(e => e.UseKms(other)));
-        var versions = await moved.Keys.RewrapAsync(Scope);
-        Assert.Equal([other.Kek.ToString()], Assert.Single(versions).Keks);
-        Assert.Equal(before, await TextsAsync());
+        await using (var both = EncryptedDatabase.Open(o => Database.UseProvider(o).UseEnvelopeEncryption(e => e.UseKms(Kms).UseKms(other))))
+            Assert.Equal([Kms.Kek.ToString(), other.Kek.ToString()], Assert.Single(await both.Keys.RewrapAsync(Scope)).Keks);
+
+        // The old one is not needed any more.
+        Kms.Failure = EfEnvelope.Kms.KmsErrorKind.AccessDenied;
+        await using var moved = EncryptedDatabase.Open(o => Database.UseProvider(o).UseEnvelopeEncryption(e => e.UseKms(other)));
+        Assert.Equal([other.Kek.ToString()], Assert.Single(await moved.Keys.RewrapAsync(Scope)).Keks);
+        Assert.Equal(stored, await TextsAsync());
+        AssertCompleted(await RunAsync((await moved.Jobs.EnqueueAsync(await moved.Jobs.PlanAsync(Decrypt()))).Id, by: moved), 5);
+        Assert.Equal(Enumerable.Range(1, 5).Select(i => $"value {i}"), await TextsAsync());
     }
 
     [Fact]

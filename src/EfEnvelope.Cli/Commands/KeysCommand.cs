@@ -88,7 +88,7 @@ internal static class KeysCommand
                     call.Get(execute),
                     [
                         ("action", CliMessages.CreatesVersion(next)), .. WrappedUnder(call),
-                        ("encrypts after", Durations.Say(wait ?? call.Configuration.ActivationDelay)),
+                        ("encrypts after", CliMessages.EncryptsAfter(wait ?? call.Configuration.ActivationDelay)),
                         ("moves what is compared", Views.YesNo(search)), ("rows changed", "0"),
                     ],
                     async () => new { Version = await database.Keys.RotateAsync(scope, wait, search, call.Cancellation).ConfigureAwait(false) },

@@ -77,7 +77,7 @@ internal static partial class Messages
         => $"{count} key versions of scope '{scope}' are live in searches, but a query looks under {limit}, so it would miss rows. Run 'efenvelope reindex', then 'efenvelope keys retire' with the oldest, until {limit} are left.";
 
     public static string SearchStillRotating(object scope, int limit)
-        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or rotate without 'includeSearch', which leaves what is compared as it is.";
+        => $"{limit} key versions of scope '{scope}' are live in searches already, the most that a query looks under. Nothing was changed. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or rotate without 'includeSearch' (in the tool '--include-search'), which leaves what is compared as it is.";
 
     public static string KeyVersionUnknown(object version)
         => $"There is no key version '{version}' in the key store. Nothing was changed. List the versions with 'efenvelope keys list', and check the database and the scope.";

@@ -25,7 +25,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (columns.Count == 0)
             throw new EnvelopeConfigurationException(RotationMessages.NothingToDo(table.DisplayName, request.Kind));
         await RequireFreeAsync(session, ActiveName(request), cancellationToken).ConfigureAwait(false);
-        var notBefore = await CheckKeysAsync(session, request, scope, table, plan, cancellationToken).ConfigureAwait(false);
+        var notBefore = await CheckKeysAsync(session, request, scope, table, plan, warnings, cancellationToken).ConfigureAwait(false);
         return new JobPlan
         {
             Request = request,
@@ -107,7 +107,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         }
 
         if (request.Into is { } into)
-            table = PrepareInto(dialect, request, table, map, mapRows, changes, into);
+            table = PrepareInto(dialect, request, table, map, mapRows, changes, warnings, into);
         return [.. map.Where(m => mapRows.All(r => r.Column != m.Column)), .. mapRows];
     }
 
@@ -143,11 +143,15 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (dialect.Widen(table, column, column.MaxLength is { } max ? TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(EnvelopeAlgorithm.Aes256Gcm)) : null) is { } widen)
             changes.Add(widen);
         mapRows.Add(row with { AllowsPlaintext = true, Definition = null });
+        if (known is null)
+            warnings.Add(RotationMessages.NewToMap(name));
         warnings.Add(RotationMessages.BackfillWarning(name));
+        warnings.Add(RotationMessages.PlaintextStays(name));
     }
 
     private static TableInfo PrepareInto(
-        Dialect dialect, JobRequest request, TableInfo table, IReadOnlyList<MapColumn> map, List<MapColumn> mapRows, List<string> changes, string into)
+        Dialect dialect, JobRequest request, TableInfo table, IReadOnlyList<MapColumn> map, List<MapColumn> mapRows, List<string> changes, List<string> warnings,
+        string into)
     {
         var name = $"{table.DisplayName}.{into}";
         var known = map.FirstOrDefault(m => m.Column == into);
@@ -166,8 +170,13 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             mapRows.Add(NewColumn(request with { PlaintextType = type, Mode = request.Mode ?? source?.Mode }, table, into, isText: false));
         else if (known is not null && ((request.Mode ?? known.Mode) != known.Mode || (request.Context ?? known.Field) != known.Field || (request.PlaintextType ?? type) != type))
             throw new EnvelopeConfigurationException(RotationMessages.MapSaysOtherwise(name));
+        if (!encrypts)
+            warnings.Add(RotationMessages.PlaintextWarning(name));
+        else if (request.Kind == JobKind.Backfill)
+            warnings.Add(RotationMessages.PlaintextStays($"{table.DisplayName}.{request.Columns[0]}"));
         if (table.Find(into) is not null)
             return table;
+        warnings.Add(RotationMessages.ColumnIsMade(name));
         var form = encrypts ? StoredForm.Binary : StoredForm.Plain;
         changes.Add(dialect.AddColumn(table, into, form, type));
         return new TableInfo(table.Schema, table.Name, [.. table.Columns, new TableColumn(into, dialect.NewTypeOf(form, type), true, encrypts, false, null, 0, false, false)]);
@@ -192,7 +201,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
 
     // A version that does not encrypt yet is waited for; two versions in searches need second columns for what is unique.
     private async Task<DateTimeOffset?> CheckKeysAsync(
-        Session session, JobRequest request, KeyScope scope, TableInfo table, RowPlan plan, CancellationToken cancellationToken)
+        Session session, JobRequest request, KeyScope scope, TableInfo table, RowPlan plan, List<string> warnings, CancellationToken cancellationToken)
     {
         if (request.Kind is not (JobKind.Reencrypt or JobKind.Reindex) || request.Into is not null)
             return null;
@@ -200,6 +209,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         var searches = snapshot.Keys.Count(KeyRing.IsSearched);
         if (searches > 1 && plan.Columns.FirstOrDefault(c => c.IsWritten && table.Find(c.Name)!.IsUnique && plan.IsSearchColumn(c.Name)) is { } unique)
             throw new EnvelopeConfigurationException(RotationMessages.UniqueWithoutNext($"{table.DisplayName}.{unique.Name}"));
+        if (snapshot.Keys.Where(k => k is { RetiredAt: null, Status: KeyVersionStatus.Enabled }).Max(k => k.EncryptsUntil) is { } until && until > snapshot.StoreTime)
+            warnings.Add(RotationMessages.EndsNotBefore(snapshot.Keys[^1].Version, until));
         return snapshot.Keys.LastOrDefault(k => k.EncryptsFrom > snapshot.StoreTime && k.RetiredAt is null) is { EncryptsFrom: { } from } ? from : null;
     }
 }

@@ -135,6 +135,12 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
             return RangeOutcome.Busy;
         try
         {
+            if (!(await keys.GetScopesAsync(cancellationToken).ConfigureAwait(false)).Contains(new KeyScope(job.Scope)))
+            {
+                await store.TryEndAsync(job.Id, JobState.Completed, RotationMessages.NothingToRotate(), cancellationToken).ConfigureAwait(false);
+                return RangeOutcome.Ended;
+            }
+
             var version = await keys.RotateAsync(new KeyScope(job.Scope), job.Request.ActivationDelay, job.Request.IncludeSearch, cancellationToken).ConfigureAwait(false);
             await store.TryEndAsync(job.Id, JobState.Completed, RotationMessages.Rotated(version), cancellationToken).ConfigureAwait(false);
         }

@@ -23,6 +23,10 @@ internal sealed class RoleKeys(KeyRing ring)
         return key;
     }
 
+    /// <summary>Lists the headers that envelopes of this scope can have.</summary>
+    public IEnumerable<EnvelopeHeader> Known(IReadOnlyList<EnvelopeAlgorithm> algorithms)
+        => ring.Keys.SelectMany(k => algorithms.Select(a => new EnvelopeHeader(a, (uint)k.Stored.Version.Number)));
+
     /// <summary>Lists the headers that need no work: of the key itself, and of every newer one.</summary>
     public IEnumerable<EnvelopeHeader> Fine(KeyRole role, EnvelopeAlgorithm algorithm)
         => Find(role) is { } key ? ring.Keys.Select(k => (uint)k.Stored.Version.Number).Where(n => n >= key.Number).Select(n => new EnvelopeHeader(algorithm, n)) : [];

@@ -76,11 +76,8 @@ internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlg
 
     public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
     {
-        // A plaintext that looks like an envelope and is none has to be listed: nobody could read it once plaintext is not expected any more.
-        var name = plan.Quoted(dialect, column);
-        var headers = keys.Ring.Keys.SelectMany(
-            k => new[] { EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv }, (k, a) => new EnvelopeHeader(a, (uint)k.Stored.Version.Number));
-        return $"({name} IS NOT NULL AND NOT ({dialect.HasHeader(name, StoredForm.Text, headers)}))";
+        // A plaintext may start like an envelope; what has the header of a version that is known is taken for one.
+        return NotUnder(plan, dialect, column, keys.Known([EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv]));
     }
 
     public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
@@ -89,7 +86,8 @@ internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlg
             return;
         if (row.FindEnvelope(column) is { } envelope)
         {
-            row.ReadHeader(column, envelope);
+            if (row.Ring.Find(row.ReadHeader(column, envelope).KeyNumber) is null)
+                throw new RowRefusedException(column, RotationMessages.PlaintextLikeEnvelope(plan.NameOf(column)));
             return;
         }
 

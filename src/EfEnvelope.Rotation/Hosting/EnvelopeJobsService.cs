@@ -49,7 +49,11 @@ internal sealed class EnvelopeJobsService<TContext>(IServiceScopeFactory scopes,
         var after = await database.Jobs.RunAsync(
             ids, new RunOptions { Workers = options.Workers, WaitsForTime = false }, cancellationToken: cancellationToken).ConfigureAwait(false);
         foreach (var job in after.Where(j => j.HasEnded))
-            logger.JobEnded(job.Id, job.State.ToString(), job.RowsWritten, job.RowsRefused, job.Reason);
+        {
+            logger.JobEnded(
+                job.State == JobState.Failed || job.RowsRefused > 0 ? LogLevel.Warning : LogLevel.Information,
+                job.Id, job.State.ToString(), job.RowsWritten, job.RowsRefused, job.Reason ?? "");
+        }
     }
 
     private async Task<EncryptedDatabase> OpenAsync()

@@ -8,8 +8,8 @@ internal static partial class RotationLog
     [LoggerMessage(1100, LogLevel.Information, "Job {Job} ({Kind} of '{Table}') is worked on by this process.", EventName = "JobTake")]
     public static partial void JobTaken(this ILogger logger, long job, string kind, string table);
 
-    [LoggerMessage(1101, LogLevel.Information, "Job {Job} has ended: {State}; {Written} rows written, {Refused} left as they were. {Reason}", EventName = "JobEnd")]
-    public static partial void JobEnded(this ILogger logger, long job, string state, long written, long refused, string? reason);
+    [LoggerMessage(EventId = 1101, EventName = "JobEnd", Message = "Job {Job} has ended: {State}; {Written} rows written, {Refused} left as they were. {Reason}")]
+    public static partial void JobEnded(this ILogger logger, LogLevel level, long job, string state, long written, long refused, string reason);
 
     [LoggerMessage(1102, LogLevel.Error, "Jobs cannot be run now; they are tried again.", EventName = "JobsFail")]
     public static partial void JobsUnavailable(this ILogger logger, Exception exception);

@@ -86,18 +86,22 @@ public sealed class KeyAdministration
     /// <param name="includeSearch">Whether it also writes what is compared: blind indexes and deterministic values.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The version.</returns>
-    /// <exception cref="EnvelopeConfigurationException">The scope is not known, or two versions are live in searches already.</exception>
+    /// <exception cref="EnvelopeConfigurationException">
+    /// The scope is not known, two versions are live in searches already, or the delay is neither zero nor as long as the refresh interval.
+    /// </exception>
     /// <exception cref="KeyUnavailableException">The key store or the KMS cannot be reached.</exception>
     public Task<KeyVersion> RotateAsync(
         KeyScope scope, TimeSpan? activationDelay = null, bool includeSearch = false, CancellationToken cancellationToken = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(activationDelay ?? TimeSpan.Zero, TimeSpan.Zero, nameof(activationDelay));
+        var delay = activationDelay ?? _source.Options.ActivationDelay;
+        if (delay < TimeSpan.Zero || (delay > TimeSpan.Zero && delay < _source.Options.RefreshInterval))
+            throw new EnvelopeConfigurationException(RotationMessages.ActivationDelayTooShort(delay, _source.Options.RefreshInterval));
         return _source.UseAsync(
             async session =>
             {
                 await RequireScopeAsync(session, scope, cancellationToken).ConfigureAwait(false);
                 return await _source.FindSlot(session, scope)
-                    .RotateAsync(_source.StoreOf(session), activationDelay ?? _source.Options.ActivationDelay, includeSearch, cancellationToken).ConfigureAwait(false);
+                    .RotateAsync(_source.StoreOf(session), delay, includeSearch, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
     }
@@ -151,6 +155,7 @@ public sealed class KeyAdministration
                 var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
 
                 // Before the scan, not after it: what is written meanwhile would be missed.
+                await RequireReplacedAsync(session, version, cancellationToken).ConfigureAwait(false);
                 if (execute)
                     await RequireWrittenNoMoreAsync(session, version, map, cancellationToken).ConfigureAwait(false);
                 var report = await FindReferencesAsync(session, map, version, cancellationToken).ConfigureAwait(false);
@@ -193,6 +198,14 @@ public sealed class KeyAdministration
                 return await Administration.SetUniqueFromAsync(store, version, now, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
+
+    // What encrypts now is under no references to be looked for: it is rotated first.
+    private async Task RequireReplacedAsync(Session session, KeyVersion version, CancellationToken cancellationToken)
+    {
+        var snapshot = await _source.StoreOf(session).ReadAsync(version.Scope, cancellationToken).ConfigureAwait(false);
+        if (KeyRing.FindPrimary(snapshot)?.Version == version)
+            throw new OperationRefusedException(RotationMessages.IsPrimary(version));
+    }
 
     private async Task RequireWrittenNoMoreAsync(Session session, KeyVersion version, EncryptionMap map, CancellationToken cancellationToken)
     {

@@ -16,6 +16,10 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
 
     public override int DefaultBatchSize => 200;
 
+    // What a job overwrites is plaintext at times: it is zeroed in the file instead of left in free pages.
+    public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
+        => await session.ScalarAsync("PRAGMA secure_delete = ON", [], cancellationToken).ConfigureAwait(false);
+
     public override async ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
     {
         if (await session.ScalarAsync("SELECT name FROM sqlite_master WHERE type = 'table' AND name = @p0", [name], cancellationToken).ConfigureAwait(false) is null)
