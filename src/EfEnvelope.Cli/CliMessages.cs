@@ -226,6 +226,9 @@ internal static partial class CliMessages
 
     public static string WouldRetire(object version) => $"nothing refers to {version}: it may be retired.";
 
+    public static string SensitiveLeft(long job, JobKind kind)
+        => $"job {job} ({kind.ToString().ToLowerInvariant()}) stores plaintext, or values in another way, so it is run by its number only: '{Tool} jobs run {job}'.";
+
     public static string Destroyed(object version) => $"{version} was destroyed. Backups from before still have its wrapped key, for as long as the KMS has its KEK.";
 
     public static string EncryptsAfter(TimeSpan delay) => delay == TimeSpan.Zero ? "0 s: at once, which is safe only where one process uses the database" : Durations.Say(delay);

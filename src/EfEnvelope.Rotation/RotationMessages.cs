@@ -127,6 +127,9 @@ internal static class RotationMessages
 
     public static string JobPaused(long job) => $"Job {job} is paused. Let it go on with 'efenvelope jobs resume {job}'.";
 
+    public static string JobAltered(long job)
+        => $"Job {job} asks for something else than its kind says: somebody changed it in '__EnvelopeJobs'. It was not run. Find out who, and begin a new one.";
+
     public static string JobMissing(long job) => $"There is no job {job} in this database. List them: 'efenvelope jobs list'.";
 
     public static string JobHasEnded(long job, JobState state) => $"Job {job} has ended ({state.ToString().ToLowerInvariant()}). Nothing was changed. Begin a new one.";

@@ -17,6 +17,7 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
 
     private readonly CancellationTokenSource _stop = new();
     private volatile ShopStep _step;
+    private int _rounds;
 
     public virtual async ValueTask InitializeAsync()
     {
@@ -49,7 +50,7 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
         {
             (await world.RunAsync("jobs", "run", "1")).Exits(0);
             await RunAsync("backfill", $"{customer}.{Name("Address")}", "--into", "address_encrypted", "--scope", "shop");
-            _step = ShopStep.Encrypted;
+            await DeployAsync(ShopStep.Encrypted);
             (await world.RunAsync("verify")).Exits(0);
             Assert.All(await StoredAsync(Name("Email")), v => Assert.StartsWith("efenvelope:v1:", (string)v!, StringComparison.Ordinal));
             Assert.All((await StoredAsync(Name("Phone"))).Where(v => v is not null), v => Assert.StartsWith("efenvelope:v1:", (string)v!, StringComparison.Ordinal));
@@ -62,7 +63,7 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
             (await world.RunAsync("keys", "destroy", "shop:v1", "--confirm", "shop:v1", "--waiting-period", "0s", "--execute")).Exits(0);
             (await world.RunAsync("verify")).Exits(0);
 
-            _step = ShopStep.Decrypting;
+            await DeployAsync(ShopStep.Decrypting);
             await RunAsync("decrypt", $"{customer}.{Name("Email")}", $"{customer}.{Name("Phone")}", "--scope", "shop");
             await RunAsync("decrypt", $"{customer}.address_encrypted", "--into", "address_again", "--scope", "shop");
             _step = ShopStep.Plain;
@@ -92,6 +93,14 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
         (await world.RunAsync([.. args, "--execute"])).Exits(0);
     }
 
+    // A version is deployed when the one before it has gone.
+    private async Task DeployAsync(ShopStep step)
+    {
+        _step = step;
+        for (var since = Volatile.Read(ref _rounds); Volatile.Read(ref _rounds) < since + 2;)
+            await Task.Delay(20);
+    }
+
     // Until instances cannot write under it any longer it is refused, with the time.
     private async Task RetireAsync(string version)
     {
@@ -113,6 +122,7 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
         var seal = LocalKmsSeal.KeyFile(world.KeyFile);
         for (var round = 0; ; round++)
         {
+            Volatile.Write(ref _rounds, round);
             if (_stop.IsCancellationRequested)
                 return round;
             ShopContext Open() => ShopContext.Open(world, UseProvider, seal, _step, Name);

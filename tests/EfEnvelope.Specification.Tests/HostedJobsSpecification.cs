@@ -65,6 +65,56 @@ public abstract class HostedJobsSpecification(TestDatabase database) : EnvelopeS
     }
 
     [Fact]
+    public async Task A_job_that_stores_plaintext_is_not_run_in_the_background_whoever_stored_it()
+    {
+        await FillAsync(5);
+        await using var encrypted = EncryptedDatabase.Open(NewOptions());
+        var planted = await encrypted.Jobs.EnqueueAsync(
+            await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Decrypt, Table = "Registrations", Columns = ["Memo"] }));
+        await using var services = new ServiceCollection().AddLogging()
+            .AddDbContext<RegistrationContext>(o => Configure(o))
+            .AddEnvelopeJobs<RegistrationContext>(o => o.PollInterval = TimeSpan.FromMilliseconds(50))
+            .BuildServiceProvider();
+        var service = Assert.Single(services.GetServices<IHostedService>());
+        await service.StartAsync(CancellationToken.None);
+        await Task.Delay(1000);
+        await service.StopAsync(CancellationToken.None);
+
+        Assert.Equal((JobState.Pending, 0L), ((await encrypted.Jobs.GetAsync(planted.Id)) is var j ? j.State : default, j.RowsWritten));
+        Assert.All((await Database.QueryAsync($"SELECT {Database.Quote("Memo")} FROM {Database.Quote("Registrations")}")).OfType<string>(), v => Assert.StartsWith("efenvelope:", v, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_job_whose_request_was_changed_behind_its_kind_is_not_run()
+    {
+        await FillAsync(5);
+        await using var encrypted = EncryptedDatabase.Open(NewOptions());
+        var job = await encrypted.Jobs.EnqueueAsync(
+            await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Decrypt, Table = "Registrations", Columns = ["Memo"] }));
+        await Database.QueryAsync($"UPDATE {Database.Quote("__EnvelopeJobs")} SET {Database.Quote("Kind")} = 'reencrypt'");
+
+        Assert.Equal(RangeOutcome.Ended, await encrypted.Jobs.RunRangeAsync(job.Id));
+
+        var failed = await encrypted.Jobs.GetAsync(job.Id);
+        Assert.Equal(JobState.Failed, failed.State);
+        Assert.Contains("something else than its kind says", failed.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_rotation_in_a_database_without_any_key_has_nothing_to_do()
+    {
+        await using (var db = Open())
+        {
+            await db.Database.EnsureCreatedAsync();
+            await MigrateAsync(db, m => m.RotateEnvelopeKey());
+        }
+
+        await using var encrypted = EncryptedDatabase.Open(NewOptions());
+        Assert.Equal(JobState.Completed, (await encrypted.Jobs.RunAsync([1]))[0].State);
+        Assert.Empty(await encrypted.Keys.GetScopesAsync());
+    }
+
+    [Fact]
     public async Task A_database_that_is_away_stops_no_application()
     {
         await using var services = new ServiceCollection().AddLogging()

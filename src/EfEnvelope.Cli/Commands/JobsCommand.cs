@@ -81,7 +81,14 @@ internal static class JobsCommand
             await using (database.ConfigureAwait(false))
             {
                 if (ids.Count == 0)
-                    ids.AddRange((await database.Jobs.ListAsync(includeEnded: false, call.Cancellation).ConfigureAwait(false)).Select(j => j.Id));
+                {
+                    // What stores plaintext is run by its number only: anybody who may write the job tables can have stored it.
+                    var stored = await database.Jobs.ListAsync(includeEnded: false, call.Cancellation).ConfigureAwait(false);
+                    ids.AddRange(stored.Where(j => !j.Request.IsSensitive).Select(j => j.Id));
+                    foreach (var job in stored.Where(j => j.Request.IsSensitive))
+                        call.Console.Note(CliMessages.SensitiveLeft(job.Id, job.Request.Kind));
+                }
+
                 foreach (var id in ids)
                     await database.Jobs.GetAsync(id, call.Cancellation).ConfigureAwait(false);
                 var (ended, stopped) = ids.Count > 0 ? await RunSettings.RunAsync(call, database, ids, options).ConfigureAwait(false) : ([], false);

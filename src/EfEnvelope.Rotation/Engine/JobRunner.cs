@@ -73,6 +73,8 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
 
     private async Task<RangeOutcome> RunRangeAsync(Session session, JobStore store, JobRow job, Action<string?> waits, CancellationToken cancellationToken)
     {
+        if (!job.IsAsShown)
+            throw new EnvelopeConfigurationException(RotationMessages.JobAltered(job.Id));
         var request = job.Request;
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
         var table = await JobPlanner.RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);

@@ -129,11 +129,11 @@ internal sealed class JobStore(Session session)
     public async Task<JobRow?> FindAsync(long id, CancellationToken cancellationToken)
     {
         var rows = await session.QueryAsync(
-            Q($"SELECT [Id], [Request], [Scope], [State], [Pass], [PassStartedAt], [NotBefore], [Reason], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false);
+            Q($"SELECT [Id], [Request], [Scope], [State], [Pass], [PassStartedAt], [NotBefore], [Reason], [Throttle], [Kind] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false);
         return rows is [var r]
             ? new JobRow(
                 ToLong(r[0]), Parse((string)r[1]!), (string)r[2]!, Enum.Parse<JobState>((string)r[3]!, ignoreCase: true), ToInt(r[4]), ParseTime((string?)r[5]), ParseTime((string?)r[6]),
-                (string?)r[7], Throttle.Parse((string)r[8]!))
+                (string?)r[7], Throttle.Parse((string)r[8]!), (string)r[9]!)
             : null;
     }
 
@@ -329,7 +329,11 @@ internal sealed class JobStore(Session session)
 }
 
 internal sealed record JobRow(
-    long Id, JobRequest Request, string Scope, JobState State, int Pass, DateTimeOffset? PassStartedAt, DateTimeOffset? NotBefore, string? Reason, Throttle Throttle);
+    long Id, JobRequest Request, string Scope, JobState State, int Pass, DateTimeOffset? PassStartedAt, DateTimeOffset? NotBefore, string? Reason, Throttle Throttle, string Kind)
+{
+    /// <summary>Gets whether what is shown of it is what it does.</summary>
+    public bool IsAsShown => string.Equals(Kind, Request.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
+}
 
 internal sealed record RangeRow(int Number, object?[]? Lower, object?[]? Upper);
 

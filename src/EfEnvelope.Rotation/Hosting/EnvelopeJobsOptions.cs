@@ -11,6 +11,13 @@ public sealed class EnvelopeJobsOptions
     /// <value>The default is 15 seconds.</value>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// Gets or sets whether jobs are run, too, that store plaintext, or give values another column, name or mode. Whoever may write the job tables can ask for them,
+    /// without any key; by default the tool runs them, when it is given their number.
+    /// </summary>
+    /// <value>The default is <see langword="false" />.</value>
+    public bool RunsSensitiveJobs { get; set; }
+
     internal void Validate()
     {
         if (Workers < 1)

@@ -41,7 +41,10 @@ internal sealed class EnvelopeJobsService<TContext>(IServiceScopeFactory scopes,
     private async Task RunAsync(EncryptedDatabase database, HashSet<long> told, CancellationToken cancellationToken)
     {
         var jobs = await database.Jobs.ListAsync(includeEnded: false, cancellationToken).ConfigureAwait(false);
-        List<long> ids = [.. jobs.Where(j => j.State is JobState.Pending or JobState.Running).Select(j => j.Id).Order()];
+        foreach (var job in jobs.Where(j => j.Request.IsSensitive && !options.RunsSensitiveJobs && told.Add(j.Id)))
+            logger.JobLeft(job.Id, job.Request.Kind.ToString(), job.Request.Table);
+        List<long> ids =
+            [.. jobs.Where(j => j.State is JobState.Pending or JobState.Running && (options.RunsSensitiveJobs || !j.Request.IsSensitive)).Select(j => j.Id).Order()];
         if (ids.Count == 0)
             return;
         foreach (var job in jobs.Where(j => ids.Contains(j.Id) && told.Add(j.Id)))

@@ -11,6 +11,9 @@ internal static partial class RotationLog
     [LoggerMessage(EventId = 1101, EventName = "JobEnd", Message = "Job {Job} has ended: {State}; {Written} rows written, {Refused} left as they were. {Reason}")]
     public static partial void JobEnded(this ILogger logger, LogLevel level, long job, string state, long written, long refused, string reason);
 
+    [LoggerMessage(1103, LogLevel.Warning, "Job {Job} ({Kind} of '{Table}') stores plaintext, or values in another way, so it is not run here: run it by the tool, or set 'RunsSensitiveJobs'.", EventName = "JobLeave")]
+    public static partial void JobLeft(this ILogger logger, long job, string kind, string table);
+
     [LoggerMessage(1102, LogLevel.Error, "Jobs cannot be run now; they are tried again.", EventName = "JobsFail")]
     public static partial void JobsUnavailable(this ILogger logger, Exception exception);
 }

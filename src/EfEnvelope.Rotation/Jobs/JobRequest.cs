@@ -69,5 +69,11 @@ public sealed record JobRequest
     /// <value>The default is 10,000.</value>
     public int RangeSize { get; init; } = 10_000;
 
+    /// <summary>
+    /// Gets whether it stores plaintext, or gives values another column, name or mode. Whoever may write the job tables could ask for that without any key, so nothing
+    /// runs such a job unless it is told to.
+    /// </summary>
+    public bool IsSensitive => Kind == JobKind.Decrypt || (Kind == JobKind.Reencrypt && (Into is not null || Mode is not null));
+
     internal const int MaxBatchSize = 500;
 }
