@@ -126,6 +126,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         {
             if (known is null)
                 throw new EnvelopeConfigurationException(RotationMessages.ColumnNotEncrypted(table.DisplayName, column.Name, map.Select(c => c.Column)));
+            if (column.IsUnique)
+                throw new EnvelopeConfigurationException(RotationMessages.UniqueInPlace(name));
             mapRows.Add(known with { AllowsPlaintext = true, Definition = null });
             warnings.Add(RotationMessages.DecryptWarning(name));
             return;

@@ -163,7 +163,8 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
     {
         if (job.PassStartedAt is not { } began || await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false) - began < AbandonedAfter)
             return RangeOutcome.Busy;
-        var made = (await keys.ListAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false)).LastOrDefault(k => k.CreatedAt >= began && k.EncryptsFrom is not null);
+        var made = (await keys.ListAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false)).LastOrDefault(
+            k => k.CreatedAt >= began && k.EncryptsFrom is not null && (!job.Request.IncludeSearch || k.SearchesFrom is not null));
         if (made is not null)
             await store.TryEndAsync(job.Id, JobState.Completed, RotationMessages.Rotated(made.Version), cancellationToken).ConfigureAwait(false);
         else

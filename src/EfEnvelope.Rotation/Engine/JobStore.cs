@@ -1,18 +1,14 @@
 using System.Data.Common;
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using EfEnvelope.Rotation.Sql;
 using Microsoft.EntityFrameworkCore.Storage;
+using static EfEnvelope.Rotation.Engine.JobRows;
 
 namespace EfEnvelope.Rotation.Engine;
 
 /// <summary>Reads and writes the tables of jobs over one connection.</summary>
 internal sealed class JobStore(Session session)
 {
-    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'";
-    private static readonly JsonSerializerOptions Json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new JsonStringEnumConverter() } };
-
     private readonly Dialect _dialect = session.Dialect;
 
     private string Jobs => _dialect.Table(session.Schema, JobTables.Jobs);
@@ -108,8 +104,6 @@ internal sealed class JobStore(Session session)
             Q($"SELECT MIN([Id]) FROM {Jobs} WHERE [Kind] = 'rotate' AND [EndedAt] IS NULL AND [Scope] = @p1 AND [Id] < @p0"), [id, scope], cancellationToken).ConfigureAwait(false) is { } first
             ? ToLong(first)
             : null;
-
-    public static string Format(JobRequest request) => JsonSerializer.Serialize(request, Json);
 
     public async Task<IReadOnlyList<JobInfo>> ListAsync(long? id, bool includeEnded, CancellationToken cancellationToken)
     {
@@ -266,8 +260,6 @@ internal sealed class JobStore(Session session)
             ? Convert.ToString(id, CultureInfo.InvariantCulture)
             : null;
 
-    public static string? FormatTime(DateTimeOffset? time) => time?.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
-
     private async Task<bool> ChangeAsync(string condition, object?[] values, IReadOnlyList<(string Sql, object?[] Values)> then, CancellationToken cancellationToken)
     {
         var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -288,55 +280,4 @@ internal sealed class JobStore(Session session)
         var quoted = _dialect.Quote("X");
         return quoted[0] == '[' ? statement : statement.Replace('[', quoted[0]).Replace(']', quoted[^1]);
     }
-
-    private static JobInfo ToInfo(object?[] r)
-        => new()
-        {
-            Id = ToLong(r[0]),
-            Request = Parse((string)r[1]!),
-            Scope = (string)r[2]!,
-            State = Enum.Parse<JobState>((string)r[3]!, ignoreCase: true),
-            Reason = (string?)r[4],
-            NotBefore = ParseTime((string?)r[5]),
-            Pass = ToInt(r[6]),
-            EstimatedRows = ToLong(r[7]),
-            Throttle = Throttle.Parse((string)r[8]!),
-            CreatedAt = ParseTime((string?)r[9])!.Value,
-            StartedAt = ParseTime((string?)r[10]),
-            EndedAt = ParseTime((string?)r[11]),
-            Ranges = ToInt(r[14]),
-            RangesDone = ToInt(r[15]),
-            RowsRead = ToLong(r[16]),
-            RowsWritten = ToLong(r[17]),
-            RowsLost = ToLong(r[18]),
-            RowsRefused = ToLong(r[19]),
-            PassWork = ToLong(r[20]),
-            PassStartedAt = ParseTime((string?)r[13]),
-        };
-
-    private static JobRequest Parse(string text) => JsonSerializer.Deserialize<JobRequest>(text, Json)!;
-
-    private static string Name(JobState state) => state.ToString().ToLowerInvariant();
-
-    private static DateTimeOffset Later(DateTimeOffset now, DateTimeOffset? other) => other > now ? other.Value : now;
-
-    private static DateTimeOffset? ParseTime(string? text)
-        => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
-
-    private static long ToLong(object? value) => Convert.ToInt64(value, CultureInfo.InvariantCulture);
-
-    private static int ToInt(object? value) => Convert.ToInt32(value, CultureInfo.InvariantCulture);
 }
-
-internal sealed record JobRow(
-    long Id, JobRequest Request, string Scope, JobState State, int Pass, DateTimeOffset? PassStartedAt, DateTimeOffset? NotBefore, string? Reason, Throttle Throttle, string Kind)
-{
-    /// <summary>Gets whether what is shown of it is what it does.</summary>
-    public bool IsAsShown => string.Equals(Kind, Request.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
-}
-
-internal sealed record RangeRow(int Number, object?[]? Lower, object?[]? Upper);
-
-internal sealed record CheckpointRow(long Step, object?[]? Position);
-
-internal sealed record BatchResult(object?[] Position, int Read, int Written, int Lost, int Refused);
