@@ -206,7 +206,7 @@ internal static class EnvelopeMessages
         => $"A value for '{field}', which is stored in clear text while the column is being decrypted, starts like an envelope and could not be told from one. Nothing was written. Keep the column encrypted, or decrypt it into another column.";
 
     public static string DecryptInPlace(string column)
-        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. For a text column call 'StorePlaintextWhileDecrypting()' first, and run 'efenvelope decrypt'. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column.";
+        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextWhileDecrypting()' first, and run 'efenvelope decrypt'.";
 
     public static string DefaultInMigration(string column)
         => $"Column '{column}' is encrypted, but the migration gives it a default value, which would be stored in clear text in every row. Remove the default and make the column nullable until its rows are filled through EF Core.";

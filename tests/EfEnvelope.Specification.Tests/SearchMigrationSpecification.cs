@@ -117,6 +117,38 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
             "Column 'People.Email' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column; or keep a text column one, with 'EncryptedStorage.Text' and 'AllowPlaintextWhileBackfilling()'.");
 
     [Fact]
+    public async Task Text_that_is_encrypted_becomes_plain_in_place_by_way_of_storing_plaintext()
+    {
+        Scaffold(Text);
+        await MigrateAsync(Text);
+        await SaveAsync(Text, "ada@example.com");
+
+        Scaffold(TextWhileDecrypting);
+        await MigrateAsync(TextWhileDecrypting);
+        await SaveAsync(TextWhileDecrypting, "bea@example.com");
+        Assert.Equal(["ada@example.com", "bea@example.com"], await ReadAsync(TextWhileDecrypting));
+        Assert.Equal([true, false], (await ReadStoredAsync()).Select(v => ((string)v!).StartsWith("efenvelope:v1:", StringComparison.Ordinal)).OrderDescending());
+        await SaveAgainAsync(TextWhileDecrypting);
+
+        Scaffold(Plain);
+        await MigrateAsync(Plain);
+        Assert.Equal(["ada@example.com", "bea@example.com"], (await ReadStoredAsync()).Order());
+        Assert.Equal(["ada@example.com", "bea@example.com"], await ReadAsync(Plain));
+    }
+
+    [Fact]
+    public async Task Plaintext_that_looks_like_an_envelope_is_not_stored_while_a_column_is_being_decrypted()
+    {
+        Scaffold(TextWhileDecrypting);
+        await MigrateAsync(TextWhileDecrypting);
+
+        var e = await Assert.ThrowsAnyAsync<Exception>(() => SaveAsync(TextWhileDecrypting, "efenvelope:v1:AAAA"));
+
+        Assert.Contains("starts like an envelope", (e.InnerException ?? e).Message, StringComparison.Ordinal);
+        Assert.Empty(await ReadStoredAsync());
+    }
+
+    [Fact]
     public async Task Text_that_is_encrypted_does_not_become_plain_in_place()
         => await RefuseAsync(
             Text, Plain,
@@ -388,6 +420,9 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
 
     private static void TextWhileBackfilling(ModelBuilder modelBuilder)
         => Map(modelBuilder, b => b.Property(p => p.Email).IsEncrypted(storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling());
+
+    private static void TextWhileDecrypting(ModelBuilder modelBuilder)
+        => Map(modelBuilder, b => b.Property(p => p.Email).IsEncrypted(storage: EncryptedStorage.Text).StorePlaintextWhileDecrypting());
 
     private async Task RefuseAsync(Action<ModelBuilder> from, Action<ModelBuilder> to, string message)
     {
