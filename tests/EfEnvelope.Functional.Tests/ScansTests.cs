@@ -65,12 +65,12 @@ public sealed class PostgresDoctorTests() : DoctorSpecification(new PostgresTest
     {
         await SaveAsync("1 ada");
         var role = $"efenvelope_{Guid.NewGuid():N}";
-        await SqlAsync($"CREATE ROLE {role} LOGIN");
+        await SqlAsync($"CREATE ROLE {role} LOGIN PASSWORD '{role}'");
         try
         {
             await SqlAsync($"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
             await using var database = EncryptedDatabase.Open(
-                options => options.UseNpgsql(new NpgsqlConnectionStringBuilder(((PostgresTestDatabase)Database).ConnectionString) { Username = role, Pooling = false }.ConnectionString)
+                options => options.UseNpgsql(new NpgsqlConnectionStringBuilder(((PostgresTestDatabase)Database).ConnectionString) { Username = role, Password = role, Pooling = false }.ConnectionString)
                     .UseEnvelopeEncryption(e => e.UseKms(Kms)));
             Assert.Empty(await database.Scans.DiagnoseAsync());
             await SqlAsync("ALTER TABLE [People] ENABLE ROW LEVEL SECURITY");
