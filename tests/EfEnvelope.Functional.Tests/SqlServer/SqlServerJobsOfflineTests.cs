@@ -27,14 +27,7 @@ public sealed class SqlServerJobsOfflineTests
         new("Born", StoredForm.Plain, "date", "date", true), new("Nick", StoredForm.Plain, "nvarchar(20)", "string", true),
     ];
 
-    private readonly SqlServerDialect _dialect;
-
-    public SqlServerJobsOfflineTests()
-    {
-        var options = new OfflineSqlServerTestDatabase().UseProvider(new DbContextOptionsBuilder()).Options;
-        using var context = new DbContext(options);
-        _dialect = new SqlServerDialect(context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
-    }
+    private readonly SqlServerDialect _dialect = (SqlServerDialect)Dialect.Of("Microsoft.EntityFrameworkCore.SqlServer");
 
     [Fact]
     public void A_batch_is_one_update_that_skips_locked_rows_and_compares_bytes_with_their_length()
