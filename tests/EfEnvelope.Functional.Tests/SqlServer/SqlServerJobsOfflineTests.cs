@@ -1,10 +1,6 @@
 using EfEnvelope.Envelopes;
-using EfEnvelope.Functional.TestUtilities;
 using EfEnvelope.Rotation.Engine;
 using EfEnvelope.Rotation.Sql;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.SqlServer.TransactSql.ScriptDom;
 using Xunit;
 
