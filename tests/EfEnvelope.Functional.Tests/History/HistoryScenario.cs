@@ -1,6 +1,7 @@
 using EfEnvelope.Rotation;
 using EfEnvelope.Specification.History;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Xunit;
 
 namespace EfEnvelope.Functional.History;
@@ -236,5 +237,6 @@ public abstract class HistoryScenario(HistoryServer server, HistoryCrew crew, Hi
     {
         server.Use(builder, Connection);
         builder.UseEnvelopeEncryption(e => e.UseKms(crew.Kms).Configure(HistoryPlan.Hurry));
+        builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
     }
 }

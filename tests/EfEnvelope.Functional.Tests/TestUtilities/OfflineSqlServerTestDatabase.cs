@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace EfEnvelope.Functional.TestUtilities;
 
@@ -12,7 +13,9 @@ public sealed class OfflineSqlServerTestDatabase : TestDatabase
 
     public override ValueTask CreateAsync() => ValueTask.CompletedTask;
 
-    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseSqlServer(CreateConnection());
+    // How many configurations all tests together have is told by none of them.
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options)
+        => options.UseSqlServer(CreateConnection()).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
 
     public override DbConnection CreateConnection() => new SqlConnection("Server=127.0.0.1,1;Connect Timeout=1;Encrypt=False");
 

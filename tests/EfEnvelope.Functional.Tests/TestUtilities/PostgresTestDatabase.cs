@@ -1,6 +1,7 @@
 using System.Data.Common;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Npgsql;
 using Xunit;
 
@@ -22,7 +23,9 @@ public sealed class PostgresTestDatabase : TestDatabase
         await ExecuteOnServerAsync($"CREATE DATABASE {Name}");
     }
 
-    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseNpgsql(ConnectionString);
+    // How many configurations all tests together have is told by none of them.
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options)
+        => options.UseNpgsql(ConnectionString).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
 
     public override DbConnection CreateConnection() => new NpgsqlConnection(ConnectionString);
 

@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Testcontainers.MsSql;
 using Xunit;
 
@@ -24,7 +25,9 @@ public sealed class SqlServerTestDatabase : TestDatabase
         await EmptyAsync();
     }
 
-    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseSqlServer(_connectionString);
+    // How many configurations all tests together have is told by none of them.
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options)
+        => options.UseSqlServer(_connectionString).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
 
     public override DbConnection CreateConnection() => new SqlConnection(_connectionString);
 

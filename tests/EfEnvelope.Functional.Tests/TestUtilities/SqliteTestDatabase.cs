@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace EfEnvelope.Functional.TestUtilities;
 
@@ -13,7 +14,9 @@ public sealed class SqliteTestDatabase : TestDatabase
 
     public override ValueTask CreateAsync() => ValueTask.CompletedTask;
 
-    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options) => options.UseSqlite(ConnectionString);
+    // How many configurations all tests together have is told by none of them.
+    public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options)
+        => options.UseSqlite(ConnectionString).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
 
     public override DbConnection CreateConnection() => new SqliteConnection(ConnectionString);
 
