@@ -22,6 +22,12 @@ internal static partial class Messages
     public static string KekConfiguredTwice(object kek)
         => $"The KEK '{kek}' is configured twice, so the second could not stand in for the first. Give the key of each KMS a name of its own.";
 
+    public static string KmsTimedOut(object kek, TimeSpan timeout)
+        => $"The key management service of '{kek}' did not answer within {timeout}. Retry, or look at its network path; the time is set by 'Timeout'.";
+
+    public static string KmsUnreachable(object kek)
+        => $"The key management service of '{kek}' cannot be reached. Retry, or look at its address and the network path to it.";
+
     public static string KeyWrapperFailed(object kek)
         => $"The key wrapper of '{kek}' failed with an exception that is not a 'KmsException'. See the inner exception, and mend the wrapper or what it calls.";
 

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace EfEnvelope.Kms;
 
 /// <summary>
@@ -7,7 +9,7 @@ namespace EfEnvelope.Kms;
 /// <remarks>
 /// Implementations are safe for concurrent use and throw only <see cref="KmsException" /> and
 /// <see cref="OperationCanceledException" />. They are never called while a value is encrypted or decrypted, only when a key
-/// ring is loaded.
+/// ring is loaded. Who writes one implements two methods; the others have a default.
 /// </remarks>
 public interface IKeyWrapper
 {
@@ -34,4 +36,30 @@ public interface IKeyWrapper
     /// </exception>
     ValueTask<byte[]> UnwrapAsync(
         WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default);
+
+    /// <summary>Wraps a key anew under the present version of <see cref="Kek" />.</summary>
+    /// <param name="wrapped">What <see cref="WrapAsync" /> returned, under this KEK or another one of the same service.</param>
+    /// <param name="context">The same pairs that were given to <see cref="WrapAsync" />.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The same key, wrapped. By default it is unwrapped and wrapped; a service that can do so never hands it out.</returns>
+    /// <exception cref="KmsException">The service refused, or could not serve, the request.</exception>
+    async ValueTask<WrappedKeyCopy> RewrapAsync(
+        WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+    {
+        var key = await UnwrapAsync(wrapped, context, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await WrapAsync(key, context, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key);
+        }
+    }
+
+    /// <summary>Asks the service about <see cref="Kek" />: for <c>status</c>, <c>doctor</c> and health checks, never on the way of a value.</summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>What the service says. By default nothing but the KEK's name is known.</returns>
+    /// <exception cref="KmsException">The service refused, or could not serve, the request.</exception>
+    ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default) => new(new KekDescription(Kek, KekState.Unknown));
 }

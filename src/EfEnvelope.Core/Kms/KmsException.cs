@@ -10,6 +10,9 @@ public sealed class KmsException(KmsErrorKind kind, string message, Exception? i
     /// <summary>Gets what went wrong.</summary>
     public KmsErrorKind Kind { get; } = kind;
 
+    /// <summary>Gets how long the service asks to wait before the next request; <see langword="null" /> when it does not say.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>Gets whether the same request may succeed later, or at another copy of the key.</summary>
     public bool IsTransient => Kind is KmsErrorKind.Throttled or KmsErrorKind.Unavailable or KmsErrorKind.Timeout;
 }
