@@ -50,6 +50,13 @@ public sealed record EnvelopeOptions
     /// <value>The default is 2^31.</value>
     public long RotateAfterValues { get; init; } = 1L << 31;
 
+    /// <summary>
+    /// Gets whether data keys are wrapped under an intermediate key of the database, which the KMS wraps, so that any number of scopes costs the same few KMS
+    /// requests; otherwise the KMS wraps each data key itself, and its audit trail names each scope. Keys of both kinds are read.
+    /// </summary>
+    /// <value>The default is <see langword="true" />.</value>
+    public bool UsesIntermediateKey { get; init; } = true;
+
     internal IEnumerable<string> FindFaults()
     {
         if (!KeyScope.IsWellFormed(Scope))

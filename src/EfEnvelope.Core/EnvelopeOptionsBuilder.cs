@@ -39,6 +39,21 @@ public sealed class EnvelopeOptionsBuilder
         return UseKms(wrapper, _ => wrapper);
     }
 
+    /// <summary>
+    /// Wraps every key under an RSA key of the caller's, too, as the last resort when every KMS is lost. Configured with the public key, it only wraps; to recover,
+    /// configure the private key in its place.
+    /// </summary>
+    /// <param name="pem">An RSA key of at least 3072 bits in PEM form, not encrypted: <c>BEGIN PUBLIC KEY</c>, or a private key to recover with.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>Call it after the KMS that serves day by day. Its KEK URI is <c>recovery:</c> and a fingerprint, 32 hexadecimal digits.</remarks>
+    /// <exception cref="ArgumentException">It is no such key.</exception>
+    public EnvelopeOptionsBuilder UseRecoveryKey(string pem)
+    {
+        ArgumentNullException.ThrowIfNull(pem);
+        using var key = new RecoveryKey(pem);
+        return UseKms(("recovery", key.Kek, key.CanUnwrap), _ => new RecoveryKey(pem));
+    }
+
     /// <summary>Sets the key scope whose ring encrypts.</summary>
     /// <param name="scope">A short name, such as <c>clinic</c>: letters, digits, and <c>. _ / -</c> inside.</param>
     /// <returns>The same builder.</returns>

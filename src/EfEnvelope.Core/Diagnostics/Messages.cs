@@ -22,6 +22,24 @@ internal static partial class Messages
     public static string KekConfiguredTwice(object kek)
         => $"The KEK '{kek}' is configured twice, so the second could not stand in for the first. Give the key of each KMS a name of its own.";
 
+    public static string IntermediateRefused(object kek)
+        => $"A data key does not unwrap under '{kek}': what is stored of it was altered, or is another version's. Restore the key table from a backup, and find out who changed it.";
+
+    public static string IntermediateMissing(object version)
+        => $"Intermediate key '{version}', under which data keys are wrapped, is not in the key store. Restore its row from a backup, and find out who removed it.";
+
+    public static string MalformedRecoveryKey(int bits)
+        => $"The recovery key is not an unencrypted RSA key of at least {bits} bits in PEM form. Give its public key; make one with 'openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096'.";
+
+    public static string OtherRecoveryKey(object kek, object own)
+        => $"A key was wrapped under '{kek}', but the recovery key that is configured is '{own}'. Give the private key that belongs to the former.";
+
+    public static string RecoveryKeyIsOffline(object kek)
+        => $"'{kek}' is an offline recovery key: only its public half is configured here, so it wraps and cannot unwrap. To recover, configure its private key.";
+
+    public static string RecoveryCopyRefused(object kek)
+        => $"A key does not unwrap under '{kek}': it was altered, or is bound to another encryption context. Restore the key table from a backup, and find out who changed it.";
+
     public static string KmsTimedOut(object kek, TimeSpan timeout)
         => $"The key management service of '{kek}' did not answer within {timeout}. Retry, or look at its network path; the time is set by 'Timeout'.";
 

@@ -22,6 +22,7 @@ internal static class EnvelopeCodec
             new EnvelopeHeader(algorithm, key.Number).Write(envelope);
             codec.Write(value, plaintext, envelope.AsSpan(cipher.BodyOffset, plaintext.Length));
             cipher.Encrypt(envelope);
+            EnvelopeTelemetry.ValuesEncrypted.Add(1);
             return envelope;
         }
         catch (EncoderFallbackException)
@@ -57,6 +58,7 @@ internal static class EnvelopeCodec
             try
             {
                 cipher.Decrypt(envelope, plaintext);
+                EnvelopeTelemetry.ValuesDecrypted.Add(1);
                 return codec.Read(plaintext, field);
             }
             finally

@@ -96,4 +96,5 @@ internal enum SubkeyPurpose : byte
     Value = 1,
     Commitment = 2,
     BlindIndex = 3,
+    Wrapping = 4,
 }

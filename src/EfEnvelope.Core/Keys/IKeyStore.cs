@@ -13,6 +13,13 @@ public interface IKeyStore
     /// <value>The default is <see langword="false" />, for a store that has connections of its own.</value>
     bool IsInTransaction => false;
 
+    /// <summary>
+    /// Gets whether the store is reached through the application's own connection, so that what writes it waits for the application's writers. Who only
+    /// reads is not made to wait for them.
+    /// </summary>
+    /// <value>The default is <see langword="false" />, for a store that has connections of its own.</value>
+    bool SharesConnection => false;
+
     /// <summary>Reads all versions of a scope.</summary>
     /// <param name="scope">The scope.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -1,27 +1,46 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using EfEnvelope.Diagnostics;
 using EfEnvelope.Kms;
 
 namespace EfEnvelope.Keys;
 
-/// <summary>Wraps the keys of versions, and unwraps stored ones, proving by their commitments that what came out is what was stored.</summary>
-internal sealed class KeyOpener(KeyWrapping wrapping)
+/// <summary>An unwrapped data key.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="VerifiedAt">When the KMS last unwrapped it, or the intermediate key that it is under.</param>
+/// <param name="Failure">Why the KMS did not do so now, or <see langword="null" />.</param>
+internal readonly record struct OpenDataKey(DataKey Key, Moment VerifiedAt, KmsException? Failure);
+
+/// <summary>
+/// Wraps the data keys of one key store, and unwraps stored ones, proving by their commitments that what came out is what was stored.
+/// New keys go under the store's intermediate key, or under the KEKs themselves where that is configured; both kinds are opened.
+/// </summary>
+internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermediates, EnvelopeOptions options, TimeProvider time)
 {
-    /// <summary>Wraps a key under every configured KEK.</summary>
+    public IntermediateKeys Intermediates => intermediates;
+
+    public KeyWrapping Wrapping => wrapping;
+
+    /// <summary>Wraps a key.</summary>
     /// <exception cref="KmsException">A KMS did not.</exception>
-    public ValueTask<WrappedKey> WrapAsync(KeyVersion version, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
-        => wrapping.WrapAsync(key, ContextOf(version), cancellationToken);
+    public async ValueTask<WrappedKey> WrapAsync(IKeyStore store, KeyVersion version, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        var context = ProvedKey.ContextOf(version);
+        if (!options.UsesIntermediateKey)
+            return await wrapping.WrapAsync(key, context, cancellationToken).ConfigureAwait(false);
+        var number = await intermediates.FindForWrappingAsync(store, cancellationToken).ConfigureAwait(false);
+        var intermediate = await intermediates.GetAsync(store, number, cancellationToken).ConfigureAwait(false);
+        return IntermediateWrapping.Wrap(intermediate.Key, key.Span, context);
+    }
 
     /// <summary>Unwraps a version that is not destroyed, whatever its status.</summary>
     /// <exception cref="KmsException">The KMS did not.</exception>
     /// <exception cref="EnvelopeDecryptionException">What it unwrapped is not the key.</exception>
-    public async ValueTask<DataKey> OpenAsync(StoredKey stored, CancellationToken cancellationToken)
+    public async ValueTask<OpenDataKey> OpenAsync(IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
     {
-        var bytes = await wrapping.UnwrapAsync(stored.Wrapped!, ContextOf(stored.Version), cancellationToken).ConfigureAwait(false);
+        var (bytes, verifiedAt, failure) = await UnwrapAsync(store, stored, cancellationToken).ConfigureAwait(false);
         try
         {
-            return Prove(stored, bytes);
+            return new OpenDataKey(ProvedKey.Prove(stored, bytes), verifiedAt, failure);
         }
         finally
         {
@@ -29,21 +48,31 @@ internal sealed class KeyOpener(KeyWrapping wrapping)
         }
     }
 
-    /// <summary>Wraps the key of a version anew, under every configured KEK, and proves each copy before it is handed out.</summary>
+    /// <summary>Opens a version for somebody who asked for it by name, and says in a sentence why it does not open.</summary>
+    /// <exception cref="KeyUnavailableException">The KMS did not unwrap it.</exception>
+    /// <exception cref="EnvelopeDecryptionException">What is stored is not the key.</exception>
+    public async ValueTask<DataKey> RequireAsync(IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
+        => (await ProvedKey.RequireAsync(stored.Version, () => OpenAsync(store, stored, cancellationToken)).ConfigureAwait(false)).Key;
+
+    /// <summary>Wraps the key of a version anew, and proves each copy that can be asked for before it is handed out.</summary>
     /// <exception cref="KeyUnavailableException">A KMS did not unwrap or wrap it, or what it wrapped does not open.</exception>
     /// <exception cref="EnvelopeDecryptionException">What is stored is not the key.</exception>
-    public async ValueTask<WrappedKey> RewrapAsync(StoredKey stored, CancellationToken cancellationToken)
+    public async ValueTask<WrappedKey> RewrapAsync(IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
     {
-        var version = stored.Version;
-        var bytes = await AskAsync(version, () => wrapping.UnwrapAsync(stored.Wrapped!, ContextOf(version), cancellationToken)).ConfigureAwait(false);
+        var (version, context) = (stored.Version, ProvedKey.ContextOf(stored.Version));
+        var isIntermediate = version.Scope == KeyScope.Intermediate;
+        var bytes = await ProvedKey.RequireAsync(
+            version, async () => (await UnwrapAsync(store, stored, cancellationToken).ConfigureAwait(false)).Bytes).ConfigureAwait(false);
         WrappedKey wrapped;
         try
         {
             // Making a data key of bytes takes them away.
             var copy = GC.AllocateArray<byte>(bytes.Length, pinned: true);
             bytes.CopyTo(copy, 0);
-            Prove(stored, copy).Dispose();
-            wrapped = await WrapAsync(version, bytes, cancellationToken).ConfigureAwait(false);
+            ProvedKey.Prove(stored, copy).Dispose();
+            wrapped = isIntermediate || !options.UsesIntermediateKey
+                ? await wrapping.RewrapAsync(stored.Wrapped!, bytes, context, cancellationToken).ConfigureAwait(false)
+                : await WrapAsync(store, version, bytes, cancellationToken).ConfigureAwait(false);
         }
         catch (KmsException e)
         {
@@ -56,8 +85,8 @@ internal sealed class KeyOpener(KeyWrapping wrapping)
 
         try
         {
-            foreach (var copy in wrapped.Copies)
-                (await OpenAsync(stored with { Wrapped = new WrappedKey(copy) }, cancellationToken).ConfigureAwait(false)).Dispose();
+            foreach (var copy in wrapped.Copies.Where(c => c.Kek.Scheme == IntermediateWrapping.Scheme || wrapping.CanUnwrap(c.Kek)))
+                (await OpenAsync(store, stored with { Wrapped = new WrappedKey(copy) }, cancellationToken).ConfigureAwait(false)).Key.Dispose();
         }
         catch (Exception e) when (e is KmsException or EnvelopeDecryptionException)
         {
@@ -67,47 +96,13 @@ internal sealed class KeyOpener(KeyWrapping wrapping)
         return wrapped;
     }
 
-    /// <summary>Opens a version for somebody who asked for it by name, and says in a sentence why it does not open.</summary>
-    /// <exception cref="KeyUnavailableException">The KMS did not unwrap it.</exception>
-    /// <exception cref="EnvelopeDecryptionException">What is stored is not the key.</exception>
-    public ValueTask<DataKey> RequireAsync(StoredKey stored, CancellationToken cancellationToken)
-        => AskAsync(stored.Version, () => OpenAsync(stored, cancellationToken));
-
-    private static async ValueTask<T> AskAsync<T>(KeyVersion version, Func<ValueTask<T>> ask)
+    private async ValueTask<(byte[] Bytes, Moment VerifiedAt, KmsException? Failure)> UnwrapAsync(
+        IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
     {
-        try
-        {
-            return await ask().ConfigureAwait(false);
-        }
-        catch (KmsException e)
-        {
-            throw e.Kind == KmsErrorKind.InvalidCiphertext
-                ? new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(version))
-                : new KeyUnavailableException(Messages.KeyVersionNotUnwrapped(version), e);
-        }
+        var context = ProvedKey.ContextOf(stored.Version);
+        if (!IntermediateWrapping.TryGetNumber(stored.Wrapped!, out var copy, out var number))
+            return (await wrapping.UnwrapAsync(stored.Wrapped!, context, cancellationToken).ConfigureAwait(false), Moment.Now(time), null);
+        var intermediate = await intermediates.GetAsync(store, number, cancellationToken).ConfigureAwait(false);
+        return (IntermediateWrapping.Unwrap(intermediate.Key, copy, context), intermediate.VerifiedAt, intermediate.Failure);
     }
-
-    // The bytes are zeroed.
-    private static DataKey Prove(StoredKey stored, byte[] bytes)
-    {
-        if (bytes.Length != DataKey.Length)
-        {
-            CryptographicOperations.ZeroMemory(bytes);
-            throw new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(stored.Version));
-        }
-
-        var key = new DataKey(stored.Version, bytes);
-        if (CryptographicOperations.FixedTimeEquals(key.DeriveCommitment(), stored.Commitment.Span))
-            return key;
-        key.Dispose();
-        throw new EnvelopeDecryptionException(Messages.CommitmentDiffers(stored.Version));
-    }
-
-    private static EncryptionContext ContextOf(KeyVersion version)
-        => new(
-        [
-            new("purpose", "efenvelope data key"),
-            new("scope", version.Scope.Name),
-            new("version", version.Number.ToString(CultureInfo.InvariantCulture)),
-        ]);
 }

@@ -6,17 +6,20 @@ namespace EfEnvelope.Keys;
 /// <summary>What a rewrapping did to one version.</summary>
 /// <param name="Version">The version.</param>
 /// <param name="Changed">
-/// Whether it is wrapped anew; <see langword="false" /> for one that was destroyed, or put aside before it encrypted anything, so that there is nothing to wrap.
+/// Whether it, or the intermediate key that it is under, is wrapped anew; <see langword="false" /> for one that was destroyed, or put aside before it encrypted
+/// anything, so that there is nothing to wrap.
 /// </param>
 internal sealed record RewrappedKey(KeyVersion Version, bool Changed);
 
 /// <summary>
-/// Moves the keys of a scope under the KEKs that are configured now, or under new versions of the same ones. No row of the application changes. It may be
-/// broken off anywhere and done again.
+/// Moves the keys of scopes under the KEKs that are configured now, or under new versions of the same ones. No row of the application changes. It may be
+/// broken off anywhere and done again. An intermediate key that many versions are under is wrapped once, however many scopes are moved.
 /// </summary>
-internal sealed class KeyRewrapping(KeyOpener opener, ILogger logger)
+internal sealed class KeyRewrapping(KeyOpener opener, EnvelopeOptions options, ILogger logger)
 {
     private const int Attempts = 8;
+
+    private readonly HashSet<int> _intermediates = [];
 
     public async ValueTask<IReadOnlyList<RewrappedKey>> RewrapAsync(IKeyStore store, KeyScope scope, CancellationToken cancellationToken)
     {
@@ -33,19 +36,44 @@ internal sealed class KeyRewrapping(KeyOpener opener, ILogger logger)
         {
             if (stored.Wrapped is null || stored is { Status: KeyVersionStatus.Disabled, EncryptsFrom: null })
                 return false;
-            var rewrapped = stored with { Wrapped = await opener.RewrapAsync(stored, cancellationToken).ConfigureAwait(false) };
-            if (await store.TryUpdateAsync(rewrapped, cancellationToken).ConfigureAwait(false))
-            {
-                await ConfirmAsync(store, stored, rewrapped, cancellationToken).ConfigureAwait(false);
-                logger.KeyVersionChanged(stored.Version.ToString(), "rewrapped");
+            if (options.UsesIntermediateKey && IntermediateWrapping.TryGetNumber(stored.Wrapped, out _, out var number))
+                return await RewrapIntermediateAsync(store, stored, number, cancellationToken).ConfigureAwait(false);
+            if (await TryRewrapAsync(store, stored, cancellationToken).ConfigureAwait(false))
                 return true;
-            }
 
             // Somebody else changed the version meanwhile, and perhaps destroyed it: begin with what is there now.
             stored = await ReadAsync(store, stored.Version, cancellationToken).ConfigureAwait(false);
         }
 
         throw new KeyUnavailableException(Messages.KeyVersionChanging(stored.Version));
+    }
+
+    private async ValueTask<bool> RewrapIntermediateAsync(IKeyStore store, StoredKey stored, int number, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            if (_intermediates.Contains(number)
+                || await TryRewrapAsync(store, await ReadAsync(store, new KeyVersion(KeyScope.Intermediate, number), cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
+            {
+                _intermediates.Add(number);
+
+                // The KMS is proved to open the intermediate key; what is under it is proved here.
+                (await opener.RequireAsync(store, stored, cancellationToken).ConfigureAwait(false)).Dispose();
+                return true;
+            }
+        }
+
+        throw new KeyUnavailableException(Messages.KeyVersionChanging(stored.Version));
+    }
+
+    private async ValueTask<bool> TryRewrapAsync(IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
+    {
+        var rewrapped = stored with { Wrapped = await opener.RewrapAsync(store, stored, cancellationToken).ConfigureAwait(false) };
+        if (!await store.TryUpdateAsync(rewrapped, cancellationToken).ConfigureAwait(false))
+            return false;
+        await ConfirmAsync(store, stored, rewrapped, cancellationToken).ConfigureAwait(false);
+        logger.KeyVersionChanged(stored.Version.ToString(), "rewrapped");
+        return true;
     }
 
     // What a store makes of a text that it holds is known only when it is read. While the former KMS still answers, the former text is the better one.
@@ -56,7 +84,7 @@ internal sealed class KeyRewrapping(KeyOpener opener, ILogger logger)
             return;
         try
         {
-            (await opener.RequireAsync(readBack, cancellationToken).ConfigureAwait(false)).Dispose();
+            (await opener.RequireAsync(store, readBack, cancellationToken).ConfigureAwait(false)).Dispose();
         }
         catch (EnvelopeException e)
         {

@@ -11,7 +11,7 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
 {
     private const int Attempts = 8;
 
-    private readonly KeyRewrapping _rewrapping = new(opener, logger);
+    private readonly KeyRewrapping _rewrapping = new(opener, options, logger);
 
     /// <summary>Wraps every version that is not destroyed anew, under the KEKs that are configured now.</summary>
     /// <exception cref="KeyUnavailableException">A version could not be unwrapped or wrapped: it is unchanged, and those before it are done.</exception>
@@ -52,7 +52,7 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
                 RequireNotDestroyed(stored);
                 if (stored.Status == KeyVersionStatus.Enabled)
                     return stored;
-                (await opener.RequireAsync(stored, cancellationToken).ConfigureAwait(false)).Dispose();
+                (await opener.RequireAsync(store, stored, cancellationToken).ConfigureAwait(false)).Dispose();
                 return stored with { Status = KeyVersionStatus.Enabled };
             },
             cancellationToken);

@@ -8,6 +8,27 @@ namespace EfEnvelope.Keys;
 /// <summary>Reads a ring from the key store and unwraps its keys; makes new versions, proving each before it may encrypt.</summary>
 internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, TimeProvider time, ILogger logger)
 {
+    /// <summary>As <see cref="LoadAsync" />, seen from outside as an activity and a measurement.</summary>
+    public async ValueTask<KeyRing> LoadMeasuredAsync(
+        IKeyStore store, KeyScope scope, KeyRing? previous, bool mayAdd, CancellationToken cancellationToken)
+    {
+        var started = Moment.Now(time);
+        using var activity = EnvelopeTelemetry.Activities.StartActivity("keyring load");
+        activity?.SetTag("efenvelope.scope", scope.Name);
+        try
+        {
+            var ring = await LoadAsync(store, scope, previous, mayAdd, cancellationToken).ConfigureAwait(false);
+            EnvelopeTelemetry.RingLoads.Record(started.Elapsed(time).TotalSeconds);
+            return ring;
+        }
+        catch (Exception e)
+        {
+            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error, e.GetType().Name);
+            EnvelopeTelemetry.RingLoads.Record(started.Elapsed(time).TotalSeconds, new KeyValuePair<string, object?>("error", e.GetType().Name));
+            throw;
+        }
+    }
+
     /// <summary>Reads the ring. Keys that the previous ring holds outlive an outage of the KMS, but not its refusal.</summary>
     public async ValueTask<KeyRing> LoadAsync(
         IKeyStore store, KeyScope scope, KeyRing? previous, bool mayAdd, CancellationToken cancellationToken)
@@ -27,9 +48,13 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         // A version that was never proved encrypted nothing, so it can make no value unreadable: it waits for the next rotation.
         var keys = new List<RingKey>(snapshot.Keys.Count);
         foreach (var stored in snapshot.Keys.Where(k => k is not { EncryptsFrom: null, Status: KeyVersionStatus.Enabled }))
-            keys.Add(await UnwrapAsync(stored, previous?.Find((uint)stored.Version.Number), cancellationToken).ConfigureAwait(false));
+            keys.Add(await UnwrapAsync(store, stored, previous?.Find((uint)stored.Version.Number), cancellationToken).ConfigureAwait(false));
         return new KeyRing(scope, keys, snapshot.StoreTime, readAt, time);
     }
+
+    /// <summary>Writes down how many requests the KMSes had; never while anybody waits for the ring.</summary>
+    public ValueTask RecordUsageAsync(IKeyStore store, KeyRing ring, CancellationToken cancellationToken)
+        => KmsUsageRecord.FlushAsync(store, opener.Wrapping.Usage, ring.StoreTime, cancellationToken);
 
     /// <summary>Stores a new version, reads it back, unwraps it, and only then sets the time at which it becomes primary.</summary>
     /// <param name="store">The key store.</param>
@@ -57,7 +82,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         RequireRoom(scope, snapshot, searches);
         try
         {
-            var proved = await UnwrapAsync(readBack, previous: null, cancellationToken).ConfigureAwait(false);
+            var proved = await UnwrapAsync(store, readBack, previous: null, cancellationToken).ConfigureAwait(false);
             KeyRing.RequireKey(proved).Dispose();
         }
         catch (EnvelopeDecryptionException) when (version == last?.Version)
@@ -116,7 +141,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         try
         {
             RandomNumberGenerator.Fill(bytes);
-            var wrapped = await opener.WrapAsync(version, bytes, cancellationToken).ConfigureAwait(false);
+            var wrapped = await opener.WrapAsync(store, version, bytes, cancellationToken).ConfigureAwait(false);
             using var key = new DataKey(version, bytes);
             await store.TryAddAsync(
                 new StoredKey
@@ -139,19 +164,19 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         }
     }
 
-    private async ValueTask<RingKey> UnwrapAsync(StoredKey stored, RingKey? previous, CancellationToken cancellationToken)
+    private async ValueTask<RingKey> UnwrapAsync(IKeyStore store, StoredKey stored, RingKey? previous, CancellationToken cancellationToken)
     {
         if (stored.Status != KeyVersionStatus.Enabled || stored.Wrapped is null)
             return new RingKey(stored, null);
         var kept = previous?.Key is { } key && stored.Commitment.Span.SequenceEqual(previous.Stored.Commitment.Span) ? key : null;
         try
         {
-            var opened = await opener.OpenAsync(stored, cancellationToken).ConfigureAwait(false);
+            var opened = await opener.OpenAsync(store, stored, cancellationToken).ConfigureAwait(false);
 
             // The key in use stays, with its subkeys and budgets; this unwrapping only proved that it may.
             if (kept is not null)
-                opened.Dispose();
-            return new RingKey(stored, kept ?? opened, VerifiedAt: Moment.Now(time));
+                opened.Key.Dispose();
+            return new RingKey(stored, kept ?? opened.Key, opened.Failure, opened.VerifiedAt);
         }
         catch (KmsException e)
         {
@@ -179,6 +204,8 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         foreach (var key in lost)
         {
             logger.KeyVersionRestored(key.Stored.Version.ToString());
+            if (IntermediateWrapping.TryGetNumber(key.Stored.Wrapped!, out _, out var number))
+                await opener.Intermediates.RestoreAsync(store, number, cancellationToken).ConfigureAwait(false);
             await store.TryAddAsync(key.Stored, cancellationToken).ConfigureAwait(false);
         }
 

@@ -22,15 +22,33 @@ internal enum RingUse
 internal sealed class KeyRingSlot(
     KeyScope scope, KeyRingLoader loader, EnvelopeOptions options, TimeProvider time, ILogger logger) : IDisposable
 {
+    private static readonly KeyValuePair<string, object?> Hit = new("result", "hit");
+    private static readonly KeyValuePair<string, object?> Refresh = new("result", "refresh");
+
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile State? _state;
     private Failure? _failure;
     private Moment? _unknownReloadAt;
     private bool _disposed;
 
+    /// <summary>Gets the ring that is held now, whatever its age, or nothing.</summary>
+    public KeyRing? Current => _state?.Ring;
+
     /// <summary>Gets the ring; completes synchronously while it is fresh.</summary>
     public ValueTask<KeyRing> GetAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
-        => GetFresh(use) is { } ring ? new ValueTask<KeyRing>(ring) : RefreshAsync(store, use, cancellationToken);
+    {
+        var fresh = GetFresh(use);
+        EnvelopeTelemetry.RingUses.Add(1, fresh is null ? Refresh : Hit);
+        return fresh is null ? RefreshAsync(store, use, cancellationToken) : new ValueTask<KeyRing>(fresh);
+    }
+
+    /// <summary>Makes the ring due for a refresh, because the KMS refused one of its keys.</summary>
+    public void Expire()
+    {
+        if (_state is { } state)
+            Interlocked.CompareExchange(ref _state!, state with { RefreshAfter = TimeSpan.Zero }, state);
+        _failure = null;
+    }
 
     /// <summary>Gets the ring while it is fresh, without any I/O.</summary>
     public KeyRing? GetFresh(RingUse use)
@@ -168,6 +186,8 @@ internal sealed class KeyRingSlot(
 
         // Who waited for the refresh goes on now: one of them may hold the store's only writer, for which a rotation waits.
         await RotateByAgeAsync(store, ring, cancellationToken).ConfigureAwait(false);
+        if (use == RingUse.Write || !store.SharesConnection)
+            await loader.RecordUsageAsync(store, ring, cancellationToken).ConfigureAwait(false);
         return _state!.Ring;
     }
 
@@ -212,7 +232,7 @@ internal sealed class KeyRingSlot(
 
     private async ValueTask<State> LoadAsync(IKeyStore store, State? former, RingUse use, CancellationToken cancellationToken)
     {
-        var ring = await loader.LoadAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
+        var ring = await loader.LoadMeasuredAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
         var failed = ring.Keys.FirstOrDefault(k => k.Failure is not null);
         if (former is null && failed is not null && ring.Keys.All(k => k.Key is null))
             KeyRing.RequireKey(failed);

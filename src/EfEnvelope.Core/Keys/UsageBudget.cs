@@ -59,6 +59,7 @@ internal sealed class UsageBudget(string field) : IDisposable
                 return false;
             }
 
+            EnvelopeTelemetry.BudgetUsed.Record(total.Value / (double)HardLimit, new("column", field), new("key_version", version.ToString()));
             if (total > HardLimit)
                 throw new KeyUnavailableException(Messages.BudgetExhausted(version, field));
             Interlocked.Add(ref _debt, -debt);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using EfEnvelope.Diagnostics;
 
 namespace EfEnvelope.Kms;
@@ -7,12 +8,47 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
 {
     private readonly IReadOnlyList<IKeyWrapper> _wrappers = RequireDistinct(wrappers);
 
+    /// <summary>Gets the configured KEKs, in order.</summary>
+    public IReadOnlyList<IKeyWrapper> Wrappers => _wrappers;
+
+    /// <summary>Gets how many requests were made and not yet taken from here to be counted.</summary>
+    public KmsUsage Usage { get; } = new();
+
     public async ValueTask<WrappedKey> WrapAsync(
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken)
     {
         var copies = new WrappedKeyCopy[_wrappers.Count];
         for (var i = 0; i < copies.Length; i++)
-            copies[i] = await AskAsync(_wrappers[i], w => w.WrapAsync(key, context, cancellationToken)).ConfigureAwait(false);
+            copies[i] = await AskAsync(_wrappers[i], KmsOperation.Wrap, w => w.WrapAsync(key, context, cancellationToken)).ConfigureAwait(false);
+        return new WrappedKey(copies);
+    }
+
+    /// <summary>
+    /// Wraps a key anew under every configured KEK. A copy that is under one already is left to its service, which may need no right to encrypt for that; but
+    /// one that is no good must not keep the others from being made: the key is at hand.
+    /// </summary>
+    public async ValueTask<WrappedKey> RewrapAsync(
+        WrappedKey former, ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken)
+    {
+        var copies = new List<WrappedKeyCopy>(_wrappers.Count);
+        foreach (var wrapper in _wrappers)
+        {
+            var copy = former.Copies.FirstOrDefault(c => c.Kek == wrapper.Kek);
+            try
+            {
+                if (copy is not null && CanUnwrap(copy.Kek))
+                {
+                    copies.Add(await AskAsync(wrapper, KmsOperation.Rewrap, w => w.RewrapAsync(copy, context, cancellationToken)).ConfigureAwait(false));
+                    continue;
+                }
+            }
+            catch (KmsException e) when (!e.IsTransient)
+            {
+            }
+
+            copies.Add(await AskAsync(wrapper, KmsOperation.Wrap, w => w.WrapAsync(key, context, cancellationToken)).ConfigureAwait(false));
+        }
+
         return new WrappedKey(copies);
     }
 
@@ -22,13 +58,13 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
     public async ValueTask<byte[]> UnwrapAsync(WrappedKey wrapped, EncryptionContext context, CancellationToken cancellationToken)
     {
         KmsException? outage = null;
-        foreach (var copy in wrapped.Copies.OrderByDescending(c => _wrappers.Any(w => w.Kek == c.Kek)))
+        foreach (var copy in InOrder(wrapped))
         {
             if (FindWrapper(copy.Kek) is not { } wrapper)
                 continue;
             try
             {
-                return await AskAsync(wrapper, w => w.UnwrapAsync(copy, context, cancellationToken)).ConfigureAwait(false);
+                return await AskAsync(wrapper, KmsOperation.Unwrap, w => w.UnwrapAsync(copy, context, cancellationToken)).ConfigureAwait(false);
             }
             catch (KmsException e) when (e.IsTransient)
             {
@@ -41,6 +77,24 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             Messages.NoKmsForKek(wrapped.Copies.Select(c => c.Kek.ToString()), _wrappers.Select(w => w.Kek.ToString())));
     }
 
+    /// <summary>Asks a service about a configured KEK.</summary>
+    public ValueTask<KekDescription> DescribeAsync(IKeyWrapper wrapper, CancellationToken cancellationToken)
+        => AskAsync(wrapper, KmsOperation.Describe, w => w.DescribeAsync(cancellationToken));
+
+    /// <summary>Whether a key is under each configured KEK, and under no other.</summary>
+    public bool IsUnderAll(WrappedKey? wrapped)
+        => wrapped is not null && wrapped.Copies.Select(c => c.Kek).ToHashSet().SetEquals(_wrappers.Select(w => w.Kek));
+
+    /// <summary>Whether a copy under a KEK can be unwrapped by what is configured: an offline recovery key only wraps.</summary>
+    public bool CanUnwrap(KekUri kek) => FindWrapper(kek) is not null;
+
+    // In the order in which the KEKs are configured, so that who names the nearest region first is served by it, whatever the key was wrapped by.
+    private IEnumerable<WrappedKeyCopy> InOrder(WrappedKey wrapped)
+    {
+        var places = _wrappers.Select((w, i) => (w.Kek, i)).ToDictionary(p => p.Kek, p => p.i);
+        return wrapped.Copies.OrderBy(c => places.GetValueOrDefault(c.Kek, int.MaxValue));
+    }
+
     // A copy is found by its KEK: of two with the same name, the second would never be asked, and would be no spare.
     private static IReadOnlyList<IKeyWrapper> RequireDistinct(IReadOnlyList<IKeyWrapper> wrappers)
         => wrappers.GroupBy(w => w.Kek).FirstOrDefault(g => g.Count() > 1) is { } twice
@@ -48,19 +102,35 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             : wrappers;
 
     // Anybody may write a wrapper: what it throws against its promise is a failure of its KEK like any other.
-    private static async ValueTask<T> AskAsync<T>(IKeyWrapper wrapper, Func<IKeyWrapper, ValueTask<T>> ask)
+    private async ValueTask<T> AskAsync<T>(IKeyWrapper wrapper, KmsOperation operation, Func<IKeyWrapper, ValueTask<T>> ask)
     {
+        using var call = KmsTelemetry.Start(wrapper.Kek, operation);
+        Usage.Add(wrapper.Kek, operation);
         try
         {
             return await ask(wrapper).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not (KmsException or OperationCanceledException))
         {
+            call.Fail(nameof(KmsErrorKind.InvalidRequest));
             throw new KmsException(KmsErrorKind.InvalidRequest, Messages.KeyWrapperFailed(wrapper.Kek), e);
+        }
+        catch (Exception e)
+        {
+            call.Fail((e as KmsException)?.Kind.ToString() ?? "Cancelled");
+            throw;
         }
     }
 
     // The very KEK first; else any wrapper of the same service, because a service knows its former KEKs too.
     private IKeyWrapper? FindWrapper(KekUri kek)
-        => _wrappers.FirstOrDefault(w => w.Kek == kek) ?? _wrappers.FirstOrDefault(w => w.Kek.Scheme == kek.Scheme);
+        => _wrappers.FirstOrDefault(w => w.Kek == kek && w is not IOfflineKeyWrapper { CanUnwrap: false })
+            ?? _wrappers.FirstOrDefault(w => w.Kek.Scheme == kek.Scheme && w is not IOfflineKeyWrapper);
+}
+
+/// <summary>A KEK whose private half may be elsewhere.</summary>
+internal interface IOfflineKeyWrapper
+{
+    /// <summary>Gets whether it can unwrap here.</summary>
+    bool CanUnwrap { get; }
 }

@@ -18,6 +18,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
 
     public bool IsInTransaction => connection.SharesTransaction;
 
+    public bool SharesConnection => connection.IsBorrowed;
+
     public ValueTask<KeyStoreSnapshot> ReadAsync(KeyScope scope, CancellationToken cancellationToken)
         => RunAsync(
             async context =>
@@ -175,7 +177,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
         {
             return new StoredKey
             {
-                Version = new KeyVersion(new KeyScope((string)row[EnvelopeTables.Scope]), (int)row[EnvelopeTables.Version]),
+                Version = new KeyVersion(KeyScope.FromStore((string)row[EnvelopeTables.Scope]), (int)row[EnvelopeTables.Version]),
                 Status = Enum.Parse<KeyVersionStatus>((string)row[EnvelopeTables.Status], ignoreCase: true),
                 Wrapped = Get(row, EnvelopeTables.WrappedKey) is { } wrapped ? WrappedKey.Parse(wrapped) : null,
                 Commitment = Convert.FromBase64String((string)row[EnvelopeTables.Commitment]),

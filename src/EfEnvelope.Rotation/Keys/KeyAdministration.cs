@@ -27,7 +27,7 @@ public sealed class KeyAdministration
                 var dialect = session.Dialect;
                 var names = await session.QueryAsync(
                     $"SELECT DISTINCT {dialect.Quote(EnvelopeTables.Scope)} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken).ConfigureAwait(false);
-                return [.. names.Select(n => (string)n[0]!).Order(StringComparer.Ordinal).Select(n => new KeyScope(n))];
+                return [.. names.Select(n => KeyScope.FromStore((string)n[0]!)).Where(s => !s.IsReserved).OrderBy(s => s.Name, StringComparer.Ordinal)];
             },
             cancellationToken);
 

@@ -404,7 +404,7 @@ public class KeyRingCacheTests
         if (kmsIgnoresTheContext)
             _world.Wrapper = new ForgetfulKms(_world.Kms);
         await _world.WarmSlotAsync();
-        _world.Store[1] = _world.Store[1] with { Version = new KeyVersion(new KeyScope("lab"), 1) };
+        _world.Store.RowsOf(new KeyScope("lab"))[1] = _world.Store[1] with { Version = new KeyVersion(new KeyScope("lab"), 1) };
         var slot = _world.NewCache().GetSlot(new KeyStoreIdentity(_world.Store, ""), new KeyScope("lab"));
 
         await Assert.ThrowsAsync<EnvelopeDecryptionException>(() => _world.ReadAsync(slot).AsTask());

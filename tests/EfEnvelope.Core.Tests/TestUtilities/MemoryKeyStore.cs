@@ -10,6 +10,7 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
 {
     private readonly Lock _lock = new();
     private readonly SortedDictionary<int, StoredKey> _rows = [];
+    private readonly Dictionary<KeyScope, SortedDictionary<int, StoredKey>> _others = [];
     private readonly Dictionary<(int, string), long> _reserved = [];
     private int _reads;
 
@@ -63,6 +64,17 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
         }
     }
 
+    /// <summary>Gets the rows of a scope that is not the tests' own, the intermediate keys' among them.</summary>
+    public SortedDictionary<int, StoredKey> RowsOf(KeyScope scope)
+    {
+        lock (_lock)
+        {
+            if (scope == RingWorld.Scope)
+                return _rows;
+            return _others.TryGetValue(scope, out var rows) ? rows : _others[scope] = [];
+        }
+    }
+
     public void Remove(int number)
     {
         lock (_lock)
@@ -87,7 +99,7 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
         await BeginAsync("read");
         KeyStoreSnapshot snapshot;
         lock (_lock)
-            snapshot = new KeyStoreSnapshot([.. _rows.Values.Where(k => k.Version.Scope == scope)], time.GetUtcNow() + ClockSkew);
+            snapshot = new KeyStoreSnapshot([.. RowsOf(scope).Values], time.GetUtcNow() + ClockSkew);
         await AfterRead();
         return snapshot;
     }
@@ -98,7 +110,7 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
         await BeginAsync($"add {key.Version}{(key.EncryptsFrom is null ? " unproved" : "")}");
         bool added;
         lock (_lock)
-            added = _rows.TryAdd(key.Version.Number, key);
+            added = RowsOf(key.Version.Scope).TryAdd(key.Version.Number, key);
         await AfterAdd();
         return added;
     }
@@ -109,15 +121,25 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
         await BeginAsync($"update {key.Version}");
         lock (_lock)
         {
-            if (!_rows.TryGetValue(key.Version.Number, out var row) || row.Revision != key.Revision)
+            var rows = RowsOf(key.Version.Scope);
+            if (!rows.TryGetValue(key.Version.Number, out var row) || row.Revision != key.Revision)
                 return false;
-            _rows[key.Version.Number] = Keep(key) with { Revision = key.Revision + 1 };
+            rows[key.Version.Number] = Keep(key) with { Revision = key.Revision + 1 };
             return true;
         }
     }
 
+    public Dictionary<string, long> KmsRequests { get; } = [];
+
     public async ValueTask<long?> ReserveAsync(KeyVersion version, string field, long count, CancellationToken cancellationToken)
     {
+        // Requests to the KMS are counted beside what the tests follow step by step.
+        if (version.Scope == KeyScope.KmsUsage)
+        {
+            lock (_lock)
+                return KmsRequests[field] = KmsRequests.GetValueOrDefault(field) + count;
+        }
+
         await BeginAsync("reserve");
         await BeforeWrite();
         if (InTransaction)

@@ -31,7 +31,7 @@ internal sealed class RingWorld
 
     public JournalLogger Log { get; }
 
-    public EnvelopeOptions Options { get; set; } = new() { Scope = "clinic", RotateAfter = null };
+    public EnvelopeOptions Options { get; set; } = new() { Scope = "clinic", RotateAfter = null, UsesIntermediateKey = false };
 
     public KeyRingCache NewCache() => new([Wrapper], Options, Time, Log);
 

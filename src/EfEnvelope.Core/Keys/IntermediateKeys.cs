@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using EfEnvelope.Diagnostics;
+using EfEnvelope.Kms;
+using Microsoft.Extensions.Logging;
+
+namespace EfEnvelope.Keys;
+
+/// <summary>
+/// The intermediate keys of one key store: the KMS wraps them, and they wrap the data keys of all scopes, so that any number of scopes costs the same
+/// few requests. Each is unwrapped once and then verified anew from time to time, beside the callers: a KMS that is slow delays nobody for longer than
+/// <see cref="IntermediateEntry.Patience" />, one that is out of reach nobody at all for a stated time, and one that refuses is obeyed at once.
+/// </summary>
+internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions options, TimeProvider time, ILogger logger)
+{
+    private const int Attempts = 8;
+
+    private readonly ConcurrentDictionary<int, IntermediateEntry> _entries = new();
+    private readonly SemaphoreSlim _opening = new(1, 1);
+    private (int Number, Moment At, KmsException Failure)? _refusal;
+
+    /// <summary>Called when the KMS refused a key that it had unwrapped before.</summary>
+    public event Action? Refused;
+
+    /// <summary>Finds the number of the intermediate key that wraps new data keys: the newest under just the KEKs that are configured. Makes it if there is none.</summary>
+    /// <exception cref="KmsException">The KMS did not wrap or unwrap a new one.</exception>
+    /// <exception cref="EnvelopeException">A new one could not be stored, or is not what was stored.</exception>
+    public async ValueTask<int> FindForWrappingAsync(IKeyStore store, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+            var wraps = snapshot.Keys.Where(k => k.Status == KeyVersionStatus.Enabled && wrapping.IsUnderAll(k.Wrapped)).ToList();
+            if (wraps.LastOrDefault(k => k.EncryptsFrom is not null) is { } usable)
+                return usable.Version.Number;
+            await AddAsync(store, snapshot, unproved: wraps.LastOrDefault(), cancellationToken).ConfigureAwait(false);
+        }
+
+        throw new KeyUnavailableException(Messages.KeyVersionChanging(KeyScope.Intermediate));
+    }
+
+    /// <summary>Gets an intermediate key by its number.</summary>
+    /// <exception cref="KmsException">The KMS did not unwrap it, and what it said before is too long ago.</exception>
+    /// <exception cref="EnvelopeException">It is not in the key store, or what is stored is not the key.</exception>
+    public async ValueTask<OpenIntermediateKey> GetAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    {
+        if (_entries.TryGetValue(number, out var entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } open)
+            return open;
+        await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_entries.TryGetValue(number, out entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } meanwhile)
+                return meanwhile;
+
+            // Those who waited together are answered together.
+            if (_refusal is { } recent && recent.Number == number && recent.At.Elapsed(time) < options.NegativeCacheTime)
+                throw new KmsException(recent.Failure.Kind, recent.Failure.Message, recent.Failure.InnerException);
+            return (await OpenAsync(store, number, cancellationToken).ConfigureAwait(false)).Current;
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    /// <summary>Puts back the row of a key that this process has, if it vanished: whatever is wrapped under it could never be opened again.</summary>
+    public async ValueTask RestoreAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    {
+        if (!_entries.TryGetValue(number, out var entry))
+            return;
+        var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+        if (snapshot.Keys.Any(k => k.Version.Number == number))
+            return;
+        logger.KeyVersionRestored(entry.Stored.Version.ToString());
+        await store.TryAddAsync(entry.Stored, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<IntermediateEntry> OpenAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    {
+        var version = new KeyVersion(KeyScope.Intermediate, number);
+        var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+        if (snapshot.Keys.FirstOrDefault(k => k.Version == version) is not { Wrapped: not null } stored)
+            throw new EnvelopeDecryptionException(Messages.IntermediateMissing(version));
+        try
+        {
+            return _entries[number] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false));
+        }
+        catch (KmsException e)
+        {
+            _refusal = (number, Moment.Now(time), e);
+            throw;
+        }
+    }
+
+    private IntermediateEntry NewEntry(StoredKey stored, DataKey key)
+        => new(stored, key, token => UnwrapAsync(stored, stored.Wrapped!, token), entry => Drop(entry), options, time, logger);
+
+    private void Drop(IntermediateEntry entry)
+    {
+        _entries.TryRemove(new KeyValuePair<int, IntermediateEntry>(entry.Stored.Version.Number, entry));
+        Refused?.Invoke();
+    }
+
+    private async ValueTask<DataKey> UnwrapAsync(StoredKey stored, WrappedKey wrapped, CancellationToken cancellationToken)
+    {
+        var bytes = await wrapping.UnwrapAsync(wrapped, ProvedKey.ContextOf(stored.Version), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return ProvedKey.Prove(stored, bytes);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+
+    // Stored, read back, unwrapped from every copy that can be, and only then used: as with data keys.
+    private async ValueTask AddAsync(IKeyStore store, KeyStoreSnapshot snapshot, StoredKey? unproved, CancellationToken cancellationToken)
+    {
+        var version = unproved?.Version ?? new KeyVersion(KeyScope.Intermediate, snapshot.Keys.Count == 0 ? 1 : snapshot.Keys[^1].Version.Number + 1);
+        if (unproved is null && !await StoreAsync(store, version, snapshot.StoreTime, cancellationToken).ConfigureAwait(false))
+            return;
+        snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+        if (snapshot.Keys.FirstOrDefault(k => k.Version == version) is not { EncryptsFrom: null, Wrapped: not null } readBack)
+            return;
+        try
+        {
+            await ProveAsync(readBack, readBack.Wrapped, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EnvelopeDecryptionException) when (unproved is not null)
+        {
+            await store.TryUpdateAsync(readBack with { Status = KeyVersionStatus.Disabled }, cancellationToken).ConfigureAwait(false);
+            logger.KeyVersionDiscarded(version.ToString());
+            return;
+        }
+
+        if (await store.TryUpdateAsync(readBack with { EncryptsFrom = snapshot.StoreTime }, cancellationToken).ConfigureAwait(false))
+            logger.KeyVersionAdded(version.ToString(), snapshot.StoreTime);
+    }
+
+    /// <summary>Proves that each copy that can be asked for opens; the first of them is kept for use.</summary>
+    public async ValueTask ProveAsync(StoredKey stored, WrappedKey wrapped, CancellationToken cancellationToken)
+    {
+        var number = stored.Version.Number;
+        foreach (var copy in wrapped.Copies.Where(c => wrapping.CanUnwrap(c.Kek)))
+        {
+            var key = await UnwrapAsync(stored, new WrappedKey(copy), cancellationToken).ConfigureAwait(false);
+            if (_entries.ContainsKey(number) || !_entries.TryAdd(number, NewEntry(stored with { Wrapped = wrapped }, key)))
+                key.Dispose();
+        }
+    }
+
+    private async ValueTask<bool> StoreAsync(IKeyStore store, KeyVersion version, DateTimeOffset storeTime, CancellationToken cancellationToken)
+    {
+        var bytes = GC.AllocateArray<byte>(DataKey.Length, pinned: true);
+        try
+        {
+            RandomNumberGenerator.Fill(bytes);
+            var wrapped = await wrapping.WrapAsync(bytes, ProvedKey.ContextOf(version), cancellationToken).ConfigureAwait(false);
+            using var key = new DataKey(version, bytes);
+            var stored = new StoredKey
+            {
+                Version = version,
+                Status = KeyVersionStatus.Enabled,
+                Wrapped = wrapped,
+                Commitment = key.DeriveCommitment(),
+                CreatedAt = storeTime,
+            };
+            return await store.TryAddAsync(stored, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+}
