@@ -40,6 +40,9 @@ internal static partial class Messages
     public static string RecoveryCopyRefused(object kek)
         => $"A key does not unwrap under '{kek}': it was altered, or is bound to another encryption context. Restore the key table from a backup, and find out who changed it.";
 
+    public static string ScopeShredded(object scope)
+        => $"Every key of scope '{scope}' was destroyed, so what it encrypted is lost for good, and nothing is written under it. Use another scope.";
+
     public static string KmsTimedOut(object kek, TimeSpan timeout)
         => $"The key management service of '{kek}' did not answer within {timeout}. Retry, or look at its network path; the time is set by 'Timeout'.";
 

@@ -58,6 +58,15 @@ internal sealed class DataKey : IDisposable
         _key.ThrowIfDisposed();
     }
 
+    /// <summary>Copies the key, to be wrapped; the caller zeroes the copy.</summary>
+    public byte[] CopyBytes()
+    {
+        var bytes = GC.AllocateUninitializedArray<byte>(Length, pinned: true);
+        _key.Span.CopyTo(bytes);
+        _key.ThrowIfDisposed();
+        return bytes;
+    }
+
     /// <summary>Finds what was made of a subkey, or makes it. The data key owns it, so that dropping the key drains it.</summary>
     public T GetOrAdd<T>(object id, Func<DataKey, T> create)
         where T : class, IDisposable

@@ -15,47 +15,47 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
 {
     private const int Attempts = 8;
 
-    private readonly ConcurrentDictionary<int, IntermediateEntry> _entries = new();
+    private readonly ConcurrentDictionary<IntermediateId, IntermediateEntry> _entries = new();
     private readonly SemaphoreSlim _opening = new(1, 1);
-    private (int Number, Moment At, KmsException Failure)? _refusal;
+    private (IntermediateId Id, Moment At, KmsException Failure)? _refusal;
 
     /// <summary>Called when the KMS refused a key that it had unwrapped before.</summary>
     public event Action? Refused;
 
-    /// <summary>Finds the number of the intermediate key that wraps new data keys: the newest under just the KEKs that are configured. Makes it if there is none.</summary>
+    /// <summary>Finds the intermediate key that wraps new data keys: the newest under just the KEKs that are configured. Makes it if there is none.</summary>
     /// <exception cref="KmsException">The KMS did not wrap or unwrap a new one.</exception>
     /// <exception cref="EnvelopeException">A new one could not be stored, or is not what was stored.</exception>
-    public async ValueTask<int> FindForWrappingAsync(IKeyStore store, CancellationToken cancellationToken)
+    public async ValueTask<IntermediateId> FindForWrappingAsync(IKeyStore store, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
             var wraps = snapshot.Keys.Where(k => k.Status == KeyVersionStatus.Enabled && wrapping.IsUnderAll(k.Wrapped)).ToList();
             if (wraps.LastOrDefault(k => k.EncryptsFrom is not null) is { } usable)
-                return usable.Version.Number;
+                return IntermediateId.Of(usable);
             await AddAsync(store, snapshot, unproved: wraps.LastOrDefault(), cancellationToken).ConfigureAwait(false);
         }
 
         throw new KeyUnavailableException(Messages.KeyVersionChanging(KeyScope.Intermediate));
     }
 
-    /// <summary>Gets an intermediate key by its number.</summary>
+    /// <summary>Gets an intermediate key by its name.</summary>
     /// <exception cref="KmsException">The KMS did not unwrap it, and what it said before is too long ago.</exception>
     /// <exception cref="EnvelopeException">It is not in the key store, or what is stored is not the key.</exception>
-    public async ValueTask<OpenIntermediateKey> GetAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    public async ValueTask<OpenIntermediateKey> GetAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
     {
-        if (_entries.TryGetValue(number, out var entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } open)
+        if (_entries.TryGetValue(id, out var entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } open)
             return open;
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_entries.TryGetValue(number, out entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } meanwhile)
+            if (_entries.TryGetValue(id, out entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } meanwhile)
                 return meanwhile;
 
             // Those who waited together are answered together.
-            if (_refusal is { } recent && recent.Number == number && recent.At.Elapsed(time) < options.NegativeCacheTime)
+            if (_refusal is { } recent && recent.Id == id && recent.At.Elapsed(time) < options.NegativeCacheTime)
                 throw new KmsException(recent.Failure.Kind, recent.Failure.Message, recent.Failure.InnerException);
-            return (await OpenAsync(store, number, cancellationToken).ConfigureAwait(false)).Current;
+            return (await OpenAsync(store, id, cancellationToken).ConfigureAwait(false)).Current;
         }
         finally
         {
@@ -64,30 +64,35 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     }
 
     /// <summary>Puts back the row of a key that this process has, if it vanished: whatever is wrapped under it could never be opened again.</summary>
-    public async ValueTask RestoreAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    /// <returns>Whether it is there now; not, if its number was given to another key, because the database was made anew.</returns>
+    public async ValueTask<bool> TryRestoreAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
     {
-        if (!_entries.TryGetValue(number, out var entry))
-            return;
-        var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
-        if (snapshot.Keys.Any(k => k.Version.Number == number))
-            return;
-        logger.KeyVersionRestored(entry.Stored.Version.ToString());
-        await store.TryAddAsync(entry.Stored, cancellationToken).ConfigureAwait(false);
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+            if (snapshot.Keys.FirstOrDefault(k => k.Version.Number == id.Number) is { } present)
+                return id.IsOf(present);
+            if (!_entries.TryGetValue(id, out var entry))
+                return false;
+            logger.KeyVersionRestored(entry.Stored.Version.ToString());
+            await store.TryAddAsync(entry.Stored, cancellationToken).ConfigureAwait(false);
+        }
+
+        return false;
     }
 
-    private async ValueTask<IntermediateEntry> OpenAsync(IKeyStore store, int number, CancellationToken cancellationToken)
+    private async ValueTask<IntermediateEntry> OpenAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
     {
-        var version = new KeyVersion(KeyScope.Intermediate, number);
         var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
-        if (snapshot.Keys.FirstOrDefault(k => k.Version == version) is not { Wrapped: not null } stored)
-            throw new EnvelopeDecryptionException(Messages.IntermediateMissing(version));
+        if (snapshot.Keys.FirstOrDefault(id.IsOf) is not { Wrapped: not null } stored)
+            throw new EnvelopeDecryptionException(Messages.IntermediateMissing(new KeyVersion(KeyScope.Intermediate, id.Number)));
         try
         {
-            return _entries[number] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false));
+            return _entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false));
         }
         catch (KmsException e)
         {
-            _refusal = (number, Moment.Now(time), e);
+            _refusal = (id, Moment.Now(time), e);
             throw;
         }
     }
@@ -97,7 +102,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
 
     private void Drop(IntermediateEntry entry)
     {
-        _entries.TryRemove(new KeyValuePair<int, IntermediateEntry>(entry.Stored.Version.Number, entry));
+        _entries.TryRemove(new KeyValuePair<IntermediateId, IntermediateEntry>(IntermediateId.Of(entry.Stored), entry));
         Refused?.Invoke();
     }
 
@@ -141,11 +146,11 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     /// <summary>Proves that each copy that can be asked for opens; the first of them is kept for use.</summary>
     public async ValueTask ProveAsync(StoredKey stored, WrappedKey wrapped, CancellationToken cancellationToken)
     {
-        var number = stored.Version.Number;
+        var id = IntermediateId.Of(stored);
         foreach (var copy in wrapped.Copies.Where(c => wrapping.CanUnwrap(c.Kek)))
         {
             var key = await UnwrapAsync(stored, new WrappedKey(copy), cancellationToken).ConfigureAwait(false);
-            if (_entries.ContainsKey(number) || !_entries.TryAdd(number, NewEntry(stored with { Wrapped = wrapped }, key)))
+            if (_entries.ContainsKey(id) || !_entries.TryAdd(id, NewEntry(stored with { Wrapped = wrapped }, key)))
                 key.Dispose();
         }
     }

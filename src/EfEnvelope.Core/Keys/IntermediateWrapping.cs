@@ -6,6 +6,18 @@ using EfEnvelope.Kms;
 
 namespace EfEnvelope.Keys;
 
+/// <summary>Names an intermediate key: numbers alone are given anew in a database that is made anew.</summary>
+/// <param name="Number">Its number in the key store, from 1.</param>
+/// <param name="Mark">The first 8 bytes of its commitment, in hexadecimal.</param>
+internal readonly record struct IntermediateId(int Number, string Mark)
+{
+    private const int MarkSize = 8;
+
+    public static IntermediateId Of(StoredKey stored) => new(stored.Version.Number, Convert.ToHexStringLower(stored.Commitment.Span[..MarkSize]));
+
+    public bool IsOf(StoredKey stored) => stored.Commitment.Length == DataKey.CommitmentLength && Of(stored) == this;
+}
+
 /// <summary>Wraps a data key under an intermediate key, in memory: the KMS knows the intermediate key alone.</summary>
 internal static class IntermediateWrapping
 {
@@ -16,12 +28,15 @@ internal static class IntermediateWrapping
     private const int TagSize = 16;
     private const int Overhead = 1 + NonceSize + TagSize;
 
-    /// <summary>Finds the number of the intermediate key that a stored key is wrapped under, if it is under one.</summary>
-    public static bool TryGetNumber(WrappedKey wrapped, [NotNullWhen(true)] out WrappedKeyCopy? copy, out int number)
+    /// <summary>Finds the intermediate key that a stored key is wrapped under, if it is under one.</summary>
+    public static bool TryGetId(WrappedKey wrapped, [NotNullWhen(true)] out WrappedKeyCopy? copy, out IntermediateId id)
     {
-        number = 0;
+        id = default;
         copy = wrapped.Copies.FirstOrDefault(c => c.Kek.Scheme == Scheme);
-        return copy is not null && int.TryParse(copy.Kek.Key, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        if (copy is null || !int.TryParse(copy.Kek.Key, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return false;
+        id = new IntermediateId(number, copy.KekVersion ?? "");
+        return true;
     }
 
     //  +-------------+----------+---------------+---------+
@@ -29,7 +44,7 @@ internal static class IntermediateWrapping
     //  +-------------+----------+---------------+---------+
     // The subkey is derived for the scope and version of the data key (see 'DataKey.Derive', purpose 4), which binds it to them. It must never change:
     // stored data keys are wrapped like this.
-    public static WrappedKey Wrap(DataKey intermediate, ReadOnlySpan<byte> key, EncryptionContext context)
+    public static WrappedKey Wrap(IntermediateId id, DataKey intermediate, ReadOnlySpan<byte> key, EncryptionContext context)
     {
         var bytes = new byte[Overhead + key.Length];
         bytes[0] = Format;
@@ -46,8 +61,7 @@ internal static class IntermediateWrapping
             CryptographicOperations.ZeroMemory(subkey);
         }
 
-        var number = intermediate.Version.Number.ToString(CultureInfo.InvariantCulture);
-        return new WrappedKey(new WrappedKeyCopy(new KekUri(Scheme, number), null, bytes));
+        return new WrappedKey(new WrappedKeyCopy(new KekUri(Scheme, id.Number.ToString(CultureInfo.InvariantCulture)), id.Mark, bytes));
     }
 
     /// <summary>Unwraps a data key. The caller zeroes the bytes.</summary>

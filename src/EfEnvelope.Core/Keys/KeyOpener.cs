@@ -27,9 +27,9 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
         var context = ProvedKey.ContextOf(version);
         if (!options.UsesIntermediateKey)
             return await wrapping.WrapAsync(key, context, cancellationToken).ConfigureAwait(false);
-        var number = await intermediates.FindForWrappingAsync(store, cancellationToken).ConfigureAwait(false);
-        var intermediate = await intermediates.GetAsync(store, number, cancellationToken).ConfigureAwait(false);
-        return IntermediateWrapping.Wrap(intermediate.Key, key.Span, context);
+        var id = await intermediates.FindForWrappingAsync(store, cancellationToken).ConfigureAwait(false);
+        var intermediate = await intermediates.GetAsync(store, id, cancellationToken).ConfigureAwait(false);
+        return IntermediateWrapping.Wrap(id, intermediate.Key, key.Span, context);
     }
 
     /// <summary>Unwraps a version that is not destroyed, whatever its status.</summary>
@@ -53,6 +53,28 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
     /// <exception cref="EnvelopeDecryptionException">What is stored is not the key.</exception>
     public async ValueTask<DataKey> RequireAsync(IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
         => (await ProvedKey.RequireAsync(stored.Version, () => OpenAsync(store, stored, cancellationToken)).ConfigureAwait(false)).Key;
+
+    /// <summary>Makes sure that a version which is to be put back can be opened where it is put.</summary>
+    /// <returns>What to store: wrapped anew, if the intermediate key that it is under is not there and cannot be put back, too.</returns>
+    public async ValueTask<StoredKey> RestoreAsync(IKeyStore store, StoredKey stored, DataKey key, CancellationToken cancellationToken)
+    {
+        if (!IntermediateWrapping.TryGetId(stored.Wrapped!, out _, out var id)
+            || await intermediates.TryRestoreAsync(store, id, cancellationToken).ConfigureAwait(false))
+            return stored;
+        var bytes = key.CopyBytes();
+        try
+        {
+            return stored with { Wrapped = await WrapAsync(store, stored.Version, bytes, cancellationToken).ConfigureAwait(false) };
+        }
+        catch (KmsException e)
+        {
+            throw new KeyUnavailableException(Messages.NewVersionNotWrapped(stored.Version), e);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
 
     /// <summary>Wraps the key of a version anew, and proves each copy that can be asked for before it is handed out.</summary>
     /// <exception cref="KeyUnavailableException">A KMS did not unwrap or wrap it, or what it wrapped does not open.</exception>
@@ -100,9 +122,9 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
         IKeyStore store, StoredKey stored, CancellationToken cancellationToken)
     {
         var context = ProvedKey.ContextOf(stored.Version);
-        if (!IntermediateWrapping.TryGetNumber(stored.Wrapped!, out var copy, out var number))
+        if (!IntermediateWrapping.TryGetId(stored.Wrapped!, out var copy, out var id))
             return (await wrapping.UnwrapAsync(stored.Wrapped!, context, cancellationToken).ConfigureAwait(false), Moment.Now(time), null);
-        var intermediate = await intermediates.GetAsync(store, number, cancellationToken).ConfigureAwait(false);
+        var intermediate = await intermediates.GetAsync(store, id, cancellationToken).ConfigureAwait(false);
         return (IntermediateWrapping.Unwrap(intermediate.Key, copy, context), intermediate.VerifiedAt, intermediate.Failure);
     }
 }

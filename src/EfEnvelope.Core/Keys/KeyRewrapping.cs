@@ -19,7 +19,7 @@ internal sealed class KeyRewrapping(KeyOpener opener, EnvelopeOptions options, I
 {
     private const int Attempts = 8;
 
-    private readonly HashSet<int> _intermediates = [];
+    private readonly HashSet<IntermediateId> _intermediates = [];
 
     public async ValueTask<IReadOnlyList<RewrappedKey>> RewrapAsync(IKeyStore store, KeyScope scope, CancellationToken cancellationToken)
     {
@@ -36,8 +36,8 @@ internal sealed class KeyRewrapping(KeyOpener opener, EnvelopeOptions options, I
         {
             if (stored.Wrapped is null || stored is { Status: KeyVersionStatus.Disabled, EncryptsFrom: null })
                 return false;
-            if (options.UsesIntermediateKey && IntermediateWrapping.TryGetNumber(stored.Wrapped, out _, out var number))
-                return await RewrapIntermediateAsync(store, stored, number, cancellationToken).ConfigureAwait(false);
+            if (options.UsesIntermediateKey && IntermediateWrapping.TryGetId(stored.Wrapped, out _, out var id))
+                return await RewrapIntermediateAsync(store, stored, id, cancellationToken).ConfigureAwait(false);
             if (await TryRewrapAsync(store, stored, cancellationToken).ConfigureAwait(false))
                 return true;
 
@@ -48,14 +48,14 @@ internal sealed class KeyRewrapping(KeyOpener opener, EnvelopeOptions options, I
         throw new KeyUnavailableException(Messages.KeyVersionChanging(stored.Version));
     }
 
-    private async ValueTask<bool> RewrapIntermediateAsync(IKeyStore store, StoredKey stored, int number, CancellationToken cancellationToken)
+    private async ValueTask<bool> RewrapIntermediateAsync(IKeyStore store, StoredKey stored, IntermediateId id, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
-            if (_intermediates.Contains(number)
-                || await TryRewrapAsync(store, await ReadAsync(store, new KeyVersion(KeyScope.Intermediate, number), cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
+            if (_intermediates.Contains(id)
+                || await TryRewrapAsync(store, await ReadAsync(store, new KeyVersion(KeyScope.Intermediate, id.Number), cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
             {
-                _intermediates.Add(number);
+                _intermediates.Add(id);
 
                 // The KMS is proved to open the intermediate key; what is under it is proved here.
                 (await opener.RequireAsync(store, stored, cancellationToken).ConfigureAwait(false)).Dispose();

@@ -115,6 +115,13 @@ internal sealed class KeyRing
     /// <summary>Gets whether values that are compared may be stored under a version.</summary>
     public static bool IsSearched(StoredKey stored) => stored is { SearchesFrom: not null, RetiredAt: null, Status: not KeyVersionStatus.Destroyed };
 
+    /// <summary>Gets whether every version that ever encrypted was destroyed.</summary>
+    public static bool IsShredded(IEnumerable<StoredKey> keys)
+    {
+        var used = keys.Where(k => k.EncryptsFrom is not null).ToList();
+        return used.Count > 0 && used.TrueForAll(k => k.Status == KeyVersionStatus.Destroyed);
+    }
+
     public RingKey? FindPrimary() => FindPrimary(_keys, static k => k.Key is not null, StoreTime);
 
     /// <summary>Finds the version that would encrypt if the KMS unwrapped each one.</summary>
@@ -175,6 +182,8 @@ internal sealed class KeyRing
 
     private Exception NoPrimary()
     {
+        if (IsShredded(_keys.Select(k => k.Stored)))
+            return new KeyDestroyedException(Messages.ScopeShredded(Scope));
         var newest = _keys.LastOrDefault(k => k.Failure is not null);
         return newest is not null && FindAlarm(newest) is { } alarm
             ? alarm

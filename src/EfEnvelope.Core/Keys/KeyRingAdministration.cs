@@ -146,6 +146,30 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
     }
 
     /// <summary>
+    /// Destroys every version of a scope for good, whatever refers to it: crypto-shredding. The rows stay, so that no new key takes the scope's name unnoticed.
+    /// </summary>
+    /// <returns>The versions that were destroyed now.</returns>
+    public async ValueTask<IReadOnlyList<KeyVersion>> ShredAsync(IKeyStore store, KeyScope scope, CancellationToken cancellationToken)
+    {
+        var destroyed = new List<KeyVersion>();
+
+        // Until none is left: another instance may be making one.
+        while (true)
+        {
+            var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
+            var left = snapshot.Keys.Where(k => k.Status != KeyVersionStatus.Destroyed).ToList();
+            if (left.Count == 0)
+                return destroyed;
+            foreach (var key in left)
+            {
+                await ChangeAsync(
+                    store, key.Version, (_, stored) => new(stored with { Status = KeyVersionStatus.Destroyed, Wrapped = null }), cancellationToken).ConfigureAwait(false);
+                destroyed.Add(key.Version);
+            }
+        }
+    }
+
+    /// <summary>
     /// Sets when what a unique index compares is first written under a version; once, and a second time changes nothing. The caller has proved by a scan that
     /// every row has its second value under it; this refuses while an instance may not know the version yet, so that the scan must have begun after that.
     /// </summary>

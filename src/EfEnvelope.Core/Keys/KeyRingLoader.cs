@@ -49,6 +49,8 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         var keys = new List<RingKey>(snapshot.Keys.Count);
         foreach (var stored in snapshot.Keys.Where(k => k is not { EncryptsFrom: null, Status: KeyVersionStatus.Enabled }))
             keys.Add(await UnwrapAsync(store, stored, previous?.Find((uint)stored.Version.Number), cancellationToken).ConfigureAwait(false));
+        if (previous is not null && !store.IsInTransaction)
+            await RestoreLostIntermediatesAsync(store, keys, cancellationToken).ConfigureAwait(false);
         return new KeyRing(scope, keys, snapshot.StoreTime, readAt, time);
     }
 
@@ -107,6 +109,8 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
 
     private static void RequireRoom(KeyScope scope, KeyStoreSnapshot snapshot, bool searches)
     {
+        if (KeyRing.IsShredded(snapshot.Keys))
+            throw new KeyDestroyedException(Messages.ScopeShredded(scope));
         if (searches && snapshot.Keys.Count(KeyRing.IsSearched) >= KeyRing.MaxSearchVersions)
             throw new EnvelopeConfigurationException(Messages.SearchStillRotating(scope, KeyRing.MaxSearchVersions));
     }
@@ -194,6 +198,22 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         }
     }
 
+    // The same for what they are wrapped under: as long as this process has it, the next one can be given it.
+    private async ValueTask RestoreLostIntermediatesAsync(IKeyStore store, List<RingKey> keys, CancellationToken cancellationToken)
+    {
+        var present = new HashSet<IntermediateId>();
+        foreach (var key in keys.Where(k => k.Key is not null))
+        {
+            if (!IntermediateWrapping.TryGetId(key.Stored.Wrapped!, out _, out var id) || present.Contains(id))
+                continue;
+            var restored = await opener.RestoreAsync(store, key.Stored, key.Key!, cancellationToken).ConfigureAwait(false);
+            if (ReferenceEquals(restored, key.Stored))
+                present.Add(id);
+            else
+                await store.TryUpdateAsync(restored, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     // A row that vanished while this process still holds its wrapped key would make every later row unreadable: put it back.
     private async ValueTask<KeyStoreSnapshot> RestoreLostAsync(
         IKeyStore store, KeyStoreSnapshot snapshot, KeyRing previous, CancellationToken cancellationToken)
@@ -204,9 +224,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         foreach (var key in lost)
         {
             logger.KeyVersionRestored(key.Stored.Version.ToString());
-            if (IntermediateWrapping.TryGetNumber(key.Stored.Wrapped!, out _, out var number))
-                await opener.Intermediates.RestoreAsync(store, number, cancellationToken).ConfigureAwait(false);
-            await store.TryAddAsync(key.Stored, cancellationToken).ConfigureAwait(false);
+            await store.TryAddAsync(await opener.RestoreAsync(store, key.Stored, key.Key!, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         }
 
         return await store.ReadAsync(previous.Scope, cancellationToken).ConfigureAwait(false);

@@ -33,7 +33,7 @@ internal sealed class RingWorld
 
     public EnvelopeOptions Options { get; set; } = new() { Scope = "clinic", RotateAfter = null, UsesIntermediateKey = false };
 
-    public KeyRingCache NewCache() => new([Wrapper], Options, Time, Log);
+    public KeyRingCache NewCache(params IKeyWrapper[] wrappers) => new(wrappers.Length == 0 ? [Wrapper] : wrappers, Options, Time, Log);
 
     /// <summary>Gets what changes versions by hand, in a new process.</summary>
     public KeyRingAdministration NewAdministration(params IKeyWrapper[] wrappers)
