@@ -437,7 +437,7 @@ public class KeyRingCacheTests
         var ring = await _world.ReadAsync(_world.NewSlot());
 
         Assert.Throws<KeyDestroyedException>(() => KeyRing.RequireKey(ring.Find(1)!));
-        Assert.Throws<KeyUnavailableException>(() => ring.Primary);
+        Assert.Throws<KeyDestroyedException>(() => ring.Primary);
         Assert.Single(_world.Store.Rows);
     }
 
