@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 namespace EfEnvelope.Rotation;
 
 /// <summary>What can be done with keys. Every change is proved before it takes effect, and none touches a row.</summary>
-public sealed class KeyAdministration
+public sealed partial class KeyAdministration
 {
     private readonly DatabaseSource _source;
 

@@ -12,6 +12,8 @@ internal sealed class RotationContext(DbContextOptions<RotationContext> options,
 
     public DbSet<Row> Map => Set<Row>(EnvelopeTables.Map);
 
+    public DbSet<Row> Keys => Set<Row>(EnvelopeTables.Keys);
+
     public DbSet<Row> Usage => Set<Row>(EnvelopeTables.Usage);
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
