@@ -1,3 +1,4 @@
+using System.Globalization;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.EntityFrameworkCore;
@@ -261,4 +262,17 @@ internal static class EnvelopeMessages
 
     public static string NotConfigured()
         => "This context does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.";
+
+    public static string HealthNoKeyYet(object scope) => $"Scope '{scope}' has no key yet; the first write makes it.";
+
+    public static string HealthReady(object primary) => $"'{primary}' encrypts, and every enabled version opens.";
+
+    public static string HealthNoPrimary(object scope)
+        => $"No key version of scope '{scope}' may encrypt, so nothing can be written. Run 'efenvelope doctor', which says why and what to do.";
+
+    public static string HealthVersionDoesNotOpen(object version)
+        => $"Key version '{version}' does not open, so what it encrypted cannot be read. Run 'efenvelope doctor', which says why and what to do.";
+
+    public static string HealthKmsOut(object scope, object? kind, TimeSpan left)
+        => string.Create(CultureInfo.InvariantCulture, $"The KMS does not unwrap the keys of scope '{scope}' ({kind}). Those in memory are used for {Math.Max(0, left.TotalMinutes):F0} more minutes. Mend the KMS before.");
 }

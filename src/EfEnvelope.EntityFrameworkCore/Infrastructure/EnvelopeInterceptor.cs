@@ -1,4 +1,5 @@
 using System.Data.Common;
+using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
@@ -128,20 +129,34 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
 
     private void Prepare(DbCommand command, CommandEventData eventData, bool reads)
     {
-        session.CheckModel();
-        if (MustForget(command, eventData))
-            session.ForgetRings();
-        if (!ParameterSealer.Seal(session, command) && reads && session.ReadsEnvelopes)
-            session.LoadRing(RingUse.Read);
+        try
+        {
+            session.CheckModel();
+            if (MustForget(command, eventData))
+                session.ForgetRings();
+            if (!ParameterSealer.Seal(session, command) && reads && session.ReadsEnvelopes)
+                session.LoadRing(RingUse.Read);
+        }
+        catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
+        {
+            throw;
+        }
     }
 
     private async ValueTask PrepareAsync(DbCommand command, CommandEventData eventData, bool reads, CancellationToken cancellationToken)
     {
-        session.CheckModel();
-        if (MustForget(command, eventData))
-            session.ForgetRings();
-        if (!await ParameterSealer.SealAsync(session, command, cancellationToken).ConfigureAwait(false) && reads && session.ReadsEnvelopes)
-            await session.LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            session.CheckModel();
+            if (MustForget(command, eventData))
+                session.ForgetRings();
+            if (!await ParameterSealer.SealAsync(session, command, cancellationToken).ConfigureAwait(false) && reads && session.ReadsEnvelopes)
+                await session.LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
+        {
+            throw;
+        }
     }
 
     // A database that was dropped and made anew has none of the keys that this process may still hold.

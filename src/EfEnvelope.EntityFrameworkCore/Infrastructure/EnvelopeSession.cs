@@ -134,6 +134,18 @@ internal sealed class EnvelopeSession : IResettableService
 
     public T Open<T>(FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
     {
+        try
+        {
+            return OpenCore(field, bytes, codec);
+        }
+        catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
+        {
+            throw;
+        }
+    }
+
+    private T OpenCore<T>(FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
+    {
         var ring = _ring ?? LoadRing(RingUse.Read);
         if (EnvelopeCodec.TryDecrypt(ring, field, bytes, codec, out var value))
             return value!;
