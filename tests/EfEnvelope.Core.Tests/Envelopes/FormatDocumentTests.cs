@@ -95,14 +95,29 @@ public class FormatDocumentTests
         Assert.Contains("`purpose` = `efenvelope data key`", Document, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Intermediate_key_unwraps_the_documented_copy()
+    {
+        var row = Assert.Single(Table("### Intermediate key", skip: 1));
+        using var intermediate = new DataKey(new KeyVersion(KeyScope.Intermediate, 1), Convert.FromHexString(EnvelopeVectors.KeyA));
+        var copy = new WrappedKeyCopy(new KekUri("intermediate:1"), null, Convert.FromHexString(row[3]));
+        var context = ProvedKey.ContextOf(new KeyVersion(new KeyScope("clinic"), 3));
+
+        Assert.Equal(EnvelopeVectors.KeyB, Convert.ToHexStringLower(IntermediateWrapping.Unwrap(intermediate, copy, context)));
+        Assert.Throws<KmsException>(() => IntermediateWrapping.Unwrap(intermediate, copy, ProvedKey.ContextOf(new KeyVersion(new KeyScope("clinic"), 4))));
+    }
+
     internal static string Key(string name) => name == "A" ? EnvelopeVectors.KeyA : name == "B" ? EnvelopeVectors.KeyB : name;
 
     internal static string Hex(string cell) => cell == "empty" ? "" : cell;
 
-    /// <summary>Reads the first table under a heading, without its two first lines.</summary>
-    internal static List<string[]> Table(string heading)
+    /// <summary>Reads the first table under a heading, or a later one, without its two first lines.</summary>
+    internal static List<string[]> Table(string heading, int skip = 0)
     {
-        var lines = Document.Split('\n').SkipWhile(line => line != heading).SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|'));
+        var rest = Document.Split('\n').SkipWhile(line => line != heading);
+        for (; skip > 0; skip--)
+            rest = rest.SkipWhile(line => !line.StartsWith('|')).SkipWhile(line => line.StartsWith('|'));
+        var lines = rest.SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|'));
         var rows = lines.Skip(2).Select(line => line.Trim('|').Split(" | ").Select(cell => cell.Trim().Trim('`')).ToArray()).ToList();
         Assert.NotEmpty(rows);
         return rows;
