@@ -19,7 +19,9 @@ public static class GoogleCloudKmsEnvelopeOptionsBuilderExtensions
     /// <summary>Wraps data keys by a key of Google Cloud KMS, with the given credentials.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="cryptoKey">Such as <c>projects/p/locations/l/keyRings/r/cryptoKeys/k</c>.</param>
-    /// <param name="credential">Such as a <see cref="GoogleCredential" />, which is scoped to Cloud KMS if it has no scope. Keep the instance: it is part of the identity.</param>
+    /// <param name="credential">
+    /// Such as a <see cref="GoogleCredential" />, which is scoped to Cloud KMS if it has no scope. Keep the instance: it is part of the identity.
+    /// </param>
     /// <param name="options">How the service is reached; the default reaches its public address.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentException">The name or an option is malformed.</exception>

@@ -125,9 +125,9 @@ internal sealed class GoogleServer : KmsServer
     private async Task GiveTokenAsync(HttpContext context, byte[] body)
     {
         var form = System.Web.HttpUtility.ParseQueryString(System.Text.Encoding.ASCII.GetString(body));
-        if (form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer" || GoogleServiceAccount.Check(form["assertion"] ?? "", Address) is not null)
+        if (form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer" || GoogleServiceAccount.Check(form["assertion"] ?? "") is not null)
         {
-            Complain($"Token request: {GoogleServiceAccount.Check(form["assertion"] ?? "", Address)}");
+            Complain($"Token request: {GoogleServiceAccount.Check(form["assertion"] ?? "")}");
             await WriteAsync(context, 400, """{"error":"invalid_grant","error_description":"Invalid JWT Signature."}""");
             return;
         }
@@ -228,18 +228,13 @@ internal sealed class GoogleServer : KmsServer
 
     private static byte[] Bytes(JsonObject request, string field) => request[field] is { } value ? Convert.FromBase64String(value.GetValue<string>()) : [];
 
-    public static string ErrorBody(int code, string status, string message, string? reason = null) => new JsonObject
+    public static string ErrorBody(int code, string status, string message, string? reason = null)
     {
-        ["error"] = new JsonObject
-        {
-            ["code"] = code,
-            ["message"] = message,
-            ["status"] = status,
-            ["details"] = reason is null
-                ? null
-                : new JsonArray(new JsonObject { ["@type"] = "type.googleapis.com/google.rpc.ErrorInfo", ["reason"] = reason, ["domain"] = "googleapis.com" }),
-        },
-    }.ToJsonString();
+        var error = new JsonObject { ["code"] = code, ["message"] = message, ["status"] = status };
+        if (reason is not null)
+            error["details"] = new JsonArray(new JsonObject { ["@type"] = "type.googleapis.com/google.rpc.ErrorInfo", ["reason"] = reason, ["domain"] = "googleapis.com" });
+        return new JsonObject { ["error"] = error }.ToJsonString();
+    }
 
     private static Task FailAsync(HttpContext context, int code, string status, string message, string? reason = null)
         => WriteAsync(context, code, ErrorBody(code, status, message, reason));
