@@ -44,7 +44,7 @@ public static class OciVaultEnvelopeOptionsBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(transport);
-        return builder.UseKms((OciKeyId.Validate(keyId), transport), _ => OciVault.CreateKeyWrapper(keyId, transport));
+        return builder.UseKms(new OciTransportIdentity(OciKeyId.Validate(keyId), transport), _ => OciVault.CreateKeyWrapper(keyId, transport));
     }
 
     private static EnvelopeOptionsBuilder Use(this EnvelopeOptionsBuilder builder, OciVaultIdentity identity)

@@ -24,3 +24,13 @@ internal sealed record OciVaultIdentity(KekUri Kek, Uri CryptoEndpoint, IOciRequ
         return true;
     }
 }
+
+/// <summary>What tells one configured transport from another: by reference, and never printed.</summary>
+internal sealed record OciTransportIdentity(KekUri Kek, IOciKmsTransport Transport)
+{
+    private bool PrintMembers(StringBuilder builder)
+    {
+        builder.Append("Kek = ").Append(Kek);
+        return true;
+    }
+}
