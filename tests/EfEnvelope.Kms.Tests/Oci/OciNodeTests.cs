@@ -8,8 +8,8 @@ namespace EfEnvelope.Kms.Tests.Oci;
 /// <summary>Oracle's own SDK for Node.js signs as we do, and understands the same service and our ciphertexts.</summary>
 public sealed class OciNodeTests
 {
-    private const string Common = "oci-common@2.142.1";
-    private const string KeyManagement = "oci-keymanagement@2.142.1";
+    private const string Common = "oci-common@2.139.1";
+    private const string KeyManagement = "oci-keymanagement@2.139.1";
     private const string Tenancy = "ocid1.tenancy.oc1..clinic";
     private const string User = "ocid1.user.oc1..clinic";
     private const string Fingerprint = "20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34";
