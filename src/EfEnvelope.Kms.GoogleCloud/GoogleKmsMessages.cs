@@ -55,7 +55,7 @@ internal static class GoogleKmsMessages
         => $"The caller may not use '{kek}', or it does not exist. Grant '{permission}' on the key, which is in '{role}', or correct the name.";
 
     public static string ServiceDisabled(object kek)
-        => $"The Cloud KMS API is disabled in the project that is charged for '{kek}'. Enable 'cloudkms.googleapis.com' there, or set 'QuotaProject'.";
+        => $"The Cloud KMS API, or billing, is disabled in the project that is charged for '{kek}'. Enable 'cloudkms.googleapis.com' there, or set 'QuotaProject'.";
 
     public static string NotFound(object kek)
         => $"There is no key '{kek}' in Google Cloud KMS. Correct its name, or create it: it is never made on its own.";

@@ -1,8 +1,8 @@
 namespace EfEnvelope.Kms.Oci;
 
 /// <summary>
-/// Signs requests to OCI. For principals of an instance, a resource or a workload, wrap Oracle's SDK: its <c>DefaultRequestSigner.SignRequest</c> takes the same
-/// request. It is safe for concurrent use.
+/// Signs requests to OCI. It is safe for concurrent use. For principals of an instance, a resource or a workload, wrap Oracle's SDK: its
+/// <c>DefaultRequestSigner.SignRequest</c> takes the same request; make one for each, because it serves one caller at a time.
 /// </summary>
 public interface IOciRequestSigner
 {

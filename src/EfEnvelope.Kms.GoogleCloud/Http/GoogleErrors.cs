@@ -37,7 +37,7 @@ internal static class GoogleErrors
         => status.Name.Replace("_", "", StringComparison.Ordinal).ToUpperInvariant() switch
         {
             "UNAUTHENTICATED" => (KmsErrorKind.Unauthenticated, GoogleKmsMessages.Unauthenticated(kek)),
-            "PERMISSIONDENIED" when status.Reason == "SERVICE_DISABLED" => (KmsErrorKind.AccessDenied, GoogleKmsMessages.ServiceDisabled(kek)),
+            "PERMISSIONDENIED" when status.Reason is "SERVICE_DISABLED" or "BILLING_DISABLED" => (KmsErrorKind.AccessDenied, GoogleKmsMessages.ServiceDisabled(kek)),
             "PERMISSIONDENIED" => (KmsErrorKind.AccessDenied, Denied(kek, operation)),
             "NOTFOUND" => (KmsErrorKind.NotFound, GoogleKmsMessages.NotFound(kek)),
             "FAILEDPRECONDITION" => Precondition(kek, status),

@@ -84,8 +84,9 @@ internal sealed class GoogleTokens(ITokenAccess? credential, ILogger logger)
         => credential is GoogleCredential { IsCreateScopedRequired: true } google ? google.CreateScoped(Scope) : credential;
 }
 
-/// <summary>Tokens from a delegate of the caller's.</summary>
+/// <summary>Tokens from a delegate of the caller's; one that was read from a file ends with a line end.</summary>
 internal sealed class DelegatedTokens(Func<CancellationToken, ValueTask<string>> ask) : ITokenAccess
 {
-    public Task<string> GetAccessTokenForRequestAsync(string? authUri = null, CancellationToken cancellationToken = default) => ask(cancellationToken).AsTask();
+    public async Task<string> GetAccessTokenForRequestAsync(string? authUri = null, CancellationToken cancellationToken = default)
+        => (await ask(cancellationToken).ConfigureAwait(false)).Trim();
 }

@@ -85,7 +85,7 @@ public sealed class GoogleKmsTests : IAsyncLifetime
             _ =>
             {
                 asked++;
-                return new(current);
+                return new(current + "\n");
             },
             _kms.Options()));
 
