@@ -1,5 +1,6 @@
 using EfEnvelope.Kms.Pkcs11;
 using EfEnvelope.Kms.Tests.Conformance;
+using Net.Pkcs11Interop.Common;
 
 namespace EfEnvelope.Kms.Tests.Pkcs11;
 
@@ -19,13 +20,16 @@ public sealed class OtherModulePkcs11ConformanceTests : KmsConformance
     protected override async ValueTask<KmsHarness> StartAsync()
     {
         var module = Environment.GetEnvironmentVariable("EFENVELOPE_PKCS11_MODULE");
-        Assert.SkipWhen(module is null, "No second PKCS#11 module is named by EFENVELOPE_PKCS11_MODULE, _TOKEN and _PIN; opencryptoki needs its daemon and a token made by root.");
+        Assert.SkipWhen(
+            module is null,
+            "No second PKCS#11 module is named by EFENVELOPE_PKCS11_MODULE, _TOKEN and _PIN; opencryptoki needs its daemon, and a token that root made.");
         var options = new Pkcs11Options
         {
             ModulePath = module,
             TokenLabel = Environment.GetEnvironmentVariable("EFENVELOPE_PKCS11_TOKEN") ?? "",
             Pin = Pkcs11Pin.Of(Environment.GetEnvironmentVariable("EFENVELOPE_PKCS11_PIN") ?? ""),
         };
+        Assert.SkipUnless(SoftHsm.Slot(options).GetMechanismList().Contains(CKM.CKM_AES_GCM), $"The token '{options.TokenLabel}' has no CKM_AES_GCM.");
         SoftHsm.Remove(options, "first");
         SoftHsm.Remove(options, "other");
         return await Pkcs11Harness.StartAsync(options);
