@@ -1,4 +1,5 @@
 using EfEnvelope.Kms.Pkcs11;
+using EfEnvelope.Kms.Tests.Http;
 
 namespace EfEnvelope.Kms.Tests.Pkcs11;
 

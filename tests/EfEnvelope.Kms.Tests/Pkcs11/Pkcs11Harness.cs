@@ -1,5 +1,6 @@
 using EfEnvelope.Kms.Pkcs11;
 using EfEnvelope.Kms.Tests.Conformance;
+using EfEnvelope.Kms.Tests.Http;
 using Net.Pkcs11Interop.Common;
 
 namespace EfEnvelope.Kms.Tests.Pkcs11;

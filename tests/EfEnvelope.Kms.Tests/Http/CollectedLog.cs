@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace EfEnvelope.Kms.Tests.Pkcs11;
+namespace EfEnvelope.Kms.Tests.Http;
 
 /// <summary>Keeps what is logged, all levels.</summary>
 internal sealed class CollectedLog : ILoggerFactory, ILogger
