@@ -7,6 +7,8 @@ namespace EfEnvelope.Kms.Vault;
 /// <summary>The token of one client: one caller obtains it, the others use it; it is renewed before its lease ends, and obtained anew when it cannot be.</summary>
 internal sealed class VaultSession(IVaultTokenSource source, VaultHttp http, KekUri kek, TimeProvider time, ILogger logger) : IVaultLogin, IDisposable
 {
+    private static readonly TimeSpan RenewalPause = TimeSpan.FromSeconds(30);
+
     private readonly SemaphoreSlim _one = new(1);
     private volatile Held? _held;
 
@@ -22,13 +24,16 @@ internal sealed class VaultSession(IVaultTokenSource source, VaultHttp http, Kek
                 return (_held = await ObtainAsync(cancellationToken).ConfigureAwait(false)).Token.Value;
             if (now < last.RenewAt)
                 return last.Token.Value;
+            // While this caller renews it, or finds that it cannot, the others go on with it.
+            if (now < last.EndsAt)
+                _held = last with { RenewAt = now + RenewalPause < last.EndsAt ? now + RenewalPause : last.EndsAt };
             try
             {
                 return (_held = await RenewAsync(last, cancellationToken).ConfigureAwait(false)).Token.Value;
             }
             catch (Exception e) when (now < last.EndsAt && e is HttpRequestException or IOException or KmsException { IsTransient: true })
             {
-                // It is good for a while: an outage of logins is none of keys. The next caller tries again.
+                // It is good for a while: an outage of logins is none of keys.
                 VaultLog.TokenNotRenewed(logger, kek, KmsErrorKind.Unavailable);
                 return last.Token.Value;
             }

@@ -234,7 +234,7 @@ internal sealed partial class VaultServer(TimeProvider time) : KmsServer
 
     private Task WriteKeyAsync(HttpContext context, string name, TransitKey key)
     {
-        var versions = JsonSerializer.Serialize(Enumerable.Range(1, key.Versions.Count).ToDictionary(i => $"{i}", i => 1_700_000_000 + i));
+        var versions = JsonSerializer.Serialize(Enumerable.Range(1, key.Versions.Count).ToDictionary(i => $"{i}", i => 1_699_999_999 + i));
         return WriteDataAsync(context, $$"""
             {"allow_plaintext_backup":false,"auto_rotate_period":0,"deletion_allowed":false,"derived":{{(key.Derived ? "true" : "false")}},"exportable":false,"imported_key":false,
             "keys":{{versions}},"latest_version":{{key.Versions.Count}},"min_available_version":0,
