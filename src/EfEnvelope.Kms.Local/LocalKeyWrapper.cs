@@ -29,7 +29,7 @@ internal sealed class LocalKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
         }
         catch (ObjectDisposedException e)
         {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.FilePath), e);
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.StoreName), e);
         }
     }
 
@@ -43,7 +43,7 @@ internal sealed class LocalKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
         }
         catch (ObjectDisposedException e)
         {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.FilePath), e);
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.StoreName), e);
         }
     }
 
@@ -59,5 +59,5 @@ internal sealed class LocalKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
         return ValueTask.CompletedTask;
     }
 
-    public override string ToString() => $"LocalKeyWrapper({Kek} in {_kms.FilePath})";
+    public override string ToString() => $"LocalKeyWrapper({Kek} in {_kms.StoreName})";
 }

@@ -1,5 +1,6 @@
-using System.Transactions;
+using System.Diagnostics;
 using EfEnvelope.Kms.Local.Keks;
+using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
 using Microsoft.Extensions.Logging;
@@ -29,12 +30,17 @@ namespace EfEnvelope.Kms.Local;
 /// as enabling a key again. Guard the file as you guard the data.
 /// </para>
 /// </remarks>
-public sealed class LocalKms : IDisposable, IAsyncDisposable
+public sealed partial class LocalKms : IDisposable, IAsyncDisposable
 {
     private readonly KmsStore _store;
     private readonly KmsOpener _opener;
+    private readonly KmsGate _gate;
     private readonly KekAdministration _administration;
     private readonly KekWrapping _wrapping;
+    private readonly ILogger _logger;
+    private readonly LocalKmsCredential? _caller;
+    private readonly string? _correlationId;
+    private readonly bool _isView;
 
     /// <summary>Names a KMS. Opens and creates nothing yet.</summary>
     /// <param name="connectionString">
@@ -45,43 +51,62 @@ public sealed class LocalKms : IDisposable, IAsyncDisposable
     /// <param name="loggerFactory">Where it logs; by default nowhere. Names and versions are logged, never keys.</param>
     /// <exception cref="ArgumentException">The connection string does not name a file.</exception>
     public LocalKms(string connectionString, LocalKmsSeal seal, TimeProvider? timeProvider = null, ILoggerFactory? loggerFactory = null)
+        : this(new FilePlace(LocalKmsFile.Parse(connectionString)), seal, timeProvider, loggerFactory)
     {
-        ArgumentNullException.ThrowIfNull(seal);
-        var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("EfEnvelope.Kms.Local");
-        timeProvider ??= TimeProvider.System;
-        _store = new KmsStore(LocalKmsFile.Parse(connectionString));
-        _opener = new KmsOpener(_store, seal, timeProvider, logger);
-        _administration = new KekAdministration(_store, timeProvider, logger);
-        _wrapping = new KekWrapping(_store, logger);
     }
 
-    /// <summary>Gets the full path of the file.</summary>
-    public string FilePath => _store.Path;
+    internal LocalKms(StorePlace place, LocalKmsSeal seal, TimeProvider? timeProvider, ILoggerFactory? loggerFactory)
+    {
+        ArgumentNullException.ThrowIfNull(seal);
+        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("EfEnvelope.Kms.Local");
+        timeProvider ??= TimeProvider.System;
+        _store = new KmsStore(place);
+        _opener = new KmsOpener(_store, seal, timeProvider, _logger);
+        _gate = new KmsGate(_store, _opener, new AllowAll(), new NoAudit());
+        _administration = new KekAdministration(_store, timeProvider);
+        _wrapping = new KekWrapping(_store, _logger);
+    }
+
+    // The same KMS, seen by one caller. Disposing it does nothing.
+    private LocalKms(LocalKms kms, LocalKmsCredential? caller, string? correlationId)
+    {
+        (_store, _opener, _gate, _administration, _wrapping, _logger)
+            = (kms._store, kms._opener, kms._gate, kms._administration, kms._wrapping, kms._logger);
+        (_caller, _correlationId, _isView) = (caller, correlationId, true);
+    }
+
+    /// <summary>Gets the full path of the file; <see langword="null" /> when the store is a database of a server.</summary>
+    public string? FilePath => _store.Place.FilePath;
+
+    /// <summary>Gets what messages call the store: the full path of the file, or the server and the database. It holds no credential.</summary>
+    public string StoreName => _store.Path;
 
     /// <summary>
     /// Makes the file, outside Windows with mode 0600, if there is none; in either case opens it. Its directory must exist.
     /// </summary>
     /// <param name="cancellationToken">Cancels the wait; a file that is being made is finished.</param>
     public Task CreateAsync(CancellationToken cancellationToken = default)
-        => RunAsync(() => _opener.OpenAsync(create: true, cancellationToken));
+        => OpenAsync(create: true, cancellationToken);
 
     /// <summary>Opens the file, which must exist: so that a wrong seal is known now rather than at the first use.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public Task OpenAsync(CancellationToken cancellationToken = default)
-        => RunAsync(() => OpenRootAsync(cancellationToken));
+        => OpenAsync(create: false, cancellationToken);
 
     /// <summary>Makes a KEK with version 1. A key of that name which exists already is left as it is.</summary>
     /// <param name="name">1 to 200 letters, digits and <c>. _ / -</c>, starting with a letter or digit. Case matters.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The key that is there now.</returns>
-    public Task<LocalKmsKey> CreateKeyAsync(string name, CancellationToken cancellationToken = default)
+    public async Task<LocalKmsKey> CreateKeyAsync(string name, CancellationToken cancellationToken = default)
     {
         KekName.Validate(name);
-        return RunAsync(async () =>
-        {
-            var root = await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.CreateAsync(root, name, cancellationToken).ConfigureAwait(false);
-        });
+        var (key, created) = await _gate.WriteAsync(
+            Call(LocalKmsOperation.CreateKey, name),
+            (db, root, subject, token) => _administration.CreateAsync(db, root, subject, name, token),
+            cancellationToken).ConfigureAwait(false);
+        if (created)
+            LocalKmsLog.KekCreated(_logger, name, StoreName);
+        return key;
     }
 
     /// <summary>Adds a version to a KEK, which wraps from now on. Earlier versions still unwrap what they wrapped.</summary>
@@ -89,56 +114,63 @@ public sealed class LocalKms : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The key with its new version. Two rotations at once add two versions.</returns>
     /// <exception cref="KmsException"><see cref="KmsErrorKind.Disabled" />: the key is disabled.</exception>
-    public Task<LocalKmsKey> RotateKeyAsync(string name, CancellationToken cancellationToken = default)
-        => RunAsync(async () =>
-        {
-            var root = await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.RotateAsync(root, name, cancellationToken).ConfigureAwait(false);
-        });
+    public async Task<LocalKmsKey> RotateKeyAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var key = await _gate.WriteAsync(
+            Call(LocalKmsOperation.RotateKey, name),
+            (db, root, subject, token) => _administration.RotateAsync(db, root, subject, name, token),
+            cancellationToken).ConfigureAwait(false);
+        LocalKmsLog.KekRotated(_logger, name, StoreName, key.PrimaryVersion);
+        return key;
+    }
 
     /// <summary>Lists all KEKs in the order of their names.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The keys with their versions.</returns>
     public Task<IReadOnlyList<LocalKmsKey>> ListKeysAsync(CancellationToken cancellationToken = default)
-        => RunAsync(async () =>
-        {
-            await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.ListAsync(cancellationToken).ConfigureAwait(false);
-        });
+        => _gate.ReadAsync(
+            Call(LocalKmsOperation.ListKeys), (db, root, _, token) => _administration.ListAsync(db, root, token), cancellationToken);
 
     /// <summary>Describes a KEK.</summary>
     /// <param name="name">The key.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The key with its versions.</returns>
     public Task<LocalKmsKey> DescribeKeyAsync(string name, CancellationToken cancellationToken = default)
-        => RunAsync(async () =>
-        {
-            await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.DescribeAsync(name, cancellationToken).ConfigureAwait(false);
-        });
+        => _gate.ReadAsync(
+            Call(LocalKmsOperation.DescribeKey, name),
+            (db, root, subject, token) => _administration.DescribeAsync(db, root, subject, name, token),
+            cancellationToken);
 
     /// <summary>Lets a KEK be used again. No change if it is enabled.</summary>
     /// <param name="name">The key.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The key as it is now.</returns>
-    public Task<LocalKmsKey> EnableKeyAsync(string name, CancellationToken cancellationToken = default)
-        => RunAsync(async () =>
-        {
-            await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.EnableAsync(name, cancellationToken).ConfigureAwait(false);
-        });
+    public async Task<LocalKmsKey> EnableKeyAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var (key, changed) = await _gate.WriteAsync(
+            Call(LocalKmsOperation.EnableKey, name),
+            (db, root, subject, token) => _administration.SetStateAsync(db, root, subject, name, KeyStates.Enabled, token),
+            cancellationToken).ConfigureAwait(false);
+        if (changed)
+            LocalKmsLog.KekEnabled(_logger, name, StoreName);
+        return key;
+    }
 
     /// <summary>Forbids a KEK, in every process, to wrap and to unwrap, until it is enabled again. No change if it is disabled.</summary>
     /// <param name="name">The key.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The key as it is now.</returns>
     /// <remarks>Data keys that a process has already unwrapped stay in its memory until its key ring is read again.</remarks>
-    public Task<LocalKmsKey> DisableKeyAsync(string name, CancellationToken cancellationToken = default)
-        => RunAsync(async () =>
-        {
-            await OpenRootAsync(cancellationToken).ConfigureAwait(false);
-            return await _administration.DisableAsync(name, cancellationToken).ConfigureAwait(false);
-        });
+    public async Task<LocalKmsKey> DisableKeyAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var (key, changed) = await _gate.WriteAsync(
+            Call(LocalKmsOperation.DisableKey, name),
+            (db, root, subject, token) => _administration.SetStateAsync(db, root, subject, name, KeyStates.Disabled, token),
+            cancellationToken).ConfigureAwait(false);
+        if (changed)
+            LocalKmsLog.KekDisabled(_logger, name, StoreName);
+        return key;
+    }
 
     /// <summary>Wraps a key under the primary version of a KEK, which must exist.</summary>
     /// <param name="name">The KEK.</param>
@@ -163,18 +195,16 @@ public sealed class LocalKms : IDisposable, IAsyncDisposable
     /// <see cref="KmsErrorKind.WrongKey" />: it was wrapped by another key than the one of that name in this file.
     /// <see cref="KmsErrorKind.Disabled" />: the KEK is disabled.
     /// </exception>
-    public Task<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+    public async Task<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(wrapped);
         ArgumentNullException.ThrowIfNull(context);
-        return RunAsync(async () =>
-        {
-            if (!KekName.TryGet(wrapped.Kek, out var name))
-                throw new KmsException(KmsErrorKind.WrongKey, LocalKmsMessages.ForeignKek(wrapped.Kek.ToString()));
-            var root = await _opener.OpenAsync(create: false, cancellationToken).ConfigureAwait(false)
-                ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKmsForUnwrap(FilePath, name));
-            return await _wrapping.UnwrapAsync(root, name, wrapped, context, cancellationToken).ConfigureAwait(false);
-        });
+        if (!KekName.TryGet(wrapped.Kek, out var name))
+            throw new KmsException(KmsErrorKind.WrongKey, LocalKmsMessages.ForeignKek(wrapped.Kek.ToString()));
+        return await _gate.ReadAsync(
+            Call(LocalKmsOperation.Unwrap, name, context),
+            (db, root, subject, token) => _wrapping.UnwrapAsync(db, root, subject, name, wrapped, context, token),
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Returns the seam through which one KEK, which must exist when it wraps, is used.</summary>
@@ -184,7 +214,11 @@ public sealed class LocalKms : IDisposable, IAsyncDisposable
     public IKeyWrapper GetKeyWrapper(string name) => new LocalKeyWrapper(this, name, create: false, ownsKms: false);
 
     /// <summary>Zeroes the keys in memory. The file is not held open between calls.</summary>
-    public void Dispose() => _opener.Dispose();
+    public void Dispose()
+    {
+        if (!_isView)
+            _opener.Dispose();
+    }
 
     /// <summary>Zeroes the keys in memory. The file is not held open between calls.</summary>
     /// <returns>A completed task.</returns>
@@ -195,46 +229,41 @@ public sealed class LocalKms : IDisposable, IAsyncDisposable
     }
 
     /// <inheritdoc />
-    public override string ToString() => $"LocalKms({FilePath})";
+    public override string ToString() => $"LocalKms({StoreName})";
 
-    internal Task<WrappedKeyCopy> WrapAsync(
+    /// <summary>The same KMS, seen by one caller. It works as long as this one is not disposed.</summary>
+    internal LocalKms As(LocalKmsCredential? caller, string? correlationId = null) => new(this, caller, correlationId);
+
+    internal async Task<WrappedKeyCopy> WrapAsync(
         string name, ReadOnlyMemory<byte> key, EncryptionContext context, bool create, CancellationToken cancellationToken)
     {
         KekName.Validate(name);
         ArgumentNullException.ThrowIfNull(context);
-        return RunAsync(async () =>
+        if (key.Length is < WrappedBytes.MinimumKeySize or > WrappedBytes.MaximumKeySize)
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyLength(key.Length));
+        if (create)
+            await OpenAsync(create: true, cancellationToken).ConfigureAwait(false);
+        var wrapped = await TryWrapAsync().ConfigureAwait(false);
+        if (wrapped is null && create)
         {
-            if (key.Length is < WrappedBytes.MinimumKeySize or > WrappedBytes.MaximumKeySize)
-                throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyLength(key.Length));
-            var root = await _opener.OpenAsync(create, cancellationToken).ConfigureAwait(false)
-                ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKms(FilePath));
-            var wrapped = await _wrapping.TryWrapAsync(root, name, key, context, cancellationToken).ConfigureAwait(false);
-            if (wrapped is null && create)
-            {
-                await _administration.CreateAsync(root, name, cancellationToken).ConfigureAwait(false);
-                wrapped = await _wrapping.TryWrapAsync(root, name, key, context, cancellationToken).ConfigureAwait(false);
-            }
+            await CreateKeyAsync(name, cancellationToken).ConfigureAwait(false);
+            wrapped = await TryWrapAsync().ConfigureAwait(false);
+        }
 
-            return wrapped ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(FilePath, name));
-        });
+        return wrapped ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(StoreName, name));
+
+        Task<WrappedKeyCopy?> TryWrapAsync() => _gate.ReadAsync(
+            Call(LocalKmsOperation.Wrap, name, context),
+            (db, root, subject, token) => _wrapping.TryWrapAsync(db, root, subject, name, key, context, token),
+            cancellationToken);
     }
 
-    private async Task<RootKey> OpenRootAsync(CancellationToken cancellationToken)
-        => await _opener.OpenAsync(create: false, cancellationToken).ConfigureAwait(false)
-            ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKms(FilePath));
+    // What is done on behalf of the caller, and under which correlation id: the given one, or that of the current trace.
+    private KmsCall Call(LocalKmsOperation operation, string? key = null, EncryptionContext? context = null)
+        => new(operation, key, context, _caller, _correlationId ?? Activity.Current?.TraceId.ToString());
 
-    // The one gate out: whatever happens below leaves as a KmsException. The ambient transaction is the application's; a KMS must
-    // not be rolled back with it.
-    private async Task<T> RunAsync<T>(Func<Task<T>> work)
-    {
-        using var apart = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
-        try
-        {
-            return await work().ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not (KmsException or OperationCanceledException or ObjectDisposedException))
-        {
-            throw StoreErrors.Map(e, FilePath);
-        }
-    }
+    private Task OpenAsync(bool create, CancellationToken cancellationToken) => KmsGate.GuardAsync(
+        _store,
+        async () => await _opener.OpenAsync(create, cancellationToken).ConfigureAwait(false)
+            ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKms(StoreName)));
 }

@@ -29,4 +29,10 @@ public enum LocalKmsKeyState
 
     /// <summary>It neither wraps nor unwraps, until it is enabled again.</summary>
     Disabled,
+
+    /// <summary>It does nothing, and its material is destroyed at the stated time unless the deletion is cancelled before.</summary>
+    PendingDeletion,
+
+    /// <summary>Its material is gone for good. Its name is not given to another key.</summary>
+    Destroyed,
 }

@@ -11,6 +11,9 @@ internal static partial class LocalKmsLog
     [LoggerMessage(2001, LogLevel.Debug, "The KMS '{File}' was opened.", EventName = "KmsOpened")]
     public static partial void KmsOpened(ILogger logger, string file);
 
+    [LoggerMessage(2002, LogLevel.Information, "The KMS '{File}' was upgraded to format {Format}.", EventName = "KmsUpgraded")]
+    public static partial void KmsUpgraded(ILogger logger, string file, int format);
+
     [LoggerMessage(2010, LogLevel.Information, "The KEK '{Key}' was created in '{File}'.", EventName = "KekCreated")]
     public static partial void KekCreated(ILogger logger, string key, string file);
 

@@ -34,20 +34,27 @@ internal static class LocalKmsMessages
         => $"'{file}' is not a KMS file. Correct the path; the embedded KMS needs a file of its own.";
 
     public static string UnknownFormat(string file, int format, int known)
-        => $"'{file}' is written in format {format} of the embedded KMS, but this version knows only format {known}. "
+        => $"'{file}' is written in format {format} of the embedded KMS, but this version knows no later format than {known}. "
             + "Use the version of EfEnvelope.Kms.Local that wrote it, or a later one.";
 
+    public static string UnknownProvider(string? provider)
+        => $"The store of the embedded KMS is '{provider ?? "not relational"}'. Call 'UseNpgsql(…)' or 'UseSqlServer(…)', or give the connection string of a "
+            + "SQLite file instead.";
+
+    public static string NoDatabase(string store)
+        => $"The database '{store}' does not exist. Create it, or correct the connection string of the KMS.";
+
     public static string Damaged(string file)
-        => $"The KMS file '{file}' is damaged or was altered. Restore it from a backup.";
+        => $"The KMS '{file}' is damaged or was altered. Restore it from a backup.";
 
     public static string Busy(string file)
-        => $"The KMS file '{file}' is busy with another process. Try again, or raise 'Default Timeout' in its connection string.";
+        => $"The KMS '{file}' is busy with another process. Try again, or raise 'Default Timeout' in the connection string of a SQLite file.";
 
     public static string NotReachable(string file)
-        => $"The KMS file '{file}' could not be read or written. Check the disk it is on, then try again.";
+        => $"The KMS '{file}' could not be read or written. Check the disk or the server it is on, then try again.";
 
     public static string NoAccess(string file)
-        => $"The KMS file '{file}' may not be opened. Let this process read and write the file and its directory.";
+        => $"The KMS '{file}' may not be opened. Let this process read and write the file and its directory, or the database.";
 
     public static string Closed(string file)
         => $"The KMS '{file}' was disposed. Keep it as long as its keys are used.";

@@ -50,12 +50,15 @@ public abstract class LocalKmsSeal
         return seal;
     }
 
-    /// <summary>Chooses parameters for a new file, as JSON.</summary>
-    internal abstract string NewParameters();
+    /// <summary>Chooses parameters for a new seal, as JSON.</summary>
+    internal abstract ValueTask<string> NewParametersAsync(CancellationToken cancellationToken);
 
-    /// <summary>Derives the 32 bytes that seal the root key of <paramref name="file" />.</summary>
-    internal abstract void DeriveKey(string parameters, string file, Span<byte> key);
+    /// <summary>
+    /// Derives the 32 bytes that seal the root key of <paramref name="store" />; returns whether the parameters may be this seal's own, which is known for
+    /// certain only when the root key opens.
+    /// </summary>
+    internal abstract ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken);
 
-    /// <summary>Says that this seal does not open the file.</summary>
-    internal abstract KmsException DoesNotOpen(string file);
+    /// <summary>Says that this seal does not open the store.</summary>
+    internal abstract KmsException DoesNotOpen(string store);
 }

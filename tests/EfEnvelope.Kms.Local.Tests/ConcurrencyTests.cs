@@ -182,15 +182,16 @@ public sealed class ConcurrencyTests : IDisposable
 
         internal override string Kind => "counting";
 
-        internal override string NewParameters() => "{}";
+        internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new("{}");
 
-        internal override void DeriveKey(string parameters, string file, Span<byte> key)
+        internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _derived);
             Deriving?.Invoke();
-            key.Fill(Failing ? (byte)8 : (byte)7);
+            key.Span.Fill(Failing ? (byte)8 : (byte)7);
+            return new(true);
         }
 
-        internal override KmsException DoesNotOpen(string file) => new(KmsErrorKind.Unauthenticated, file);
+        internal override KmsException DoesNotOpen(string store) => new(KmsErrorKind.Unauthenticated, store);
     }
 }

@@ -1,15 +1,14 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Kms.Local.Keks;
 
 /// <summary>
-/// Wraps and unwraps under the KEKs of an opened KMS. States are read each time, so a key that is disabled in one process is
-/// disabled in all.
+/// The work behind the gate that wraps and unwraps. States are read each time, so a key that is disabled in one process is disabled in all.
 /// </summary>
 internal sealed class KekWrapping(KmsStore store, ILogger logger)
 {
@@ -17,13 +16,19 @@ internal sealed class KekWrapping(KmsStore store, ILogger logger)
 
     /// <summary>Wraps under the primary version, or returns nothing when there is no such KEK.</summary>
     public async Task<WrappedKeyCopy?> TryWrapAsync(
-        RootKey root, string name, ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken)
+        KmsDbContext db,
+        RootKey root,
+        KmsSubject subject,
+        string name,
+        ReadOnlyMemory<byte> key,
+        EncryptionContext context,
+        CancellationToken cancellationToken)
     {
-        var (kek, version) = await FindAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        if (kek is null)
+        if (subject.Key is not { } kek)
             return null;
-        if (version is null)
-            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store.Path));
+        var version = await KeyLookup.FindVersionAsync(db, root, store.Path, kek, kek.PrimaryVersion, cancellationToken).ConfigureAwait(false)
+            ?? throw KeyLookup.Altered(store.Path);
+        subject.Version = version.Version;
         CheckUsable(kek, version);
         var number = (uint)version.Version;
         var bytes = WithMaterial(root, kek, version, material => WrappedBytes.Wrap(material, kek.KeyId, number, key.Span, context));
@@ -32,16 +37,21 @@ internal sealed class KekWrapping(KmsStore store, ILogger logger)
     }
 
     public async Task<byte[]> UnwrapAsync(
-        RootKey root, string name, WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken)
+        KmsDbContext db,
+        RootKey root,
+        KmsSubject subject,
+        string name,
+        WrappedKeyCopy wrapped,
+        EncryptionContext context,
+        CancellationToken cancellationToken)
     {
         var (keyId, number) = Read(name, wrapped);
-        var (kek, version) = await FindAsync(name, number, cancellationToken).ConfigureAwait(false);
-        if (kek is null)
-            throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(store.Path, name));
+        var kek = subject.Key ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(store.Path, name));
         if (kek.KeyId != keyId)
             throw new KmsException(KmsErrorKind.WrongKey, LocalKmsMessages.WrappedUnderOtherKey(store.Path, name));
-        if (version is null)
-            throw NoVersion(name, number, wrapped);
+        var version = await KeyLookup.FindVersionAsync(db, root, store.Path, kek, number, cancellationToken).ConfigureAwait(false)
+            ?? throw NoVersion(name, number, wrapped);
+        subject.Version = version.Version;
         CheckUsable(kek, version);
 
         var key = WithMaterial(
@@ -58,25 +68,9 @@ internal sealed class KekWrapping(KmsStore store, ILogger logger)
     private (string KeyId, uint Version) Read(string name, WrappedKeyCopy wrapped)
         => WrappedBytes.TryRead(wrapped.Ciphertext.Span, out var bytes) ? (bytes.KeyId, bytes.Version) : throw Refused(name);
 
-    // The version that is asked for, or the primary.
-    private async Task<(KeyRow? Kek, KeyVersionRow? Version)> FindAsync(string name, uint? version, CancellationToken cancellationToken)
-    {
-        var db = store.CreateContext();
-        await using (db.ConfigureAwait(false))
-        {
-            var kek = await db.Keys.AsNoTracking().SingleOrDefaultAsync(k => k.Name == name, cancellationToken).ConfigureAwait(false);
-            if (kek is null)
-                return default;
-            var number = (long?)version ?? kek.PrimaryVersion;
-            var row = await db.KeyVersions.AsNoTracking()
-                .SingleOrDefaultAsync(v => v.KeyId == kek.KeyId && v.Version == number, cancellationToken).ConfigureAwait(false);
-            return (kek, row);
-        }
-    }
-
     private void CheckUsable(KeyRow kek, KeyVersionRow version)
     {
-        if (kek.Purpose != KeyRow.WrapPurpose)
+        if (kek.Purpose != KeyPurposes.Wrap)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyNotForWrapping(store.Path, kek.Name, kek.Purpose));
         if (KeyStates.Parse(kek.State) != LocalKmsKeyState.Enabled)
             throw new KmsException(KmsErrorKind.Disabled, LocalKmsMessages.KeyDisabled(store.Path, kek.Name));
@@ -87,14 +81,12 @@ internal sealed class KekWrapping(KmsStore store, ILogger logger)
         }
     }
 
-    private byte[] WithMaterial(RootKey root, KeyRow kek, KeyVersionRow version, Func<ReadOnlySpan<byte>, byte[]> use)
+    private byte[] WithMaterial(RootKey root, KeyRow kek, KeyVersionRow version, Func<byte[], byte[]> use)
     {
-        Span<byte> material = stackalloc byte[SealedBytes.KeySize];
+        var material = root.TryOpenMaterial(kek, version.Version, version.SealedMaterial) ?? throw KeyLookup.Altered(store.Path);
         try
         {
-            return root.TryOpenMaterial(kek, version.Version, version.SealedMaterial, material)
-                ? use(material)
-                : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store.Path));
+            return use(material);
         }
         finally
         {

@@ -55,14 +55,23 @@ internal sealed class PassphraseSeal : LocalKmsSeal
 
     public override string ToString() => "LocalKmsSeal(passphrase)";
 
-    internal override string NewParameters() => new JsonObject
+    internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new(new JsonObject
     {
         ["kdf"] = Kdf,
         ["iterations"] = _iterations,
         ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltSize)),
-    }.ToJsonString();
+    }.ToJsonString());
 
-    internal override void DeriveKey(string parameters, string file, Span<byte> key)
+    internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    {
+        DeriveKey(parameters, store, key.Span);
+        return new(true);
+    }
+
+    internal override KmsException DoesNotOpen(string store)
+        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongPassphrase(store));
+
+    private void DeriveKey(string parameters, string file, Span<byte> key)
     {
         var node = JsonNode.Parse(parameters)!;
         var iterations = node["iterations"]!.GetValue<int>();
@@ -81,8 +90,4 @@ internal sealed class PassphraseSeal : LocalKmsSeal
         {
             CryptographicOperations.ZeroMemory(bytes);
         }
-    }
-
-    internal override KmsException DoesNotOpen(string file)
-        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongPassphrase(file));
-}
+    }}
