@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Keks;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
@@ -37,6 +39,9 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     private readonly KmsGate _gate;
     private readonly KekAdministration _administration;
     private readonly KekWrapping _wrapping;
+    private readonly AccessControl _access;
+    private readonly AuditTrail _trail;
+    private readonly TimeProvider _timeProvider;
     private readonly ILogger _logger;
     private readonly LocalKmsCredential? _caller;
     private readonly string? _correlationId;
@@ -62,7 +67,8 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
         timeProvider ??= TimeProvider.System;
         _store = new KmsStore(place);
         _opener = new KmsOpener(_store, seal, timeProvider, _logger);
-        _gate = new KmsGate(_store, _opener, new AllowAll(), new NoAudit());
+        (_access, _trail, _timeProvider) = (new AccessControl(_store.Path, timeProvider), new AuditTrail(_store, timeProvider), timeProvider);
+        _gate = new KmsGate(_store, _opener, _access, _trail);
         _administration = new KekAdministration(_store, timeProvider);
         _wrapping = new KekWrapping(_store, _logger);
     }
@@ -72,6 +78,7 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     {
         (_store, _opener, _gate, _administration, _wrapping, _logger)
             = (kms._store, kms._opener, kms._gate, kms._administration, kms._wrapping, kms._logger);
+        (_access, _trail, _timeProvider) = (kms._access, kms._trail, kms._timeProvider);
         (_caller, _correlationId, _isView) = (caller, correlationId, true);
     }
 
@@ -230,9 +237,6 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
 
     /// <inheritdoc />
     public override string ToString() => $"LocalKms({StoreName})";
-
-    /// <summary>The same KMS, seen by one caller. It works as long as this one is not disposed.</summary>
-    internal LocalKms As(LocalKmsCredential? caller, string? correlationId = null) => new(this, caller, correlationId);
 
     internal async Task<WrappedKeyCopy> WrapAsync(
         string name, ReadOnlyMemory<byte> key, EncryptionContext context, bool create, CancellationToken cancellationToken)

@@ -11,8 +11,10 @@ internal sealed record KmsOutcome(KmsDecision? Decision, KmsErrorKind? Error);
 /// <summary>Appends the events of the audit trail.</summary>
 internal interface IKmsAudit
 {
-    /// <summary>Whether this call is recorded at all. A call that only reads then writes its event in a transaction of its own.</summary>
-    ValueTask<bool> RecordsAsync(KmsDbContext db, KmsCall call, CancellationToken cancellationToken);
+    /// <summary>
+    /// Records a call that changed nothing, or failed, outside of any transaction; ends when the event is durable. When it throws, the call fails.
+    /// </summary>
+    Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken);
 
     /// <summary>
     /// Adds the event of one call to the context, within a transaction that the gate saves and commits: for a change, that of the change. When it
@@ -25,7 +27,8 @@ internal interface IKmsAudit
 /// <summary>Records nothing.</summary>
 internal sealed class NoAudit : IKmsAudit
 {
-    public ValueTask<bool> RecordsAsync(KmsDbContext db, KmsCall call, CancellationToken cancellationToken) => new(false);
+    public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
+        => Task.CompletedTask;
 
     public Task AppendAsync(
         KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)

@@ -67,12 +67,8 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
                     {
                         attempt = new Attempt(new KmsSubject());
                         var result = await RunAsync(db, root, call, attempt, work, token).ConfigureAwait(false);
-                        if (await audit.RecordsAsync(db, call, token).ConfigureAwait(false))
-                        {
-                            await db.SaveChangesAsync(token).ConfigureAwait(false);
-                            await audit.AppendAsync(db, root, call, attempt.Subject, new KmsOutcome(attempt.Decision, null), token).ConfigureAwait(false);
-                        }
-
+                        await db.SaveChangesAsync(token).ConfigureAwait(false);
+                        await audit.AppendAsync(db, root, call, attempt.Subject, new KmsOutcome(attempt.Decision, null), token).ConfigureAwait(false);
                         return result;
                     },
                     cancellationToken,
@@ -148,23 +144,8 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         return error;
     }
 
-    private async Task RecordAsync(RootKey root, KmsCall call, Attempt attempt, KmsErrorKind? error, CancellationToken cancellationToken)
-    {
-        var reader = store.CreateContext();
-        await using (reader.ConfigureAwait(false))
-        {
-            if (!await audit.RecordsAsync(reader, call, cancellationToken).ConfigureAwait(false))
-                return;
-        }
-
-        await store.WriteAsync(
-            async (db, token) =>
-            {
-                await audit.AppendAsync(db, root, call, attempt.Subject, new KmsOutcome(attempt.Decision, error), token).ConfigureAwait(false);
-                return true;
-            },
-            cancellationToken).ConfigureAwait(false);
-    }
+    private Task RecordAsync(RootKey root, KmsCall call, Attempt attempt, KmsErrorKind? error, CancellationToken cancellationToken)
+        => audit.RecordAsync(root, call, attempt.Subject, new KmsOutcome(attempt.Decision, error), cancellationToken);
 
     private sealed class Attempt(KmsSubject subject)
     {

@@ -1,3 +1,5 @@
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
@@ -73,6 +75,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                         KeyCheck = made.Check,
                         Created = now,
                     });
+                    db.AddRange([AccessAdministration.NewState(made), .. AuditTrail.NewRows(made)]);
                 },
                 CancellationToken.None).ConfigureAwait(false);
             if (created)
@@ -132,6 +135,8 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                         RowMacs.Sign(root, version);
                     RowMacs.Sign(root, key);
                 }
+
+                db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
             },
             CancellationToken.None).ConfigureAwait(false);
         LocalKmsLog.KmsUpgraded(logger, store.Path, MetaRow.KnownFormat);

@@ -1,3 +1,5 @@
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Audit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
@@ -49,6 +51,8 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
         });
 
         ConfigureKeys(modelBuilder);
+        AccessModel.Configure(modelBuilder);
+        AuditModel.Configure(modelBuilder);
         StoreDialect.Of(Database.ProviderName)?.CompareExactly(modelBuilder);
     }
 
