@@ -24,15 +24,16 @@ internal sealed class AuditVerifier(RootKey root)
 
         while (true)
         {
-            var end = head?.Sequence ?? long.MaxValue;
+            var genuine = head is not null && AuditChain.IsGenuine(root, root.KmsId, head);
+            var end = genuine ? head!.Sequence : long.MaxValue;
             if (await ReadAsync(db, chain, end, expected, key, cancellationToken).ConfigureAwait(false) is { } bad)
                 return bad;
-            if (head is null || !AuditChain.IsGenuine(root, root.KmsId, head))
-                return chain.Report(null, LocalKmsAuditMessages.HeadAltered());
-            if (chain.Sequence < head.Sequence)
+            if (!genuine)
+                return chain.Report(chain.Sequence + 1, LocalKmsAuditMessages.HeadAltered(chain.Sequence));
+            if (chain.Sequence < head!.Sequence)
                 return chain.Report(chain.Sequence + 1, LocalKmsAuditMessages.EventMissing(chain.Sequence + 1));
             if (!head.Hash.AsSpan().SequenceEqual(chain.Hash) || !head.KeyedHash.AsSpan().SequenceEqual(chain.KeyedHash))
-                return chain.Report(null, LocalKmsAuditMessages.HeadAltered());
+                return chain.Report(chain.Sequence + 1, LocalKmsAuditMessages.HeadAltered(chain.Sequence));
 
             // Somebody may have appended since the head was read; what is beyond a head that is read after it was forged.
             var next = await db.Set<AuditEventRow>().Where(e => e.Sequence > chain.Sequence).OrderBy(e => e.Sequence)

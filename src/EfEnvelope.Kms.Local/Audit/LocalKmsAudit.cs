@@ -43,7 +43,7 @@ public sealed class LocalKmsAudit
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>What was found. It is a finding, not an exception, when the trail was altered.</returns>
     public Task<LocalKmsAuditReport> VerifyAsync(LocalKmsAuditCheckpoint? expected = null, CancellationToken cancellationToken = default)
-        => ReadAsync("verify", (db, root, token) => new AuditVerifier(root).VerifyAsync(db, expected, token), cancellationToken);
+        => VerifyCoreAsync(expected, cancellationToken);
 
     /// <summary>Signs the trail as far as it goes now.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -115,6 +115,23 @@ public sealed class LocalKmsAudit
                 ? System.Security.Cryptography.PemEncoding.WriteString("PUBLIC KEY", key.PublicKey)
                 : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(_file)),
             cancellationToken);
+
+    // A trail that was altered may take no event, not even that it was verified. What was found counts more than that.
+    private async Task<LocalKmsAuditReport> VerifyCoreAsync(LocalKmsAuditCheckpoint? expected, CancellationToken cancellationToken)
+    {
+        LocalKmsAuditReport? report = null;
+        try
+        {
+            return await ReadAsync(
+                "verify",
+                async (db, root, token) => report = await new AuditVerifier(root).VerifyAsync(db, expected, token).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (KmsException e) when (e.Kind == KmsErrorKind.InvalidCiphertext && report is { IsIntact: false })
+        {
+            return report;
+        }
+    }
 
     private static IQueryable<AuditEventRow> Select(KmsDbContext db, LocalKmsAuditQuery query)
     {

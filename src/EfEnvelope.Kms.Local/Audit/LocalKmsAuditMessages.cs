@@ -22,7 +22,8 @@ internal static class LocalKmsAuditMessages
 
     public static string EventAppended(long sequence) => $"Event {sequence} was appended by a hand without the seal.";
 
-    public static string HeadAltered() => "The row that says where the trail ends was altered or removed.";
+    public static string HeadAltered(long last)
+        => $"The row that says where the trail ends was altered or removed: after event {last}, others may be missing.";
 
     public static string KeyAltered() => "The key that signs checkpoints was replaced or removed.";
 
