@@ -40,9 +40,34 @@ public static class LocalKmsEnvelopeOptionsBuilderExtensions
         this EnvelopeOptionsBuilder builder, string connectionString, LocalKmsSeal seal, string keyName = "efenvelope")
     {
         ArgumentNullException.ThrowIfNull(builder);
+        return Use(builder, new FilePlace(LocalKmsFile.Parse(connectionString)), seal, keyName);
+    }
+
+    /// <summary>
+    /// Wraps data keys by an embedded KMS in a database of a server, for several nodes, sealed as given. Its tables and the KEK are made when the first
+    /// data key is wrapped; unwrapping never makes either.
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="store">
+    /// Names the database, such as <c>store => store.UseNpgsql(connectionString)</c>, on PostgreSQL or SQL Server; best not that of the data. Give a
+    /// connection string, so that the same store is known again whenever options are built.
+    /// </param>
+    /// <param name="seal">What opens the KMS, such as <c>LocalKmsSeal.KeyFile("kms.key")</c>.</param>
+    /// <param name="keyName">The KEK, <c>efenvelope</c> by default: its KEK URI is then <c>local:efenvelope</c>.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentException">The database is of another provider, or the name is malformed.</exception>
+    public static EnvelopeOptionsBuilder UseLocalKms(
+        this EnvelopeOptionsBuilder builder, Action<DbContextOptionsBuilder> store, LocalKmsSeal seal, string keyName = "efenvelope")
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return Use(builder, new ServerPlace(store), seal, keyName);
+    }
+
+    private static EnvelopeOptionsBuilder Use(EnvelopeOptionsBuilder builder, StorePlace place, LocalKmsSeal seal, string keyName)
+    {
         ArgumentNullException.ThrowIfNull(seal);
         KekName.Validate(keyName);
-        var identity = new LocalKmsIdentity(LocalKmsFile.Parse(connectionString).ConnectionString, seal, keyName);
+        var identity = new LocalKmsIdentity(place, seal, keyName);
         return builder.UseKms(identity, identity.CreateWrapper);
     }
 }
