@@ -23,5 +23,8 @@ public sealed partial class LocalKms
     /// Each call may throw <see cref="KmsException" />: <see cref="KmsErrorKind.Unauthenticated" /> when the credential is not valid, or the
     /// principal disabled; <see cref="KmsErrorKind.AccessDenied" /> when no rule allows the call.
     /// </remarks>
-    public LocalKms As(LocalKmsCredential? credential, string? correlationId = null) => new(this, credential, correlationId);
+    public LocalKms As(LocalKmsCredential? credential, string? correlationId = null) => new(this, credential, correlationId, isView: true);
+
+    // This KMS, handed over to one caller, who disposes it.
+    internal LocalKms HandTo(LocalKmsCredential? credential) => new(this, credential, null, isView: false);
 }

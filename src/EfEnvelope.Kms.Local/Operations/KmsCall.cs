@@ -32,6 +32,9 @@ internal sealed class KmsSubject
     /// <summary>Gets whether the work found that it has to write. It is then run again in a transaction, and nothing is recorded of the first run.</summary>
     public bool NeedsWrite { get; private set; }
 
+    /// <summary>Gets whether the work runs in a transaction.</summary>
+    public bool CanWrite { get; init; }
+
     public void Is(KeyRow? key) => Key = key;
 
     /// <summary>What a work that only reads returns when it has to write after all.</summary>

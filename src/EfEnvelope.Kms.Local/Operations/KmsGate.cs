@@ -59,13 +59,13 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         try
         {
             var root = await OpenAsync(call, cancellationToken).ConfigureAwait(false);
-            var attempt = new Attempt(new KmsSubject());
+            var attempt = new Attempt(new KmsSubject { CanWrite = true });
             try
             {
                 return await store.WriteAsync(
                     async (db, token) =>
                     {
-                        attempt = new Attempt(new KmsSubject());
+                        attempt = new Attempt(new KmsSubject { CanWrite = true });
                         var result = await RunAsync(db, root, call, attempt, work, token).ConfigureAwait(false);
                         await db.SaveChangesAsync(token).ConfigureAwait(false);
                         await audit.AppendAsync(db, root, call, attempt.Subject, new KmsOutcome(attempt.Decision, null), token).ConfigureAwait(false);
@@ -84,6 +84,16 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
             throw StoreErrors.Map(e, store.Path);
         }
     }
+
+    /// <summary>Records what was done outside of the gate, because there was nothing yet to open.</summary>
+    public Task RecordDoneAsync(KmsCall call, CancellationToken cancellationToken) => GuardAsync(
+        store,
+        async () =>
+        {
+            var root = await OpenAsync(call, cancellationToken).ConfigureAwait(false);
+            await RecordAsync(root, call, new Attempt(new KmsSubject()), error: null, cancellationToken).ConfigureAwait(false);
+            return true;
+        });
 
     /// <summary>Whatever happens in <paramref name="work" /> leaves as a <see cref="KmsException" />.</summary>
     public static async Task<T> GuardAsync<T>(KmsStore store, Func<Task<T>> work)

@@ -30,6 +30,16 @@ internal sealed class PassphraseSeal : LocalKmsSeal
     // Fewer iterations, written and accepted, are for tests alone.
     internal PassphraseSeal(string passphrase, int iterations)
     {
+        Validate(passphrase);
+        _passphrase = passphrase;
+        _iterations = iterations;
+    }
+
+    internal override string Kind => "passphrase";
+
+    /// <summary>Refuses a passphrase that is empty or not valid Unicode.</summary>
+    public static void Validate(string passphrase)
+    {
         if (string.IsNullOrEmpty(passphrase))
             throw new ArgumentException(LocalKmsMessages.EmptyPassphrase(), nameof(passphrase));
         try
@@ -41,12 +51,7 @@ internal sealed class PassphraseSeal : LocalKmsSeal
             // Withheld, because it quotes characters of the passphrase.
             throw new ArgumentException(LocalKmsMessages.PassphraseNotUnicode(), nameof(passphrase));
         }
-
-        _passphrase = passphrase;
-        _iterations = iterations;
     }
-
-    internal override string Kind => "passphrase";
 
     public override bool Equals(object? obj) => obj is PassphraseSeal other && other._passphrase == _passphrase && other._iterations == _iterations;
 

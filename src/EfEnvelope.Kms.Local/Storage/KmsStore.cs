@@ -29,10 +29,21 @@ internal sealed class KmsStore(StorePlace place)
     }
 
     public async Task<IReadOnlyList<SealRow>> ReadSealsAsync(CancellationToken cancellationToken)
+        => await ReadAsync((db, token) => db.Seals.AsNoTracking().OrderBy(s => s.SealId).ToListAsync(token), cancellationToken).ConfigureAwait(false);
+
+    public async Task<T> ReadAsync<T>(Func<KmsDbContext, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
         var db = CreateContext();
         await using (db.ConfigureAwait(false))
-            return await db.Seals.AsNoTracking().OrderBy(s => s.SealId).ToListAsync(cancellationToken).ConfigureAwait(false);
+            return await read(db, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes from the disk what was removed from the tables, as far as the store can.</summary>
+    public async Task ForgetRemovedAsync(CancellationToken cancellationToken)
+    {
+        var db = CreateContext();
+        await using (db.ConfigureAwait(false))
+            await place.ForgetRemovedAsync(db, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Reads all of a file once and refuses one that is damaged.</summary>

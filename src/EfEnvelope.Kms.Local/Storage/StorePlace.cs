@@ -40,6 +40,8 @@ internal abstract class StorePlace
 
     public virtual Task<bool> IsIntactAsync(KmsDbContext db, CancellationToken cancellationToken) => Task.FromResult(true);
 
+    public virtual Task ForgetRemovedAsync(KmsDbContext db, CancellationToken cancellationToken) => Task.CompletedTask;
+
     public override string ToString() => Name;
 }
 
@@ -47,16 +49,17 @@ internal abstract class StorePlace
 internal sealed class FilePlace : StorePlace
 {
     private readonly LocalKmsFile _file;
+    private readonly Lazy<DbContextOptions<KmsDbContext>> _options;
 
     public FilePlace(LocalKmsFile file)
     {
         _file = file;
 
         // Built once. No logger factory here: Entity Framework would keep a service provider for each one.
-        Options = new DbContextOptionsBuilder<KmsDbContext>()
+        _options = new(() => new DbContextOptionsBuilder<KmsDbContext>()
             .UseSqlite(file.ConnectionString, sqlite => sqlite.CommandTimeout(file.TimeoutSeconds))
             .AddInterceptors(new SqlitePragmas(file.TimeoutSeconds))
-            .Options;
+            .Options);
     }
 
     public override string FilePath => _file.Path;
@@ -65,7 +68,7 @@ internal sealed class FilePlace : StorePlace
 
     public override object Identity => _file.ConnectionString;
 
-    protected override DbContextOptions<KmsDbContext> Options { get; }
+    protected override DbContextOptions<KmsDbContext> Options => _options.Value;
 
     public override bool MayExist() => _file.Exists();
 
@@ -77,11 +80,15 @@ internal sealed class FilePlace : StorePlace
     public override bool IsForeign(KmsDbContext db) => db.GetService<Microsoft.EntityFrameworkCore.Storage.IRelationalDatabaseCreator>().HasTables();
 
     public override Task<bool> IsIntactAsync(KmsDbContext db, CancellationToken cancellationToken) => SqlitePragmas.IsIntactAsync(db, cancellationToken);
+
+    public override Task ForgetRemovedAsync(KmsDbContext db, CancellationToken cancellationToken) => SqlitePragmas.EmptyLogAsync(db, cancellationToken);
 }
 
 /// <summary>Tables in a database of a server, beside those of others, for several nodes.</summary>
 internal sealed class ServerPlace : StorePlace
 {
+    private readonly Lazy<string> _name;
+
     public ServerPlace(Action<DbContextOptionsBuilder> store)
     {
         ArgumentNullException.ThrowIfNull(store);
@@ -93,13 +100,17 @@ internal sealed class ServerPlace : StorePlace
 
         // Named by its connection string, so that a delegate that is made anew for each context is still the same KMS.
         Identity = relational.ConnectionString is { } connectionString ? (relational.GetType(), connectionString) : store;
-        using var db = CreateContext();
-        if (StoreDialect.Of(db.Database.ProviderName) is not { LockSql.Length: > 0 })
-            throw new ArgumentException(LocalKmsMessages.UnknownProvider(db.Database.ProviderName), nameof(store));
-        Name = NameOf(db.Database.GetDbConnection());
+        var provider = relational.GetType().Assembly.GetName().Name;
+        if (StoreDialect.Of(provider) is not { LockSql.Length: > 0 })
+            throw new ArgumentException(LocalKmsMessages.UnknownProvider(provider), nameof(store));
+        _name = new(() =>
+        {
+            using var db = CreateContext();
+            return NameOf(db.Database.GetDbConnection());
+        });
     }
 
-    public override string Name { get; }
+    public override string Name => _name.Value;
 
     public override object Identity { get; }
 

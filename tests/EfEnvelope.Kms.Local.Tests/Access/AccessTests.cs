@@ -236,6 +236,46 @@ public abstract class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Rule_for_an_alias_holds_for_the_key_by_any_of_its_names()
+    {
+        using var kms = await _store.CreateAsync();
+        await kms.SetAliasAsync("alias/front", TestKms.KeyName, TestKms.Cancellation);
+        var app = kms.As(await PrincipalAsync(kms, "app"));
+        await kms.Access.PutPolicyAsync("app", Policy("allow", "app", "DescribeKey", "alias/fr*"), TestKms.Cancellation);
+
+        await app.DescribeKeyAsync("alias/front", TestKms.Cancellation);
+        await app.DescribeKeyAsync(TestKms.KeyName, TestKms.Cancellation);
+        await kms.Access.PutPolicyAsync("no", Policy("deny", "app", "DescribeKey", TestKms.KeyName), TestKms.Cancellation);
+        await TestKms.ThrowsAsync(KmsErrorKind.AccessDenied, () => app.DescribeKeyAsync("alias/front", TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Restored_backup_has_the_same_principals_rules_and_trail()
+    {
+        using var kms = await _store.CreateAsync();
+        var credential = await PrincipalAsync(kms, "app");
+        await kms.Access.PutPolicyAsync("app", Policy("allow", "app", "Wrap", "*"), TestKms.Cancellation);
+        await kms.Access.CreateGrantAsync("app", TestKms.KeyName, ["DescribeKey"], cancellationToken: TestKms.Cancellation);
+        await kms.Access.EnforceAsync(TestKms.Cancellation);
+        var checkpoint = await kms.Audit.CheckpointAsync(TestKms.Cancellation);
+        using var backup = new MemoryStream();
+        await kms.BackupAsync(backup, TestKms.Passphrase, TestKms.Cancellation);
+        backup.Position = 0;
+
+        await using var elsewhere = new SqliteTestStore();
+        using var restored = elsewhere.Open();
+        await restored.RestoreAsync(backup, TestKms.Passphrase, TestKms.Cancellation);
+
+        var app = restored.As(credential);
+        await app.WrapAsync(TestKms.KeyName, TestKms.NewKey(), TestKms.Context, TestKms.Cancellation);
+        await app.DescribeKeyAsync(TestKms.KeyName, TestKms.Cancellation);
+        await TestKms.ThrowsAsync(KmsErrorKind.AccessDenied, () => app.RotateKeyAsync(TestKms.KeyName, TestKms.Cancellation));
+        await TestKms.ThrowsAsync(KmsErrorKind.AccessDenied, () => restored.DescribeKeyAsync(TestKms.KeyName, TestKms.Cancellation));
+        var report = await restored.Audit.VerifyAsync(checkpoint, TestKms.Cancellation);
+        Assert.True(report.IsIntact, report.Fault);
+    }
+
+    [Fact]
     public async Task Root_cannot_be_made_nor_a_principal_twice()
     {
         using var kms = await _store.CreateAsync();
