@@ -60,7 +60,7 @@ public sealed class AccessMatrixTests : IAsyncLifetime
 
     private readonly Dictionary<string, LocalKms> _callers = [];
     private readonly Dictionary<(string Key, string Context), WrappedKeyCopy> _wrapped = [];
-    private readonly SqliteTestStore _store = new();
+    private readonly SqliteTamperStore _store = new();
     private LocalKms _kms = null!;
 
     public async ValueTask InitializeAsync()

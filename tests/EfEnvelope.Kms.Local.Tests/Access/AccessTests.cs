@@ -7,9 +7,9 @@ namespace EfEnvelope.Kms.Local.Access;
 /// <summary>Principals, policies and grants over a real store; one small class per server.</summary>
 public abstract class AccessTests : IAsyncLifetime
 {
-    private TestStore _store = null!;
+    private TamperStore _store = null!;
 
-    private protected TestStore Store => _store;
+    private protected TamperStore Store => _store;
 
     public async ValueTask InitializeAsync() => _store = await CreateStoreAsync();
 
@@ -262,7 +262,7 @@ public abstract class AccessTests : IAsyncLifetime
         await kms.BackupAsync(backup, TestKms.Passphrase, TestKms.Cancellation);
         backup.Position = 0;
 
-        await using var elsewhere = new SqliteTestStore();
+        await using var elsewhere = new SqliteTamperStore();
         using var restored = elsewhere.Open();
         await restored.RestoreAsync(backup, TestKms.Passphrase, TestKms.Cancellation);
 
@@ -294,15 +294,15 @@ public abstract class AccessTests : IAsyncLifetime
     internal static async Task<LocalKmsCredential> PrincipalAsync(LocalKms kms, string name)
         => LocalKmsCredential.Parse(await kms.Access.CreatePrincipalAsync(name, TestKms.Cancellation));
 
-    private protected abstract Task<TestStore> CreateStoreAsync();
+    private protected abstract Task<TamperStore> CreateStoreAsync();
 }
 
 public sealed class SqliteAccessTests : AccessTests
 {
-    private protected override Task<TestStore> CreateStoreAsync() => Task.FromResult<TestStore>(new SqliteTestStore());
+    private protected override Task<TamperStore> CreateStoreAsync() => Task.FromResult<TamperStore>(new SqliteTamperStore());
 }
 
 public sealed class PostgresAccessTests : AccessTests
 {
-    private protected override async Task<TestStore> CreateStoreAsync() => await PostgresTestStore.NewAsync();
+    private protected override async Task<TamperStore> CreateStoreAsync() => await PostgresTamperStore.NewAsync();
 }

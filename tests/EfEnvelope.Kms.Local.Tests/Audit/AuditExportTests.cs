@@ -9,7 +9,7 @@ public sealed class AuditExportTests : IAsyncLifetime
 {
     private const string Script = "verify_audit.py";
 
-    private readonly SqliteTestStore _store = new();
+    private readonly SqliteTamperStore _store = new();
     private LocalKms _kms = null!;
 
     public async ValueTask InitializeAsync()

@@ -15,7 +15,7 @@ public abstract class AuditTamperTests : IAsyncLifetime
         "correlation_id", "node", "hash", "keyed_hash",
     ];
 
-    private TestStore _store = null!;
+    private TamperStore _store = null!;
     private LocalKms _kms = null!;
 
     protected virtual int Iterations => 150;
@@ -250,17 +250,17 @@ public abstract class AuditTamperTests : IAsyncLifetime
         await db.SaveChangesAsync(TestKms.Cancellation);
     }
 
-    private protected abstract Task<TestStore> CreateStoreAsync();
+    private protected abstract Task<TamperStore> CreateStoreAsync();
 }
 
 public sealed class SqliteAuditTamperTests : AuditTamperTests
 {
-    private protected override Task<TestStore> CreateStoreAsync() => Task.FromResult<TestStore>(new SqliteTestStore());
+    private protected override Task<TamperStore> CreateStoreAsync() => Task.FromResult<TamperStore>(new SqliteTamperStore());
 }
 
 public sealed class PostgresAuditTamperTests : AuditTamperTests
 {
     protected override int Iterations => 40;
 
-    private protected override async Task<TestStore> CreateStoreAsync() => await PostgresTestStore.NewAsync();
+    private protected override async Task<TamperStore> CreateStoreAsync() => await PostgresTamperStore.NewAsync();
 }

@@ -8,7 +8,7 @@ namespace EfEnvelope.Kms.Local.Audit;
 /// <summary>What is recorded, and what becomes of calls that cannot be, over a real store; one small class per server.</summary>
 public abstract class AuditTrailTests : IAsyncLifetime
 {
-    private TestStore _store = null!;
+    private TamperStore _store = null!;
 
     public async ValueTask InitializeAsync() => _store = await CreateStoreAsync();
 
@@ -170,15 +170,15 @@ public abstract class AuditTrailTests : IAsyncLifetime
                 await kms(i).WrapAsync(TestKms.KeyName, TestKms.NewKey(), new EncryptionContext([new("n", $"{i}/{n}")]), TestKms.Cancellation);
         })));
 
-    private protected abstract Task<TestStore> CreateStoreAsync();
+    private protected abstract Task<TamperStore> CreateStoreAsync();
 }
 
 public sealed class SqliteAuditTrailTests : AuditTrailTests
 {
-    private protected override Task<TestStore> CreateStoreAsync() => Task.FromResult<TestStore>(new SqliteTestStore());
+    private protected override Task<TamperStore> CreateStoreAsync() => Task.FromResult<TamperStore>(new SqliteTamperStore());
 }
 
 public sealed class PostgresAuditTrailTests : AuditTrailTests
 {
-    private protected override async Task<TestStore> CreateStoreAsync() => await PostgresTestStore.NewAsync();
+    private protected override async Task<TamperStore> CreateStoreAsync() => await PostgresTamperStore.NewAsync();
 }

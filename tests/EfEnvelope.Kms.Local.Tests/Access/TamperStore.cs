@@ -8,7 +8,7 @@ using Npgsql;
 namespace EfEnvelope.Kms.Local.Access;
 
 /// <summary>A store of its own for one test, into which it can look, and meddle, without the KMS.</summary>
-internal abstract class TestStore : IAsyncDisposable
+internal abstract class TamperStore : IAsyncDisposable
 {
     public abstract StorePlace Place { get; }
 
@@ -50,7 +50,7 @@ internal abstract class TestStore : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 }
 
-internal sealed class SqliteTestStore : TestStore
+internal sealed class SqliteTamperStore : TamperStore
 {
     private readonly TestKms _test = new();
 
@@ -66,11 +66,11 @@ internal sealed class SqliteTestStore : TestStore
 }
 
 /// <summary>A database of its own on the server that EFENVELOPE_POSTGRES names.</summary>
-internal sealed class PostgresTestStore : TestStore
+internal sealed class PostgresTamperStore : TamperStore
 {
     private readonly string _name = $"efenvelope_kms_{Convert.ToHexStringLower(TestKms.NewKey(16))}";
 
-    private PostgresTestStore()
+    private PostgresTamperStore()
     {
     }
 
@@ -80,10 +80,10 @@ internal sealed class PostgresTestStore : TestStore
 
     private string ConnectionString => new NpgsqlConnectionStringBuilder(Server) { Database = _name, MaxPoolSize = 20, Timeout = 60 }.ConnectionString;
 
-    public static async Task<PostgresTestStore> NewAsync()
+    public static async Task<PostgresTamperStore> NewAsync()
     {
         Assert.SkipWhen(Server is null, "EFENVELOPE_POSTGRES is not set; run tests/run.sh, which starts a PostgreSQL server.");
-        var store = new PostgresTestStore();
+        var store = new PostgresTamperStore();
         await OnServerAsync($"CREATE DATABASE {store._name}");
         return store;
     }
