@@ -103,6 +103,15 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
             return present;
         await store.CheckIntegrityAsync(CancellationToken.None).ConfigureAwait(false);
         var seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
+
+        // The seals are made anew with the upgrade, which may have come between.
+        if (header.Format == MetaRow.FirstFormat
+            && await store.ReadHeaderAsync(CancellationToken.None).ConfigureAwait(false) is { Format: MetaRow.KnownFormat } upgraded)
+        {
+            header = upgraded;
+            seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
         var root = await RootKey.OpenAsync(seal, store.Path, header, seals, CancellationToken.None).ConfigureAwait(false);
         try
         {
@@ -136,6 +145,8 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                     RowMacs.Sign(root, key);
                 }
 
+                db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
+                db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token).ConfigureAwait(false));
                 db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
             },
             CancellationToken.None).ConfigureAwait(false);

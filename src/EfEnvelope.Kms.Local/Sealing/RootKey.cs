@@ -49,7 +49,7 @@ internal sealed class RootKey : IDisposable
             throw new KmsException(KmsErrorKind.Unauthenticated, LocalKmsMessages.OtherSeal(file, seals.Select(s => s.Kind).Distinct(), seal.Kind));
         foreach (var row in seals.Where(s => s.Kind == seal.Kind))
         {
-            if (await TryOpenAsync(seal, file, header.KmsId, row, cancellationToken).ConfigureAwait(false) is not { } root)
+            if (await TryOpenAsync(seal, file, header.KmsId, row, header.Format, cancellationToken).ConfigureAwait(false) is not { } root)
                 continue;
             if (header.Format == MetaRow.FirstFormat || CryptographicOperations.FixedTimeEquals(root.Check, header.KeyCheck))
                 return root;
@@ -62,7 +62,7 @@ internal sealed class RootKey : IDisposable
 
     /// <summary>Opens the root key by one seal, or returns nothing when that is not its row.</summary>
     public static async Task<RootKey?> TryOpenAsync(
-        LocalKmsSeal seal, string file, string kmsId, SealRow row, CancellationToken cancellationToken)
+        LocalKmsSeal seal, string file, string kmsId, SealRow row, int format, CancellationToken cancellationToken)
     {
         var sealingKey = GC.AllocateUninitializedArray<byte>(SealedBytes.KeySize, pinned: true);
         var root = new RootKey(kmsId);
@@ -70,7 +70,7 @@ internal sealed class RootKey : IDisposable
         try
         {
             opened = await seal.TryDeriveKeyAsync(row.Parameters, file, sealingKey, cancellationToken).ConfigureAwait(false)
-                && SealedBytes.TryOpen(sealingKey, row.SealedRootKey, Describe(kmsId, row.Kind, row.Parameters), root._key);
+                && SealedBytes.TryOpen(sealingKey, row.SealedRootKey, Describe(kmsId, row.Kind, row.Parameters, format), root._key);
             return opened ? root : null;
         }
         finally
@@ -95,7 +95,7 @@ internal sealed class RootKey : IDisposable
                 SealId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
                 Kind = seal.Kind,
                 Parameters = parameters,
-                SealedRootKey = Use(key => SealedBytes.Seal(sealingKey, key, Describe(KmsId, seal.Kind, parameters))),
+                SealedRootKey = Use(key => SealedBytes.Seal(sealingKey, key, Describe(KmsId, seal.Kind, parameters, MetaRow.KnownFormat))),
                 Created = now,
             };
         }
@@ -177,8 +177,14 @@ internal sealed class RootKey : IDisposable
 
     public override string ToString() => $"RootKey({KmsId})";
 
-    private static EncryptionContext Describe(string kmsId, string sealKind, string parameters) => new(
-        [new("type", "efenvelope-local-root-key"), new("kms", kmsId), new("seal", sealKind), new("parameters", parameters)]);
+    // Bound to the format, so that nobody who has no seal says it is format 1, whose rows are taken as they stand.
+    private static EncryptionContext Describe(string kmsId, string sealKind, string parameters, int format) => new(
+        [
+            new("type", format == MetaRow.FirstFormat ? "efenvelope-local-root-key" : "efenvelope-local-root-key-2"),
+            new("kms", kmsId),
+            new("seal", sealKind),
+            new("parameters", parameters),
+        ]);
 
     // A wrapping key is described as it was in format 1, which knew no other algorithm.
     private EncryptionContext Describe(KeyRow key, int version)

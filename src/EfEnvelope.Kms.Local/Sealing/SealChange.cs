@@ -23,7 +23,7 @@ internal sealed class SealChange(KmsStore store, TimeProvider timeProvider)
         var theirs = new List<SealRow>();
         foreach (var row in rows.Where(s => s.Kind == seal.Kind))
         {
-            using var opened = await RootKey.TryOpenAsync(seal, store.Path, root.KmsId, row, cancellationToken).ConfigureAwait(false);
+            using var opened = await RootKey.TryOpenAsync(seal, store.Path, root.KmsId, row, MetaRow.KnownFormat, cancellationToken).ConfigureAwait(false);
             if (opened is not null)
                 theirs.Add(row);
         }
