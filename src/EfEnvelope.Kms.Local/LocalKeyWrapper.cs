@@ -1,3 +1,4 @@
+using System.Globalization;
 using EfEnvelope.Kms.Local.Keks;
 
 namespace EfEnvelope.Kms.Local;
@@ -20,32 +21,33 @@ internal sealed class LocalKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
 
     public KekUri Kek { get; }
 
-    public async ValueTask<WrappedKeyCopy> WrapAsync(
-        ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            return await _kms.WrapAsync(Kek.Key, key, context, _create, cancellationToken).ConfigureAwait(false);
-        }
-        catch (ObjectDisposedException e)
-        {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.FilePath), e);
-        }
-    }
+    public ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => OpenAsync(() => _kms.WrapAsync(LocalKmsOperation.Wrap, Kek.Key, key, context, _create, cancellationToken));
 
-    // Under the KEK that is named in the wrapped key, which may be another one of the same file than the one that wraps now.
-    public async ValueTask<byte[]> UnwrapAsync(
-        WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
-    {
-        try
+    // Under the KEK that is named in the wrapped key, which may be another one of the same store than the one that wraps now.
+    public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => OpenAsync(() => _kms.UnwrapAsync(wrapped, context, cancellationToken));
+
+    public ValueTask<WrappedKeyCopy> RewrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => OpenAsync(() => _kms.RewrapAsync(Kek.Key, wrapped, context, cancellationToken));
+
+    public ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default)
+        => OpenAsync(async () =>
         {
-            return await _kms.UnwrapAsync(wrapped, context, cancellationToken).ConfigureAwait(false);
-        }
-        catch (ObjectDisposedException e)
-        {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.FilePath), e);
-        }
-    }
+            var key = await _kms.DescribeKeyAsync(Kek.Key, cancellationToken).ConfigureAwait(false);
+            return new KekDescription(Kek, key.State switch
+            {
+                LocalKmsKeyState.Enabled => KekState.Enabled,
+                LocalKmsKeyState.PendingDeletion => KekState.PendingDeletion,
+                _ => KekState.Disabled,
+            })
+            {
+                PrimaryVersion = key.PrimaryVersion.ToString(CultureInfo.InvariantCulture),
+                Protection = "software",
+                CreatedAt = key.Created,
+                DeletionAt = key.DeletionAt,
+            };
+        });
 
     public void Dispose()
     {
@@ -59,5 +61,17 @@ internal sealed class LocalKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
         return ValueTask.CompletedTask;
     }
 
-    public override string ToString() => $"LocalKeyWrapper({Kek} in {_kms.FilePath})";
+    public override string ToString() => $"LocalKeyWrapper({Kek} in {_kms.StoreName})";
+
+    private async ValueTask<T> OpenAsync<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            return await call().ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException e)
+        {
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.Closed(_kms.StoreName), e);
+        }
+    }
 }

@@ -11,6 +11,9 @@ internal static partial class LocalKmsLog
     [LoggerMessage(2001, LogLevel.Debug, "The KMS '{File}' was opened.", EventName = "KmsOpened")]
     public static partial void KmsOpened(ILogger logger, string file);
 
+    [LoggerMessage(2002, LogLevel.Information, "The KMS '{File}' was upgraded to format {Format}.", EventName = "KmsUpgraded")]
+    public static partial void KmsUpgraded(ILogger logger, string file, int format);
+
     [LoggerMessage(2010, LogLevel.Information, "The KEK '{Key}' was created in '{File}'.", EventName = "KekCreated")]
     public static partial void KekCreated(ILogger logger, string key, string file);
 
@@ -28,4 +31,28 @@ internal static partial class LocalKmsLog
 
     [LoggerMessage(2021, LogLevel.Debug, "A key was unwrapped under version {Version} of the KEK '{Key}' in '{File}'.", EventName = "KeyUnwrapped")]
     public static partial void KeyUnwrapped(ILogger logger, uint version, string key, string file);
+
+    [LoggerMessage(2003, LogLevel.Information, "The KMS '{File}' was restored from a backup.", EventName = "KmsRestored")]
+    public static partial void KmsRestored(ILogger logger, string file);
+
+    [LoggerMessage(2004, LogLevel.Information, "A seal '{Seal}' was added to the KMS '{File}'.", EventName = "SealAdded")]
+    public static partial void SealAdded(ILogger logger, string seal, string file);
+
+    [LoggerMessage(2005, LogLevel.Information, "{Count} seals were removed from the KMS '{File}'.", EventName = "SealRemoved")]
+    public static partial void SealRemoved(ILogger logger, int count, string file);
+
+    [LoggerMessage(2014, LogLevel.Warning, "The key '{Key}' in '{File}' is to be deleted at {At}.", EventName = "KeyDeletionScheduled")]
+    public static partial void KeyDeletionScheduled(ILogger logger, string key, string file, DateTimeOffset at);
+
+    [LoggerMessage(2015, LogLevel.Information, "The deletion of the key '{Key}' in '{File}' was cancelled; it is disabled.", EventName = "KeyDeletionCancelled")]
+    public static partial void KeyDeletionCancelled(ILogger logger, string key, string file);
+
+    [LoggerMessage(2016, LogLevel.Warning, "The key '{Key}' in '{File}' was deleted: what it wrapped is lost.", EventName = "KeyDestroyed")]
+    public static partial void KeyDestroyed(ILogger logger, string key, string file);
+
+    [LoggerMessage(2017, LogLevel.Information, "Version {Version} of the key '{Key}' in '{File}' is now {State}.", EventName = "KeyVersionChanged")]
+    public static partial void KeyVersionChanged(ILogger logger, int version, string key, string file, string state);
+
+    [LoggerMessage(2018, LogLevel.Information, "Version {Version} of the key '{Key}' was imported into '{File}'.", EventName = "KeyImported")]
+    public static partial void KeyImported(ILogger logger, int version, string key, string file);
 }

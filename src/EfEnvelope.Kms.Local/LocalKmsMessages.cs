@@ -34,20 +34,27 @@ internal static class LocalKmsMessages
         => $"'{file}' is not a KMS file. Correct the path; the embedded KMS needs a file of its own.";
 
     public static string UnknownFormat(string file, int format, int known)
-        => $"'{file}' is written in format {format} of the embedded KMS, but this version knows only format {known}. "
+        => $"'{file}' is written in format {format} of the embedded KMS, but this version knows no later format than {known}. "
             + "Use the version of EfEnvelope.Kms.Local that wrote it, or a later one.";
 
+    public static string UnknownProvider(string? provider)
+        => $"The store of the embedded KMS is '{provider ?? "not relational"}'. Call 'UseNpgsql(…)' or 'UseSqlServer(…)', or give the connection string of a "
+            + "SQLite file instead.";
+
+    public static string NoDatabase(string store)
+        => $"The database '{store}' does not exist. Create it, or correct the connection string of the KMS.";
+
     public static string Damaged(string file)
-        => $"The KMS file '{file}' is damaged or was altered. Restore it from a backup.";
+        => $"The KMS '{file}' is damaged or was altered. Restore it from a backup.";
 
     public static string Busy(string file)
-        => $"The KMS file '{file}' is busy with another process. Try again, or raise 'Default Timeout' in its connection string.";
+        => $"The KMS '{file}' is busy with another process. Try again, or raise 'Default Timeout' in the connection string of a SQLite file.";
 
     public static string NotReachable(string file)
-        => $"The KMS file '{file}' could not be read or written. Check the disk it is on, then try again.";
+        => $"The KMS '{file}' could not be read or written. Check the disk or the server it is on, then try again.";
 
     public static string NoAccess(string file)
-        => $"The KMS file '{file}' may not be opened. Let this process read and write the file and its directory.";
+        => $"The KMS '{file}' may not be opened. Let this process read and write the file and its directory, or the database.";
 
     public static string Closed(string file)
         => $"The KMS '{file}' was disposed. Keep it as long as its keys are used.";
@@ -85,7 +92,28 @@ internal static class LocalKmsMessages
     public static string KeyFileUnreadable(string keyFile)
         => $"The key file '{keyFile}' could not be read or written. Let this process open it.";
 
-    // The KEKs and what they wrapped.
+    public static string WrongKeyWrapper(string store, KekUri kek)
+        => $"The KEK '{kek}' does not open '{store}'. Configure the KEK that seals it; if it is right, the store was altered: restore it from a backup.";
+
+    public static string NoSuchSeal(string store)
+        => $"'{store}' has no such seal. See 'LocalKms.ListSealsAsync()' for those it has.";
+
+    public static string LastSealStays(string store)
+        => $"This is the last seal of '{store}', which nobody could open without it. Add another seal first.";
+
+    // Backup and restore.
+
+    public static string NotABackup()
+        => "The stream is not a whole backup of an embedded KMS of a known version. Give the file that 'LocalKms.BackupAsync(…)' wrote.";
+
+    public static string BackupRefused()
+        => "The backup does not open: the passphrase is another one, or the file was altered. Nothing was restored; give the passphrase it was written with, or "
+            + "an undamaged copy.";
+
+    public static string StoreNotEmpty(string store)
+        => $"There is a KMS in '{store}' already, and a backup is restored into an empty store alone. Name another store.";
+
+    // The keys and what they wrapped.
 
     public static string NoKey(string file, string key)
         => $"There is no KEK '{key}' in '{file}'. Correct its name, make it with 'LocalKms.CreateKeyAsync(\"{key}\")', or, to unwrap what it "
@@ -100,8 +128,81 @@ internal static class LocalKmsMessages
     public static string KeyVersionDisabled(string file, string key, uint version)
         => $"Version {version} of the KEK '{key}' in '{file}' is disabled. Enable it if it may be used again.";
 
-    public static string KeyNotForWrapping(string file, string key, string purpose)
-        => $"The key '{key}' in '{file}' is for '{purpose}', not for wrapping. Name another key.";
+    public static string KeyForOtherPurpose(string store, string key, string purpose, string wanted)
+        => $"The key '{key}' in '{store}' is for '{purpose}', not for '{wanted}'. Name another key.";
+
+    public static string KeyPendingDeletion(string store, string key, DateTimeOffset at)
+        => $"The key '{key}' in '{store}' is to be deleted at {at.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z and cannot be used. If it is still needed, call "
+            + $"'LocalKms.CancelKeyDeletionAsync(\"{key}\")' and enable it before then.";
+
+    public static string KeyDestroyed(string store, string key)
+        => $"The key '{key}' in '{store}' was deleted, and what it wrapped is lost with it. Restore a backup from before, or use another key.";
+
+    public static string NameOfDestroyedKey(string store, string key)
+        => $"The name '{key}' in '{store}' belonged to a key that was deleted, and is not given away again. Choose another name.";
+
+    public static string KeyOfOtherAlgorithm(string store, string key, string algorithm)
+        => $"The key '{key}' in '{store}' exists already and is of the algorithm '{algorithm}'. Choose another name, or ask for that algorithm.";
+
+    public static string KeyWasGenerated(string store, string key)
+        => $"The key '{key}' in '{store}' was generated there, so no version can be imported into it. Import under another name.";
+
+    public static string KeyWasImported(string store, string key)
+        => $"The key '{key}' in '{store}' was imported, so it cannot be rotated by generating a version. Import the next version with "
+            + "'LocalKms.ImportKeyAsync(…)'.";
+
+    public static string NoVersion(string store, string key, int version)
+        => $"The key '{key}' in '{store}' has no version {version}. See 'LocalKms.DescribeKeyAsync(\"{key}\")' for those it has.";
+
+    public static string PrimaryVersionStays(string store, string key, int version)
+        => $"Version {version} of the key '{key}' in '{store}' is the primary and cannot be disabled alone. Rotate the key first, or disable all of it.";
+
+    public static string RotationPeriod()
+        => "A key rotates by itself every 1 to 3,650 days. Give a period of that length, or null to rotate on demand alone.";
+
+    public static string DeletionDays()
+        => "A key is deleted after 7 to 30 days. Give a number of days in between.";
+
+    public static string MalformedAlias(string? alias)
+        => $"'{alias}' is not an alias. Use 'alias/' and a name after it, together at most 200 letters, digits and '.', '_', '/', '-'.";
+
+    public static string AliasAsName(string name)
+        => $"'{name}' is an alias, not the name of a key. Choose a name that does not start with 'alias/'.";
+
+    public static string AliasIsAKey(string store, string alias)
+        => $"'{alias}' is the name of a key in '{store}', from before there were aliases. Choose another alias.";
+
+    public static string MalformedTag()
+        => "A tag has a name of 1 to 128 characters and a value of up to 256, and a description has up to 1,000. Shorten them.";
+
+    public static string MalformedContinuation()
+        => "The continuation token was not made by 'LocalKms.ListKeysAsync(…)'. Give back what the former page returned, or start anew without one.";
+
+    public static string PageLimit()
+        => "A page of keys holds 1 to 1,000. Give a limit in between.";
+
+    public static string PlaintextLength(int length)
+        => $"{length} bytes cannot be encrypted by a key of the embedded KMS. Give up to 4,096 bytes, or encrypt with a data key.";
+
+    public static string DataKeyLength(int length)
+        => $"A data key of {length} bytes cannot be made. Ask for 16 to 64 bytes.";
+
+    public static string CiphertextRefused(string store, string key)
+        => $"The ciphertext does not decrypt under the key '{key}' in '{store}'. It was altered, or is bound to another encryption context.";
+
+    public static string EncryptedUnderOtherKey(string store, string key)
+        => $"The ciphertext was not made by the key '{key}' that is in '{store}'. Name the key that encrypted it.";
+
+    public static string ImportWrappingKeySize()
+        => "The wrapping key of an import has 3,072 or 4,096 bits. Ask for one of the two.";
+
+    public static string ImportTokenRefused(string store)
+        => $"The import token is not known in '{store}': it was used, has expired, or belongs to another KMS. Get new parameters with "
+            + "'LocalKms.GetImportParametersAsync()' and wrap the key again.";
+
+    public static string ImportRefused(string store, string key)
+        => $"What was given as the key '{key}' does not open in '{store}', or is no key of that algorithm. Wrap it as 'LocalKms.ImportKeyAsync(…)' describes, "
+            + "with the wrapping key of the same token.";
 
     public static string KeyLength(int length)
         => $"A key of {length} bytes cannot be wrapped by the embedded KMS. Give 16 to 64 bytes.";

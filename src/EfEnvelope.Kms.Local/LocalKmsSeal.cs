@@ -3,10 +3,10 @@ using EfEnvelope.Kms.Local.Sealing;
 namespace EfEnvelope.Kms.Local;
 
 /// <summary>
-/// What opens an embedded KMS: a passphrase or a key file. The seal protects the root key, and the root key all KEKs, so that the
+/// What opens an embedded KMS: a passphrase, a key file, or a KEK of another KMS or of a PKCS#11 token. The seal protects the root key, and the root key all KEKs, so that the
 /// file alone tells nothing.
 /// </summary>
-/// <remarks>Two seals are equal when they are made of the same passphrase, or of the same path. No seal prints its secret.</remarks>
+/// <remarks>Two seals are equal when they are made of the same passphrase, of the same path, or of equal key wrappers. No seal prints its secret.</remarks>
 public abstract class LocalKmsSeal
 {
     private protected LocalKmsSeal()
@@ -50,12 +50,23 @@ public abstract class LocalKmsSeal
         return seal;
     }
 
-    /// <summary>Chooses parameters for a new file, as JSON.</summary>
-    internal abstract string NewParameters();
+    /// <summary>
+    /// Seals by a KEK of another KMS or of a PKCS#11 token, through the seam: it wraps a random key of 32 bytes that seals the root key, once for each
+    /// seal, and unwraps it when the KMS is first used. Afterwards the other KMS is not asked again until the process restarts.
+    /// </summary>
+    /// <param name="wrapper">What wraps and unwraps. It is not disposed.</param>
+    /// <returns>The seal.</returns>
+    public static LocalKmsSeal KeyWrapper(IKeyWrapper wrapper) => new KeyWrapperSeal(wrapper);
 
-    /// <summary>Derives the 32 bytes that seal the root key of <paramref name="file" />.</summary>
-    internal abstract void DeriveKey(string parameters, string file, Span<byte> key);
+    /// <summary>Chooses parameters for a new seal, as JSON.</summary>
+    internal abstract ValueTask<string> NewParametersAsync(CancellationToken cancellationToken);
 
-    /// <summary>Says that this seal does not open the file.</summary>
-    internal abstract KmsException DoesNotOpen(string file);
+    /// <summary>
+    /// Derives the 32 bytes that seal the root key of <paramref name="store" />; returns whether the parameters may be this seal's own, which is known for
+    /// certain only when the root key opens.
+    /// </summary>
+    internal abstract ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken);
+
+    /// <summary>Says that this seal does not open the store.</summary>
+    internal abstract KmsException DoesNotOpen(string store);
 }

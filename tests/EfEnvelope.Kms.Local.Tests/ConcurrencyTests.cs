@@ -130,7 +130,7 @@ public sealed class ConcurrencyTests : IDisposable
     }
 
     [Fact]
-    public async Task Writing_while_another_holds_the_file_is_unavailable_and_reading_is_not()
+    public async Task While_another_holds_the_file_nothing_is_done_because_nothing_could_be_recorded()
     {
         WrappedKeyCopy wrapped;
         using (var made = await _test.CreateAsync())
@@ -142,9 +142,10 @@ public sealed class ConcurrencyTests : IDisposable
         var exception = await TestKms.ThrowsAsync(
             KmsErrorKind.Unavailable, () => kms.RotateKeyAsync(TestKms.KeyName, TestKms.Cancellation));
         Assert.True(exception.IsTransient);
-        await kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation);
+        await TestKms.ThrowsAsync(KmsErrorKind.Unavailable, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
 
         await transaction.RollbackAsync(TestKms.Cancellation);
+        await kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation);
         Assert.Equal(2, (await kms.RotateKeyAsync(TestKms.KeyName, TestKms.Cancellation)).PrimaryVersion);
     }
 
@@ -182,15 +183,16 @@ public sealed class ConcurrencyTests : IDisposable
 
         internal override string Kind => "counting";
 
-        internal override string NewParameters() => "{}";
+        internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new("{}");
 
-        internal override void DeriveKey(string parameters, string file, Span<byte> key)
+        internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _derived);
             Deriving?.Invoke();
-            key.Fill(Failing ? (byte)8 : (byte)7);
+            key.Span.Fill(Failing ? (byte)8 : (byte)7);
+            return new(true);
         }
 
-        internal override KmsException DoesNotOpen(string file) => new(KmsErrorKind.Unauthenticated, file);
+        internal override KmsException DoesNotOpen(string store) => new(KmsErrorKind.Unauthenticated, store);
     }
 }

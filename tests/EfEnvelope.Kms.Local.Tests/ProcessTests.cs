@@ -30,6 +30,11 @@ public sealed class ProcessTests : IDisposable
             var rotations = 2 * (KeysPerProcess / 5);
             Assert.Equal(1 + rotations, kek.PrimaryVersion);
             Assert.Equal(Enumerable.Range(1, 1 + rotations), kek.Versions.Select(v => v.Version));
+            var report = await kms.Audit.VerifyAsync(cancellationToken: TestKms.Cancellation);
+            Assert.True(report.IsIntact, report.Fault);
+
+            // Each wrapped and unwrapped its keys and rotated; the first finds no KEK when it creates it, but records that too.
+            Assert.True(report.Events >= (2 * 2 * KeysPerProcess) + rotations + 2, $"{report.Events}");
             foreach (var lines in outputs)
             {
                 Assert.Equal(KeysPerProcess, lines.Length);

@@ -1,3 +1,4 @@
+using EfEnvelope.Kms.Local.Storage;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
@@ -59,7 +60,7 @@ public sealed class SecrecyTests : IDisposable
 
         Assert.True(Keks.WrappedBytes.TryRead(wrapped.Ciphertext.Span, out var read));
         for (var i = 0; i + 32 <= bytes.Length; i++)
-            Assert.False(bytes.AsSpan(i, 32).IndexOfAnyExcept((byte)0) >= 0 && read.TryUnwrap(bytes.AsSpan(i, 32), TestKms.Context, out _));
+            Assert.False(bytes.AsSpan(i, 32).IndexOfAnyExcept((byte)0) >= 0 && read.TryOpen(bytes.AsSpan(i, 32), TestKms.Context, out _));
     }
 
     [Fact]
@@ -69,7 +70,7 @@ public sealed class SecrecyTests : IDisposable
         var seal = TestKms.QuickSeal(Secret);
         var texts = new List<string> { seal.ToString()!, LocalKmsSeal.Passphrase(Secret).ToString()! };
         var builder = new EnvelopeOptionsBuilder().UseLocalKms(_test.ConnectionString, Secret);
-        texts.Add(new LocalKmsIdentity(_test.ConnectionString, seal, "clinic").ToString());
+        texts.Add(new LocalKmsIdentity(new FilePlace(LocalKmsFile.Parse(_test.ConnectionString)), seal, "clinic").ToString());
         texts.Add(builder.ToString()!);
 
         using (var kms = await _test.CreateAsync(seal, loggers: log))

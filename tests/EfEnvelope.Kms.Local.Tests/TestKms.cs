@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using EfEnvelope.Kms.Local.Sealing;
+using EfEnvelope.Kms.Local.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Kms.Local;
@@ -52,7 +53,7 @@ public sealed class TestKms : IDisposable
 
     /// <summary>What <c>UseLocalKms</c> configures.</summary>
     public IKeyWrapper OpenConfigured(LocalKmsSeal? seal = null, string keyName = KeyName, string? connectionString = null)
-        => new LocalKmsIdentity(connectionString ?? ConnectionString, seal ?? QuickSeal(), keyName)
+        => new LocalKmsIdentity(new FilePlace(LocalKmsFile.Parse(connectionString ?? ConnectionString)), seal ?? QuickSeal(), keyName)
             .CreateWrapper(new KmsServices(TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance));
 
     public static async Task<KmsException> ThrowsAsync(KmsErrorKind kind, Func<Task> action)

@@ -12,6 +12,37 @@ public sealed class UseLocalKmsTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
+    public async Task With_a_credential_it_may_do_what_the_rules_say_and_makes_nothing()
+    {
+        LocalKmsCredential credential;
+        using (var kms = await _test.CreateAsync())
+        {
+            credential = LocalKmsCredential.Parse(await kms.Access.CreatePrincipalAsync("app", TestKms.Cancellation));
+            await kms.Access.CreateGrantAsync("app", TestKms.KeyName, ["Wrap"], cancellationToken: TestKms.Cancellation);
+        }
+
+        var seal = TestKms.QuickSeal();
+        var wrapper = Configure(_test.ConnectionString);
+        using (wrapper as IDisposable)
+        {
+            var wrapped = await wrapper.WrapAsync(TestKms.NewKey(), TestKms.Context, TestKms.Cancellation);
+            await TestKms.ThrowsAsync(
+                KmsErrorKind.AccessDenied, async () => await wrapper.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+        }
+
+        var absent = Path.Combine(_test.Folder, "absent.db");
+        using var elsewhere = Configure($"Data Source={absent}") as IDisposable;
+        await TestKms.ThrowsAsync(
+            KmsErrorKind.NotFound,
+            async () => await ((IKeyWrapper)elsewhere!).WrapAsync(TestKms.NewKey(), TestKms.Context, TestKms.Cancellation));
+        Assert.False(File.Exists(absent));
+
+        IKeyWrapper Configure(string connectionString)
+            => new LocalKmsIdentity(new Storage.FilePlace(Storage.LocalKmsFile.Parse(connectionString)), seal, TestKms.KeyName, credential)
+                .CreateWrapper(new KmsServices(TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance));
+    }
+
+    [Fact]
     public async Task Wrapping_needs_neither_file_nor_key_to_exist()
     {
         var registration = Registered(new EnvelopeOptionsBuilder().UseLocalKms(_test.ConnectionString, TestKms.Passphrase));

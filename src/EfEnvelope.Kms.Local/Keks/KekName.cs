@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using EfEnvelope.Kms.Local.Operations;
 
 namespace EfEnvelope.Kms.Local.Keks;
 
@@ -10,6 +11,21 @@ internal static class KekName
         ArgumentNullException.ThrowIfNull(name);
         if (!IsWellFormed(name))
             throw new ArgumentException(LocalKmsMessages.MalformedKeyName(name), nameof(name));
+    }
+
+    /// <summary>The same for a key that is to be made, which must not be called like an alias.</summary>
+    public static void ValidateNew([NotNull] string? name)
+    {
+        Validate(name);
+        if (name.StartsWith(KeyLookup.AliasPrefix, StringComparison.Ordinal))
+            throw new ArgumentException(LocalKmsMessages.AliasAsName(name), nameof(name));
+    }
+
+    public static void ValidateAlias([NotNull] string? alias)
+    {
+        ArgumentNullException.ThrowIfNull(alias);
+        if (!alias.StartsWith(KeyLookup.AliasPrefix, StringComparison.Ordinal) || alias.Length == KeyLookup.AliasPrefix.Length || !IsWellFormed(alias))
+            throw new ArgumentException(LocalKmsMessages.MalformedAlias(alias), nameof(alias));
     }
 
     /// <summary>Reads the name from a KEK URI; fails when that belongs to another kind of KMS, or to none.</summary>

@@ -63,13 +63,22 @@ internal sealed class KeyFileSeal : LocalKmsSeal
         }
     }
 
-    internal override string NewParameters() => new JsonObject
+    internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new(new JsonObject
     {
         ["kdf"] = Kdf,
         ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(Size)),
-    }.ToJsonString();
+    }.ToJsonString());
 
-    internal override void DeriveKey(string parameters, string file, Span<byte> key)
+    internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    {
+        DeriveKey(parameters, store, key.Span);
+        return new(true);
+    }
+
+    internal override KmsException DoesNotOpen(string store)
+        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongKeyFile(store, _path));
+
+    private void DeriveKey(string parameters, string file, Span<byte> key)
     {
         var node = JsonNode.Parse(parameters)!;
         var salt = Convert.FromBase64String(node["salt"]!.GetValue<string>());
@@ -87,9 +96,6 @@ internal sealed class KeyFileSeal : LocalKmsSeal
             CryptographicOperations.ZeroMemory(secret);
         }
     }
-
-    internal override KmsException DoesNotOpen(string file)
-        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongKeyFile(file, _path));
 
     private void Read(Span<byte> secret)
     {

@@ -1,40 +1,46 @@
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Storage;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Kms.Local.Sealing;
 
 /// <summary>
-/// Opens the KMS at its first use and keeps its root key. The file's header is read each time, so a file that was removed or
-/// replaced is noticed; the seal is derived only when the header is a new one. A failure is not kept.
+/// Opens the KMS at its first use and keeps its root key. The header is read each time, so a store that was removed or replaced is
+/// noticed; the seal is derived only when the header is of another KMS. A failure is not kept.
 /// </summary>
 internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider timeProvider, ILogger logger) : IDisposable
 {
-    private readonly SingleFlight<KmsHeader> _creating = new();
+    private readonly SingleFlight<bool> _creating = new();
     private readonly SingleFlight<RootKey> _opening = new();
     private readonly Lock _gate = new();
     private volatile RootKey? _root;
     private volatile bool _disposed;
 
+    public LocalKmsSeal Seal => seal;
+
     /// <summary>Returns the root key, or nothing when there is no KMS and none is to be made.</summary>
     public async Task<RootKey?> OpenAsync(bool create, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_disposed, typeof(LocalKms));
-        var header = await store.ReadHeaderAsync(cancellationToken).ConfigureAwait(false);
-        if (header is null)
-        {
-            if (!create)
-                return null;
-            header = await _creating.RunAsync(CreateAsync, cancellationToken).ConfigureAwait(false);
-        }
-
         while (true)
         {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(LocalKms));
+            var header = await store.ReadHeaderAsync(cancellationToken).ConfigureAwait(false);
+            if (header is null && !create)
+                return null;
+            if (header is null)
+            {
+                await _creating.RunAsync(CreateAsync, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
             if (_root is { } root && root.IsOf(header))
                 return root;
 
-            // A run that was under way may have opened the header of a file that was replaced since.
+            // A run that was under way may have opened a store that was replaced since: then the next one reads the new header.
             var opened = await _opening.RunAsync(() => OpenAsync(header), cancellationToken).ConfigureAwait(false);
-            if (opened.IsOf(header))
+            if (header.Format == MetaRow.KnownFormat && opened.IsOf(header))
                 return opened;
         }
     }
@@ -49,20 +55,40 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         }
     }
 
-    private async Task<KmsHeader> CreateAsync()
+    private async Task<bool> CreateAsync()
     {
         RootKey? made = null;
         try
         {
-            var header = await store.CreateAsync(
-                () => RootKey.Create(seal, store.Path, timeProvider.GetUtcNow(), out made), CancellationToken.None).ConfigureAwait(false);
-            if (made is not null)
+            var created = await store.CreateAsync(
+                async (db, token) =>
+                {
+                    made?.Dispose();
+                    made = RootKey.Create();
+                    var now = timeProvider.Now();
+                    db.Add(await made.SealByAsync(seal, store.Path, now, token).ConfigureAwait(false));
+                    db.Add(new MetaRow
+                    {
+                        Id = MetaRow.OnlyId,
+                        FormatVersion = MetaRow.KnownFormat,
+                        KmsId = made.KmsId,
+                        KeyCheck = made.Check,
+                        Created = now,
+                    });
+                    db.AddRange([AccessAdministration.NewState(made), .. AuditTrail.NewRows(made)]);
+                },
+                CancellationToken.None).ConfigureAwait(false);
+            if (created)
             {
                 LocalKmsLog.KmsCreated(logger, store.Path, seal.Kind);
-                Keep(made);
+                Keep(made!);
+            }
+            else
+            {
+                made?.Dispose();
             }
 
-            return header;
+            return created;
         }
         catch
         {
@@ -76,9 +102,55 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         if (_root is { } present && present.IsOf(header))
             return present;
         await store.CheckIntegrityAsync(CancellationToken.None).ConfigureAwait(false);
-        var root = RootKey.Open(seal, store.Path, header);
+        var seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
+
+        // The seals are made anew with the upgrade, which may have come between.
+        if (header.Format == MetaRow.FirstFormat
+            && await store.ReadHeaderAsync(CancellationToken.None).ConfigureAwait(false) is { Format: MetaRow.KnownFormat } upgraded)
+        {
+            header = upgraded;
+            seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        var root = await RootKey.OpenAsync(seal, store.Path, header, seals, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            if (header.Format == MetaRow.FirstFormat)
+                await UpgradeAsync(root).ConfigureAwait(false);
+        }
+        catch
+        {
+            root.Dispose();
+            throw;
+        }
+
         LocalKmsLog.KmsOpened(logger, store.Path);
         return Keep(root);
+    }
+
+    // What format 1 left unauthenticated is taken as it stands.
+    private async Task UpgradeAsync(RootKey root)
+    {
+        await store.UpgradeAsync(
+            async (db, meta, token) =>
+            {
+                meta.KeyCheck = root.Check;
+                meta.AccessMode = MetaRow.OpenAccess;
+                foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
+                {
+                    key.Algorithm = KeyAlgorithms.Aes256;
+                    key.Origin = KeyOrigins.Generated;
+                    foreach (var version in key.Versions)
+                        RowMacs.Sign(root, version);
+                    RowMacs.Sign(root, key);
+                }
+
+                db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
+                db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token).ConfigureAwait(false));
+                db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
+            },
+            CancellationToken.None).ConfigureAwait(false);
+        LocalKmsLog.KmsUpgraded(logger, store.Path, MetaRow.KnownFormat);
     }
 
     private RootKey Keep(RootKey root)
@@ -91,7 +163,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                 throw new ObjectDisposedException(nameof(LocalKms));
             }
 
-            // The former one is left to its users; it belongs to a file that is no longer there.
+            // The former one is left to its users; it belongs to a store that is no longer there.
             _root = root;
             return root;
         }

@@ -30,6 +30,16 @@ internal sealed class PassphraseSeal : LocalKmsSeal
     // Fewer iterations, written and accepted, are for tests alone.
     internal PassphraseSeal(string passphrase, int iterations)
     {
+        Validate(passphrase);
+        _passphrase = passphrase;
+        _iterations = iterations;
+    }
+
+    internal override string Kind => "passphrase";
+
+    /// <summary>Refuses a passphrase that is empty or not valid Unicode.</summary>
+    public static void Validate(string passphrase)
+    {
         if (string.IsNullOrEmpty(passphrase))
             throw new ArgumentException(LocalKmsMessages.EmptyPassphrase(), nameof(passphrase));
         try
@@ -41,12 +51,7 @@ internal sealed class PassphraseSeal : LocalKmsSeal
             // Withheld, because it quotes characters of the passphrase.
             throw new ArgumentException(LocalKmsMessages.PassphraseNotUnicode(), nameof(passphrase));
         }
-
-        _passphrase = passphrase;
-        _iterations = iterations;
     }
-
-    internal override string Kind => "passphrase";
 
     public override bool Equals(object? obj) => obj is PassphraseSeal other && other._passphrase == _passphrase && other._iterations == _iterations;
 
@@ -55,14 +60,23 @@ internal sealed class PassphraseSeal : LocalKmsSeal
 
     public override string ToString() => "LocalKmsSeal(passphrase)";
 
-    internal override string NewParameters() => new JsonObject
+    internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new(new JsonObject
     {
         ["kdf"] = Kdf,
         ["iterations"] = _iterations,
         ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltSize)),
-    }.ToJsonString();
+    }.ToJsonString());
 
-    internal override void DeriveKey(string parameters, string file, Span<byte> key)
+    internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    {
+        DeriveKey(parameters, store, key.Span);
+        return new(true);
+    }
+
+    internal override KmsException DoesNotOpen(string store)
+        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongPassphrase(store));
+
+    private void DeriveKey(string parameters, string file, Span<byte> key)
     {
         var node = JsonNode.Parse(parameters)!;
         var iterations = node["iterations"]!.GetValue<int>();
@@ -81,8 +95,4 @@ internal sealed class PassphraseSeal : LocalKmsSeal
         {
             CryptographicOperations.ZeroMemory(bytes);
         }
-    }
-
-    internal override KmsException DoesNotOpen(string file)
-        => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongPassphrase(file));
-}
+    }}

@@ -1,8 +1,11 @@
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Audit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
-/// <summary>The tables of the KMS. Nothing here is SQLite's own, so that another relational store can hold them.</summary>
+/// <summary>The tables of the KMS, the same in every relational store.</summary>
 internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbContext(options)
 {
     public DbSet<MetaRow> Meta => Set<MetaRow>();
@@ -13,6 +16,16 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
 
     public DbSet<KeyVersionRow> KeyVersions => Set<KeyVersionRow>();
 
+    public DbSet<AliasRow> Aliases => Set<AliasRow>();
+
+    public DbSet<TagRow> Tags => Set<TagRow>();
+
+    public DbSet<ImportRow> Imports => Set<ImportRow>();
+
+    // PostgreSQL takes times of offset 0 alone.
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+        => configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcConverter>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<MetaRow>(meta =>
@@ -21,6 +34,9 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             meta.Property(m => m.Id).HasColumnName("id").ValueGeneratedNever();
             meta.Property(m => m.FormatVersion).HasColumnName("format_version");
             meta.Property(m => m.KmsId).HasColumnName("kms_id").HasMaxLength(32);
+            meta.Property(m => m.KeyCheck).HasColumnName("key_check").HasMaxLength(32);
+            meta.Property(m => m.AccessMode).HasColumnName("access_mode").HasMaxLength(50);
+            meta.Property(m => m.Revision).HasColumnName("revision").IsConcurrencyToken();
             meta.Property(m => m.Created).HasColumnName("created");
         });
 
@@ -34,6 +50,14 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             seal.Property(s => s.Created).HasColumnName("created");
         });
 
+        ConfigureKeys(modelBuilder);
+        AccessModel.Configure(modelBuilder);
+        AuditModel.Configure(modelBuilder);
+        StoreDialect.Of(Database.ProviderName)?.CompareExactly(modelBuilder);
+    }
+
+    private static void ConfigureKeys(ModelBuilder modelBuilder)
+    {
         modelBuilder.Entity<KeyRow>(key =>
         {
             key.ToTable("kms_keys").HasKey(k => k.KeyId);
@@ -42,10 +66,17 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             key.Property(k => k.KeyId).HasColumnName("key_id").HasMaxLength(32);
             key.Property(k => k.Name).HasColumnName("name").HasMaxLength(200);
             key.Property(k => k.Purpose).HasColumnName("purpose").HasMaxLength(50);
+            key.Property(k => k.Algorithm).HasColumnName("algorithm").HasMaxLength(50);
             key.Property(k => k.State).HasColumnName("state").HasMaxLength(50);
             key.Property(k => k.PrimaryVersion).HasColumnName("primary_version");
+            key.Property(k => k.Origin).HasColumnName("origin").HasMaxLength(50);
+            key.Property(k => k.Description).HasColumnName("description").HasMaxLength(1000);
+            key.Property(k => k.RotationPeriod).HasColumnName("rotation_period");
+            key.Property(k => k.NextRotation).HasColumnName("next_rotation");
+            key.Property(k => k.DeletionAt).HasColumnName("deletion_at");
             key.Property(k => k.Revision).HasColumnName("revision").IsConcurrencyToken();
             key.Property(k => k.Created).HasColumnName("created");
+            key.Property(k => k.Mac).HasColumnName("mac").HasMaxLength(32);
         });
 
         modelBuilder.Entity<KeyVersionRow>(version =>
@@ -55,7 +86,38 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             version.Property(v => v.Version).HasColumnName("version").ValueGeneratedNever();
             version.Property(v => v.State).HasColumnName("state").HasMaxLength(50);
             version.Property(v => v.SealedMaterial).HasColumnName("sealed_material").HasMaxLength(4000);
+            version.Property(v => v.PublicKey).HasColumnName("public_key").HasMaxLength(1000);
             version.Property(v => v.Created).HasColumnName("created");
+            version.Property(v => v.Mac).HasColumnName("mac").HasMaxLength(32);
+        });
+
+        modelBuilder.Entity<AliasRow>(alias =>
+        {
+            alias.ToTable("kms_aliases").HasKey(a => a.Alias);
+            alias.HasOne<KeyRow>().WithMany().HasForeignKey(a => a.KeyId).OnDelete(DeleteBehavior.Restrict);
+            alias.Property(a => a.Alias).HasColumnName("alias").HasMaxLength(200);
+            alias.Property(a => a.KeyId).HasColumnName("key_id").HasMaxLength(32);
+            alias.Property(a => a.Revision).HasColumnName("revision").IsConcurrencyToken();
+            alias.Property(a => a.Mac).HasColumnName("mac").HasMaxLength(32);
+        });
+
+        modelBuilder.Entity<TagRow>(tag =>
+        {
+            tag.ToTable("kms_tags").HasKey(t => new { t.KeyId, t.Name });
+            tag.HasOne<KeyRow>().WithMany().HasForeignKey(t => t.KeyId).OnDelete(DeleteBehavior.Restrict);
+            tag.Property(t => t.KeyId).HasColumnName("key_id").HasMaxLength(32);
+            tag.Property(t => t.Name).HasColumnName("name").HasMaxLength(128);
+            tag.Property(t => t.Value).HasColumnName("value").HasMaxLength(256);
+        });
+
+        modelBuilder.Entity<ImportRow>(import =>
+        {
+            import.ToTable("kms_imports").HasKey(i => i.Token);
+            import.Property(i => i.Token).HasColumnName("token").HasMaxLength(32);
+            import.Property(i => i.SealedPrivateKey).HasColumnName("sealed_private_key").HasMaxLength(4000);
+            import.Property(i => i.Expires).HasColumnName("expires");
         });
     }
+
+    private sealed class UtcConverter() : ValueConverter<DateTimeOffset, DateTimeOffset>(time => time.ToUniversalTime(), time => time.ToUniversalTime());
 }

@@ -1,138 +1,205 @@
+using System.Data;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
-/// <summary>What is read before anything else: which KMS this is, and its seals.</summary>
-internal sealed record KmsHeader(string KmsId, IReadOnlyList<SealRow> Seals);
+/// <summary>What is read before anything else: which KMS this is.</summary>
+internal sealed record KmsHeader(string KmsId, int Format, byte[] KeyCheck);
 
 /// <summary>Opens the tables of one KMS: a context per call, transactions for whatever writes.</summary>
-internal sealed class KmsStore
+internal sealed class KmsStore(StorePlace place)
 {
-    private const int Attempts = 10;
+    private const int Attempts = 20;
 
-    private readonly LocalKmsFile _file;
-    private readonly DbContextOptions<KmsDbContext> _options;
+    public StorePlace Place => place;
 
-    public KmsStore(LocalKmsFile file)
-    {
-        _file = file;
+    /// <summary>Gets what messages call the store.</summary>
+    public string Path => place.Name;
 
-        // Built once. No logger factory here: Entity Framework would keep a service provider for each one.
-        _options = new DbContextOptionsBuilder<KmsDbContext>()
-            .UseSqlite(file.ConnectionString, sqlite => sqlite.CommandTimeout(file.TimeoutSeconds))
-            .AddInterceptors(new SqlitePragmas(file.TimeoutSeconds))
-            .Options;
-    }
-
-    public string Path => _file.Path;
-
-    public KmsDbContext CreateContext() => new(_options);
+    public KmsDbContext CreateContext() => place.CreateContext();
 
     /// <summary>Reads the header, or nothing when there is no KMS yet. Creates nothing.</summary>
     public async Task<KmsHeader?> ReadHeaderAsync(CancellationToken cancellationToken)
     {
-        if (!_file.Exists())
+        if (!place.MayExist())
             return null;
         var db = CreateContext();
         await using (db.ConfigureAwait(false))
             return await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Reads all of the store once and refuses one that is damaged.</summary>
+    public async Task<IReadOnlyList<SealRow>> ReadSealsAsync(CancellationToken cancellationToken)
+        => await ReadAsync((db, token) => db.Seals.AsNoTracking().OrderBy(s => s.SealId).ToListAsync(token), cancellationToken).ConfigureAwait(false);
+
+    public async Task<T> ReadAsync<T>(Func<KmsDbContext, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    {
+        var db = CreateContext();
+        await using (db.ConfigureAwait(false))
+            return await read(db, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes from the disk what was removed from the tables, as far as the store can.</summary>
+    public async Task ForgetRemovedAsync(CancellationToken cancellationToken)
+    {
+        var db = CreateContext();
+        await using (db.ConfigureAwait(false))
+            await place.ForgetRemovedAsync(db, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads all of a file once and refuses one that is damaged.</summary>
     public async Task CheckIntegrityAsync(CancellationToken cancellationToken)
     {
         var db = CreateContext();
         await using (db.ConfigureAwait(false))
         {
-            if (!await SqlitePragmas.IsIntactAsync(db, cancellationToken).ConfigureAwait(false))
+            if (!await place.IsIntactAsync(db, cancellationToken).ConfigureAwait(false))
                 throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
         }
     }
 
     /// <summary>
-    /// Makes the file and its tables with what <paramref name="make" /> returns, unless another process did so first; returns the
-    /// header that is in the file then. The file is locked while <paramref name="make" /> runs, so that it runs once.
+    /// Makes the tables with what <paramref name="fill" /> adds, unless another process did so first; returns whether this call made them. Other
+    /// creators wait while <paramref name="fill" /> runs, so that it runs once.
     /// </summary>
-    public async Task<KmsHeader> CreateAsync(Func<(MetaRow Meta, SealRow Seal)> make, CancellationToken cancellationToken)
+    public async Task<bool> CreateAsync(Func<KmsDbContext, CancellationToken, Task> fill, CancellationToken cancellationToken)
     {
-        _file.CreateEmpty();
+        place.MakeRoom();
         var db = CreateContext();
         await using (db.ConfigureAwait(false))
         {
             // Held open, because SQLite lets nobody change the journal inside a transaction, nor two at once.
             await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            if (await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false) is { } present)
-                return present;
-            await SqlitePragmas.UseWriteAheadLogAsync(db, cancellationToken).ConfigureAwait(false);
+            if (await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false) is not null)
+                return false;
+            await place.PrepareAsync(db, cancellationToken).ConfigureAwait(false);
+        }
 
-            var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-            await using (transaction.ConfigureAwait(false))
+        return await WriteAsync(
+            async (db, token) =>
             {
-                if (await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false) is { } theirs)
-                    return theirs;
-                var (meta, seal) = make();
-                await db.GetService<IRelationalDatabaseCreator>().CreateTablesAsync(cancellationToken).ConfigureAwait(false);
-                db.AddRange(meta, seal);
-                await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
-                await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-                return new KmsHeader(meta.KmsId, [seal]);
+                var dialect = await LockAsync(db, token).ConfigureAwait(false);
+                await StoreSchema.CompleteAsync(db, dialect, token).ConfigureAwait(false);
+                if (await db.Meta.AnyAsync(token).ConfigureAwait(false))
+                    return false;
+                await fill(db, token).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Brings the tables of an earlier format to the present one, unless another process did so first.</summary>
+    public Task UpgradeAsync(Func<KmsDbContext, MetaRow, CancellationToken, Task> convert, CancellationToken cancellationToken)
+        => WriteAsync(
+            async (db, token) =>
+            {
+                var dialect = await LockAsync(db, token).ConfigureAwait(false);
+                await StoreSchema.CompleteAsync(db, dialect, token).ConfigureAwait(false);
+                var meta = await db.Meta.SingleAsync(token).ConfigureAwait(false);
+                if (meta.FormatVersion == MetaRow.KnownFormat)
+                    return false;
+                await convert(db, meta, token).ConfigureAwait(false);
+                meta.FormatVersion = MetaRow.KnownFormat;
+                return true;
+            },
+            cancellationToken);
+
+    /// <summary>Runs <paramref name="work" /> in one transaction, anew when somebody else changed the same rows first.</summary>
+    public async Task<T> WriteAsync<T>(
+        Func<KmsDbContext, CancellationToken, Task<T>> work, CancellationToken cancellationToken, IsolationLevel isolation = IsolationLevel.Unspecified)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await TryWriteAsync(work, isolation, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (attempt < Attempts && StoreErrors.IsRace(e))
+            {
+                // SQLite has waited already. A server sends both of two that deadlocked back at once.
+                var pause = place.FilePath is null ? System.Security.Cryptography.RandomNumberGenerator.GetInt32(5 * attempt) : 0;
+                await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    /// <summary>Runs <paramref name="work" /> in one transaction, anew when somebody else changed the same rows first.</summary>
-    public async Task<T> WriteAsync<T>(Func<KmsDbContext, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    // Within the provider's own execution strategy, which refuses a transaction outside of it when it retries.
+    private async Task<T> TryWriteAsync<T>(
+        Func<KmsDbContext, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        var outer = CreateContext();
+        await using (outer.ConfigureAwait(false))
         {
-            var db = CreateContext();
-            await using (db.ConfigureAwait(false))
-            {
-                try
+            return await outer.Database.CreateExecutionStrategy().ExecuteAsync(
+                async token =>
                 {
-                    var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-                    await using (transaction.ConfigureAwait(false))
+                    var db = CreateContext();
+                    await using (db.ConfigureAwait(false))
                     {
-                        var result = await work(db, cancellationToken).ConfigureAwait(false);
-                        await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
-                        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-                        return result;
+                        var transaction = await db.Database.BeginTransactionAsync(isolation, token).ConfigureAwait(false);
+                        await using (transaction.ConfigureAwait(false))
+                        {
+                            var result = await work(db, token).ConfigureAwait(false);
+                            await db.SaveChangesAsync(token).ConfigureAwait(false);
+                            await transaction.CommitAsync(token).ConfigureAwait(false);
+                            return result;
+                        }
                     }
-                }
-                catch (DbUpdateException e) when (attempt < Attempts && StoreErrors.IsRace(e))
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                }
-            }
+                },
+                cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private async Task<StoreDialect> LockAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        var dialect = place.DialectOf(db);
+        if (dialect.LockSql.Length > 0)
+            await db.Database.ExecuteSqlRawAsync(dialect.LockSql, cancellationToken).ConfigureAwait(false);
+        return dialect;
     }
 
     private async Task<KmsHeader?> ReadHeaderAsync(KmsDbContext db, CancellationToken cancellationToken)
     {
-        if (!await db.GetService<IRelationalDatabaseCreator>().HasTablesAsync(cancellationToken).ConfigureAwait(false))
-            return null;
-
-        int? format;
+        KmsHeader? header;
         try
         {
-            // Alone and first: the other columns may differ in a format that is not known here.
-            format = await db.Meta.Where(m => m.Id == MetaRow.OnlyId).Select(m => (int?)m.FormatVersion)
+            header = await db.Meta.Where(m => m.Id == MetaRow.OnlyId).Select(m => new KmsHeader(m.KmsId, m.FormatVersion, m.KeyCheck))
                 .SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))
         {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotAKms(Path), e);
+            header = await ReadOtherFormatAsync(db, cancellationToken).ConfigureAwait(false);
+            if (header is null)
+                return null;
         }
 
-        if (format is null)
+        if (header is null)
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
-        if (format != MetaRow.KnownFormat)
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.UnknownFormat(Path, format.Value, MetaRow.KnownFormat));
+        if (header.Format is < MetaRow.FirstFormat or > MetaRow.KnownFormat)
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.UnknownFormat(Path, header.Format, MetaRow.KnownFormat));
+        return header;
+    }
 
-        var kmsId = await db.Meta.Select(m => m.KmsId).SingleAsync(cancellationToken).ConfigureAwait(false);
-        var seals = await db.Seals.AsNoTracking().OrderBy(s => s.SealId).ToListAsync(cancellationToken).ConfigureAwait(false);
-        return new KmsHeader(kmsId, seals);
+    // The columns may differ in another format; its number and its id do not.
+    private async Task<KmsHeader?> ReadOtherFormatAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var format = await db.Meta.Where(m => m.Id == MetaRow.OnlyId).Select(m => (int?)m.FormatVersion)
+                .SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false)
+                ?? throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
+            if (format != MetaRow.FirstFormat)
+            {
+                throw format == MetaRow.KnownFormat
+                    ? new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path))
+                    : new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.UnknownFormat(Path, format, MetaRow.KnownFormat));
+            }
+
+            return await db.Meta.Select(m => new KmsHeader(m.KmsId, m.FormatVersion, Array.Empty<byte>()))
+                .SingleAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (StoreErrors.IsMissingTable(e))
+        {
+            return place.IsForeign(db) ? throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotAKms(Path), e) : null;
+        }
     }
 }

@@ -8,13 +8,27 @@ internal sealed class MetaRow
 {
     public const int OnlyId = 1;
 
-    public const int KnownFormat = 1;
+    /// <summary>Format 1 had wrapping keys alone, and no row was authenticated. It is upgraded when it is opened.</summary>
+    public const int FirstFormat = 1;
+
+    public const int KnownFormat = 2;
+
+    /// <summary>The access mode of a KMS that asks nobody who they are.</summary>
+    public const string OpenAccess = "open";
 
     public int Id { get; init; }
 
-    public int FormatVersion { get; init; }
+    public int FormatVersion { get; set; }
 
     public required string KmsId { get; init; }
+
+    /// <summary>Tells the right root key from any other, whichever seal opened it. Empty in format 1.</summary>
+    public byte[] KeyCheck { get; set; } = [];
+
+    public string AccessMode { get; set; } = OpenAccess;
+
+    /// <summary>Counts the changes of seals, for optimistic concurrency.</summary>
+    public long Revision { get; set; }
 
     public DateTimeOffset Created { get; init; }
 }
@@ -34,26 +48,42 @@ internal sealed class SealRow
     public DateTimeOffset Created { get; init; }
 }
 
-/// <summary>A key of the KMS, of one or more versions.</summary>
+/// <summary>A key of the KMS, of one or more versions. Of a destroyed key the row alone stays, so that its name is never taken again.</summary>
 internal sealed class KeyRow
 {
-    public const string WrapPurpose = "wrap";
-
     /// <summary>16 random bytes in hexadecimal.</summary>
     public required string KeyId { get; init; }
 
     public required string Name { get; init; }
 
+    /// <summary>Bound to the sealed material: <see cref="KeyPurposes" />.</summary>
     public required string Purpose { get; init; }
+
+    public string Algorithm { get; set; } = KeyAlgorithms.Aes256;
 
     public required string State { get; set; }
 
     public int PrimaryVersion { get; set; }
 
+    /// <summary><c>generated</c> or <c>imported</c>.</summary>
+    public string Origin { get; set; } = KeyOrigins.Generated;
+
+    public string Description { get; set; } = "";
+
+    /// <summary>In seconds.</summary>
+    public long? RotationPeriod { get; set; }
+
+    public DateTimeOffset? NextRotation { get; set; }
+
+    public DateTimeOffset? DeletionAt { get; set; }
+
     /// <summary>Counts the changes, for optimistic concurrency.</summary>
     public long Revision { get; set; }
 
     public DateTimeOffset Created { get; init; }
+
+    /// <summary>Authenticates the row. Empty in format 1.</summary>
+    public byte[] Mac { get; set; } = [];
 
     public List<KeyVersionRow> Versions { get; } = [];
 }
@@ -67,22 +97,47 @@ internal sealed class KeyVersionRow
 
     public required string State { get; set; }
 
-    public required byte[] SealedMaterial { get; init; }
+    public required byte[] SealedMaterial { get; set; }
+
+    /// <summary>The public half of a signing key, as SubjectPublicKeyInfo.</summary>
+    public byte[]? PublicKey { get; init; }
 
     public DateTimeOffset Created { get; init; }
+
+    /// <summary>Authenticates the row. Empty in format 1.</summary>
+    public byte[] Mac { get; set; } = [];
 }
 
-/// <summary>The states of a key and of a version, as text.</summary>
-internal static class KeyStates
+/// <summary>Another name of a key.</summary>
+internal sealed class AliasRow
 {
-    public const string Enabled = "enabled";
+    /// <summary>With its <c>alias/</c>.</summary>
+    public required string Alias { get; init; }
 
-    public const string Disabled = "disabled";
+    public required string KeyId { get; set; }
 
-    public static LocalKmsKeyState Parse(string text) => text switch
-    {
-        Enabled => LocalKmsKeyState.Enabled,
-        Disabled => LocalKmsKeyState.Disabled,
-        _ => throw new FormatException("Unknown key state."),
-    };
+    public long Revision { get; set; }
+
+    public byte[] Mac { get; set; } = [];
+}
+
+/// <summary>A label of a key. It decides nothing, and is not authenticated.</summary>
+internal sealed class TagRow
+{
+    public required string KeyId { get; init; }
+
+    public required string Name { get; init; }
+
+    public required string Value { get; set; }
+}
+
+/// <summary>A wrapping key that was handed out for one import; the row is gone when it is used.</summary>
+internal sealed class ImportRow
+{
+    public required string Token { get; init; }
+
+    /// <summary>The private half, sealed by the root key and bound to the token and to when it expires.</summary>
+    public required byte[] SealedPrivateKey { get; init; }
+
+    public DateTimeOffset Expires { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 
@@ -24,20 +25,48 @@ internal static class StoreErrors
             Perm or ReadOnly or CannotOpen or Auth => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(file), sqlite),
             _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(file), sqlite),
         },
+        DbUpdateException { InnerException: DbException inner } => Map(inner, file),
+        DbException server => MapServer(server, file),
         DbUpdateConcurrencyException => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.Busy(file), exception),
         DirectoryNotFoundException => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDirectory(file), exception),
         UnauthorizedAccessException => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(file), exception),
-        IOException => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(file), exception),
+        IOException or TimeoutException => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(file), exception),
+
+        // How Entity Framework says that another attempt may help, when none is configured.
+        InvalidOperationException { InnerException: DbException or DbUpdateException or TimeoutException } => Map(exception.InnerException, file),
 
         // A damaged file shows itself in many ways once its rows are read: a text that is no number, a missing value, a wrong length.
         _ => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(file), exception),
     };
 
     /// <summary>Whether a table or a column is missing.</summary>
-    public static bool IsMissingTable(Exception exception) => exception is SqliteException { SqliteErrorCode: Error };
+    public static bool IsMissingTable(Exception exception) => exception switch
+    {
+        SqliteException sqlite => sqlite.SqliteErrorCode == Error,
+        DbException server => server.SqlState is "42P01" or "42703" || SqlServerNumber(server) is "207" or "208",
+        _ => false,
+    };
 
     /// <summary>Whether somebody else changed the same rows first, so that the transaction is worth another try.</summary>
-    public static bool IsRace(Exception exception)
-        => exception is DbUpdateConcurrencyException
-            or DbUpdateException { InnerException: SqliteException { SqliteErrorCode: Constraint } };
+    public static bool IsRace(Exception exception) => exception switch
+    {
+        DbUpdateConcurrencyException => true,
+        SqliteException sqlite => sqlite.SqliteErrorCode == Constraint,
+        DbException server => server.SqlState is "40001" or "40P01" or "23505" || SqlServerNumber(server) is "1205" or "2601" or "2627" or "3960",
+        DbUpdateException or InvalidOperationException when exception.InnerException is { } inner => IsRace(inner),
+        _ => false,
+    };
+
+    private static KmsException MapServer(DbException exception, string store) => exception.SqlState switch
+    {
+        _ when IsRace(exception) => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.Busy(store), exception),
+        { } state when state.StartsWith("28", StringComparison.Ordinal) || state == "42501"
+            => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(store), exception),
+        "3D000" => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDatabase(store), exception),
+        "42P01" or "42703" => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store), exception),
+        _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(store), exception),
+    };
+
+    // The number of a SqlException, which this package does not know, stands there too.
+    private static string? SqlServerNumber(DbException exception) => exception.Data["HelpLink.EvtID"] as string;
 }

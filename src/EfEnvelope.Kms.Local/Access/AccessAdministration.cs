@@ -1,0 +1,194 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using EfEnvelope.Kms.Local.Sealing;
+using EfEnvelope.Kms.Local.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Kms.Local.Access;
+
+/// <summary>Changes principals, policies and grants, each in the transaction of its caller.</summary>
+internal sealed class AccessAdministration(string file, TimeProvider timeProvider)
+{
+    /// <summary>What a new KMS starts with: not enforced, no policy.</summary>
+    public static AccessStateRow NewState(RootKey root)
+    {
+        var state = new AccessStateRow { Id = AccessStateRow.OnlyId, Policies = AccessMacs.Digest([]), Mac = [] };
+        state.Mac = new AccessMacs(root, root.KmsId).Of(state);
+        return state;
+    }
+
+    public async Task<LocalKmsCredential> CreatePrincipalAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        if (await reader.FindPrincipalAsync(name, cancellationToken).ConfigureAwait(false) is not null)
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsAccessMessages.PrincipalExists(file, name));
+        var credential = LocalKmsCredential.Create(name);
+        var row = new PrincipalRow
+        {
+            Name = name,
+            PrincipalId = NewId(),
+            CredentialHash = reader.Macs.HashOf(credential),
+            Created = timeProvider.Now(),
+        };
+        row.Mac = reader.Macs.Of(row);
+        db.Add(row);
+        return credential;
+    }
+
+    public async Task<LocalKmsCredential> RotateCredentialAsync(
+        KmsDbContext db, RootKey root, string name, TimeSpan overlap, CancellationToken cancellationToken)
+    {
+        var credential = LocalKmsCredential.Create(name);
+        await ChangeAsync(
+            db,
+            root,
+            name,
+            (row, macs) =>
+            {
+                row.FormerHash = overlap > TimeSpan.Zero ? row.CredentialHash : null;
+                row.FormerUntil = overlap > TimeSpan.Zero ? timeProvider.Now() + Whole(overlap) : null;
+                row.CredentialHash = macs.HashOf(credential);
+            },
+            cancellationToken).ConfigureAwait(false);
+        return credential;
+    }
+
+    public Task SetDisabledAsync(KmsDbContext db, RootKey root, string name, bool disabled, CancellationToken cancellationToken)
+        => ChangeAsync(db, root, name, (row, _) => row.Disabled = disabled, cancellationToken);
+
+    public async Task DeletePrincipalAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    {
+        var row = await GetPrincipalAsync(new AccessReader(db, root, file), name, cancellationToken).ConfigureAwait(false);
+        db.RemoveRange(await db.Set<GrantRow>().Where(g => g.PrincipalId == row.PrincipalId).ToListAsync(cancellationToken).ConfigureAwait(false));
+        db.Remove(row);
+    }
+
+    public async Task<IReadOnlyList<LocalKmsPrincipal>> ListPrincipalsAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var rows = await new AccessReader(db, root, file).ListPrincipalsAsync(cancellationToken).ConfigureAwait(false);
+        return rows.ConvertAll(p => new LocalKmsPrincipal(p.Name, p.Disabled, p.Created, now < p.FormerUntil ? p.FormerUntil : null));
+    }
+
+    public async Task PutPolicyAsync(KmsDbContext db, RootKey root, string name, string document, CancellationToken cancellationToken)
+    {
+        var row = await db.Set<PolicyRow>().SingleOrDefaultAsync(p => p.Name == name, cancellationToken).ConfigureAwait(false);
+        if (row is null)
+            db.Add(row = new PolicyRow { Name = name, Document = document });
+        (row.Document, row.Changed) = (document, timeProvider.Now());
+        var macs = new AccessMacs(root, root.KmsId);
+        row.Mac = macs.Of(row);
+        await SealPoliciesAsync(db, root, name, row, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task DeletePolicyAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    {
+        var row = await db.Set<PolicyRow>().SingleOrDefaultAsync(p => p.Name == name, cancellationToken).ConfigureAwait(false)
+            ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoPolicy(file, name));
+        db.Remove(row);
+        await SealPoliciesAsync(db, root, name, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<IReadOnlyList<LocalKmsPolicy>> ListPoliciesAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+        => (await new AccessReader(db, root, file).ReadPoliciesAsync(cancellationToken).ConfigureAwait(false)).Policies
+            .ConvertAll(p => new LocalKmsPolicy(p.Name, p.Document, p.Changed));
+
+    public async Task<LocalKmsGrant> CreateGrantAsync(
+        KmsDbContext db,
+        RootKey root,
+        string principal,
+        string keyName,
+        IReadOnlyList<string> operations,
+        EncryptionContext context,
+        bool exactly,
+        DateTimeOffset? expires,
+        CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        var to = await GetPrincipalAsync(reader, principal, cancellationToken).ConfigureAwait(false);
+        var row = new GrantRow
+        {
+            GrantId = NewId(),
+            Principal = principal,
+            PrincipalId = to.PrincipalId,
+            KeyName = keyName,
+            Operations = JsonSerializer.Serialize(operations),
+            Context = ContextJson.Write(context),
+            ContextExactly = exactly,
+            Expires = expires is { } until ? Whole(until) : null,
+            Created = timeProvider.Now(),
+        };
+        row.Mac = reader.Macs.Of(row);
+        db.Add(row);
+        return Describe(reader, row);
+    }
+
+    public async Task RevokeGrantAsync(KmsDbContext db, string grantId, CancellationToken cancellationToken)
+        => db.Remove(
+            await db.Set<GrantRow>().SingleOrDefaultAsync(g => g.GrantId == grantId, cancellationToken).ConfigureAwait(false)
+                ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoGrant(file, grantId)));
+
+    public async Task<IReadOnlyList<LocalKmsGrant>> ListGrantsAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        return (await reader.ListGrantsAsync(cancellationToken).ConfigureAwait(false)).ConvertAll(g => Describe(reader, g));
+    }
+
+    public async Task<bool> IsEnforcedAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+        => (await new AccessReader(db, root, file).ReadStateAsync(cancellationToken).ConfigureAwait(false)).Enforced;
+
+    public async Task SetEnforcedAsync(KmsDbContext db, RootKey root, bool enforced, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        await reader.ReadStateAsync(cancellationToken).ConfigureAwait(false);
+        var state = await db.Set<AccessStateRow>().SingleAsync(cancellationToken).ConfigureAwait(false);
+        state.Enforced = enforced;
+        state.Revision++;
+        state.Mac = reader.Macs.Of(state);
+    }
+
+    // The state row is read genuine, and written under its revision: two changes at once follow each other.
+    private async Task SealPoliciesAsync(
+        KmsDbContext db, RootKey root, string name, PolicyRow? put, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        var (genuine, policies) = await reader.ReadPoliciesAsync(cancellationToken, replaced: name).ConfigureAwait(false);
+        policies.RemoveAll(p => p.Name == name);
+        if (put is not null)
+            policies.Add(put);
+        var state = await db.Set<AccessStateRow>().SingleAsync(cancellationToken).ConfigureAwait(false);
+        db.Entry(state).Property(s => s.Revision).OriginalValue = genuine.Revision;
+        state.Revision = genuine.Revision + 1;
+        state.Enforced = genuine.Enforced;
+        state.Policies = AccessMacs.Digest(policies);
+        state.Mac = reader.Macs.Of(state);
+    }
+
+    private async Task ChangeAsync(
+        KmsDbContext db, RootKey root, string name, Action<PrincipalRow, AccessMacs> change, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        var row = await GetPrincipalAsync(reader, name, cancellationToken).ConfigureAwait(false);
+        change(row, reader.Macs);
+        row.Revision++;
+        row.Mac = reader.Macs.Of(row);
+    }
+
+    private async Task<PrincipalRow> GetPrincipalAsync(AccessReader reader, string name, CancellationToken cancellationToken)
+        => await reader.FindPrincipalAsync(name, cancellationToken).ConfigureAwait(false)
+            ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoPrincipal(file, name));
+
+    private static LocalKmsGrant Describe(AccessReader reader, GrantRow row)
+    {
+        var grant = reader.Parse(row);
+        return new LocalKmsGrant(
+            grant.GrantId, grant.Principal, grant.KeyName, grant.Operations, grant.Context, grant.Exactly, grant.Expires, row.Created);
+    }
+
+    // Whole milliseconds, which every store keeps exactly: a MAC is over what is read back.
+    private static TimeSpan Whole(TimeSpan time) => TimeSpan.FromMilliseconds(time.Ticks / TimeSpan.TicksPerMillisecond);
+
+    private static DateTimeOffset Whole(DateTimeOffset time) => DateTimeOffset.FromUnixTimeMilliseconds(time.ToUnixTimeMilliseconds());
+
+    private static string NewId() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+}

@@ -1,0 +1,126 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using EfEnvelope.Kms.Local.Sealing;
+using EfEnvelope.Kms.Local.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Kms.Local.Audit;
+
+/// <summary>
+/// Writes the trail as JSON lines: a header, each event followed by its checkpoint if it has one, and a checkpoint at the end. It
+/// verifies what it writes, so that it never signs what was altered.
+/// </summary>
+internal sealed class AuditExport(RootKey root, string file, TimeProvider timeProvider)
+{
+    private const int PageSize = 500;
+
+    private readonly ArrayBufferWriter<byte> _line = new(1024);
+
+    public async Task<long> WriteAsync(KmsDbContext db, TextWriter writer, long from, long? to, CancellationToken cancellationToken)
+    {
+        db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
+        var key = await db.Set<AuditKeyRow>().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        var head = await db.Set<AuditHeadRow>().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        if (key is null || head is null || !AuditSigner.IsGenuine(root, key) || !AuditChain.IsGenuine(root, root.KmsId, head))
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(file));
+
+        var before = from == 1 ? null : await db.Set<AuditEventRow>().SingleOrDefaultAsync(e => e.Sequence == from - 1, cancellationToken)
+            .ConfigureAwait(false);
+        if (from > 1 && from <= head.Sequence && before is null)
+            throw DamagedAt(from - 1);
+        var end = Math.Min(to ?? long.MaxValue, head.Sequence);
+        var chain = new AuditChainReader(root, before);
+        await LineAsync(writer, json => Header(json, key, from, chain.Hash), cancellationToken).ConfigureAwait(false);
+
+        long written = 0;
+        var signed = true;
+        while (from <= end && chain.Sequence < end)
+        {
+            var after = chain.Sequence;
+            var rows = await db.Set<AuditEventRow>().Where(e => e.Sequence > after && e.Sequence <= end).OrderBy(e => e.Sequence).Take(PageSize)
+                .ToListAsync(cancellationToken).ConfigureAwait(false);
+            if (rows.Count == 0)
+                throw DamagedAt(chain.Sequence + 1);
+            var last = rows[^1].Sequence;
+            var checkpoints = await db.Set<AuditCheckpointRow>().Where(c => c.Sequence > after && c.Sequence <= last)
+                .ToDictionaryAsync(c => c.Sequence, cancellationToken).ConfigureAwait(false);
+            foreach (var row in rows)
+            {
+                if (!chain.TryFollow(row, out _))
+                    throw DamagedAt(chain.Sequence + 1);
+                await LineAsync(writer, json => Event(json, row), cancellationToken).ConfigureAwait(false);
+                written++;
+                signed = checkpoints.TryGetValue(row.Sequence, out var checkpoint);
+                if (checkpoint is not null)
+                {
+                    await writer.WriteLineAsync(
+                        new LocalKmsAuditCheckpoint(root.KmsId, row.Sequence, checkpoint.Time, checkpoint.Hash, checkpoint.Signature).ToString().AsMemory(),
+                        cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+
+        if (!signed)
+            await writer.WriteLineAsync(Sign(key, chain).ToString().AsMemory(), cancellationToken).ConfigureAwait(false);
+        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return written;
+    }
+
+    private LocalKmsAuditCheckpoint Sign(AuditKeyRow key, AuditChainReader chain)
+    {
+        var time = AuditTime.From(timeProvider.GetUtcNow());
+        var signature = AuditSigner.TrySign(root, key, AuditChain.Checkpoint(root.KmsId, chain.Sequence, time, chain.Hash))
+            ?? throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(file));
+        return new LocalKmsAuditCheckpoint(root.KmsId, chain.Sequence, time, chain.Hash, signature);
+    }
+
+    private void Header(Utf8JsonWriter json, AuditKeyRow key, long from, byte[] previousHash)
+    {
+        json.WriteString("type", "header");
+        json.WriteNumber("format", 1);
+        json.WriteString("kms", root.KmsId);
+        json.WriteNumber("from", from);
+        json.WriteString("previousHash", Convert.ToHexStringLower(previousHash));
+        json.WriteBase64String("publicKey", key.PublicKey);
+    }
+
+    private static void Event(Utf8JsonWriter json, AuditEventRow row)
+    {
+        json.WriteString("type", "event");
+        json.WriteNumber("sequence", row.Sequence);
+        json.WriteString("time", AuditTime.Text(row.Time));
+        json.WriteString("principal", row.Principal);
+        json.WriteString("operation", row.Operation);
+        json.WriteString("keyName", row.KeyName);
+        json.WriteString("keyId", row.KeyId);
+        if (row.KeyVersion is { } version)
+            json.WriteNumber("keyVersion", version);
+        else
+            json.WriteNull("keyVersion");
+        json.WritePropertyName("context");
+        json.WriteRawValue(row.Context);
+        json.WriteString("detail", row.Detail);
+        json.WriteString("outcome", row.Outcome);
+        json.WriteString("errorKind", row.ErrorKind);
+        json.WriteString("rule", row.Rule);
+        json.WriteString("correlationId", row.CorrelationId);
+        json.WriteString("node", row.Node);
+        json.WriteString("hash", Convert.ToHexStringLower(row.Hash));
+    }
+
+    private async Task LineAsync(TextWriter writer, Action<Utf8JsonWriter> fill, CancellationToken cancellationToken)
+    {
+        _line.ResetWrittenCount();
+        using (var json = new Utf8JsonWriter(_line))
+        {
+            json.WriteStartObject();
+            fill(json);
+            json.WriteEndObject();
+        }
+
+        await writer.WriteLineAsync(Encoding.UTF8.GetString(_line.WrittenSpan).AsMemory(), cancellationToken).ConfigureAwait(false);
+    }
+
+    private KmsException DamagedAt(long sequence) => new(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.DamagedAt(file, sequence));
+}

@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using EfEnvelope.Kms.Local.Access;
+using EfEnvelope.Kms.Local.Operations;
+using EfEnvelope.Kms.Local.Sealing;
+using EfEnvelope.Kms.Local.Storage;
+
+namespace EfEnvelope.Kms.Local.Audit;
+
+/// <summary>Records every call: a change in its own transaction, all others by group commit.</summary>
+internal sealed class AuditTrail : IKmsAudit
+{
+    private readonly AuditAppender _appender;
+    private readonly AuditQueue _queue;
+
+    public AuditTrail(KmsStore store, TimeProvider timeProvider)
+    {
+        _appender = new AuditAppender(store.Path, timeProvider);
+        _queue = new AuditQueue(
+            (root, events) => store.WriteAsync(
+                async (db, token) =>
+                {
+                    await _appender.AppendAsync(db, root, events, token).ConfigureAwait(false);
+                    return true;
+                },
+                CancellationToken.None));
+    }
+
+    public AuditAppender Appender => _appender;
+
+    /// <summary>What a new KMS starts with: an empty trail, and the key that signs it.</summary>
+    public static object[] NewRows(RootKey root) => [AuditChain.NewHead(root, root.KmsId), AuditSigner.NewKey(root)];
+
+    public Task AppendAsync(
+        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
+        => _appender.AppendAsync(db, root, [Event(call, subject, outcome)], cancellationToken);
+
+    public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
+        => _queue.AppendAsync(root, Event(call, subject, outcome)).WaitAsync(cancellationToken);
+
+    private static AuditEvent Event(KmsCall call, KmsSubject subject, KmsOutcome outcome) => new(
+        outcome.Decision?.Principal ?? (call.Caller is { } caller ? AccessControl.Unproven(caller.Name) : PrincipalName.Root),
+        call.Operation.ToString(),
+        subject.KeyName ?? call.Key,
+        subject.KeyId,
+        subject.Version,
+        call.Context ?? EncryptionContext.Empty,
+        subject.Detail,
+        outcome.Error is null ? AuditOutcomes.Ok : outcome.Decision is { IsAllowed: false } ? AuditOutcomes.Denied : AuditOutcomes.Failed,
+        outcome.Error?.ToString(),
+        outcome.Decision?.Rule,
+        call.CorrelationId ?? Activity.Current?.TraceId.ToHexString());
+}

@@ -1,0 +1,143 @@
+using System.Text;
+using EfEnvelope.Kms.Local.Operations;
+using EfEnvelope.Kms.Local.Sealing;
+using EfEnvelope.Kms.Local.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Kms.Local.Keks;
+
+/// <summary>The work behind the gate that describes, lists and labels keys.</summary>
+internal sealed class KeyCatalog(KeyGuard guard)
+{
+    private const int PageOfAll = 500;
+
+    public async Task<LocalKmsKey> DescribeAsync(KmsDbContext db, RootKey root, KeyRow key, CancellationToken cancellationToken)
+    {
+        // What was changed in this transaction is part of it.
+        await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
+        return (await DescribeAsync(db, root, [key], cancellationToken).ConfigureAwait(false))[0];
+    }
+
+    public async Task<LocalKmsKeyPage> ListAsync(KmsDbContext db, RootKey root, int limit, string? continuation, CancellationToken cancellationToken)
+    {
+        var after = continuation is null ? "" : Decode(continuation);
+        var rows = await db.Keys.Where(k => k.State != KeyStates.Destroyed && string.Compare(k.Name, after) > 0).OrderBy(k => k.Name).Take(limit + 1)
+            .ToListAsync(cancellationToken).ConfigureAwait(false);
+        var next = rows.Count > limit ? Encode(rows[limit - 1].Name) : null;
+        var page = rows.Take(limit).Where(k => !guard.IsDestroyed(k)).ToList();
+        if (page.Exists(k => !RowMacs.IsGenuine(root, k)))
+            throw KeyLookup.Altered(guard.Store);
+        return new LocalKmsKeyPage(await DescribeAsync(db, root, page, cancellationToken).ConfigureAwait(false), next);
+    }
+
+    public async Task<IReadOnlyList<LocalKmsKey>> ListAllAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    {
+        var keys = new List<LocalKmsKey>();
+        string? continuation = null;
+        do
+        {
+            var page = await ListAsync(db, root, PageOfAll, continuation, cancellationToken).ConfigureAwait(false);
+            keys.AddRange(page.Keys);
+            continuation = page.ContinuationToken;
+        }
+        while (continuation is not null);
+        return keys;
+    }
+
+    /// <summary>Returns the names of the keys that maintenance has to look after.</summary>
+    public async Task<(List<string> ToDestroy, List<string> ToRotate)> DueAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        // Compared here, because SQLite does not compare times.
+        var keys = await db.Keys.AsNoTracking().Where(k => k.State != KeyStates.Destroyed && (k.DeletionAt != null || k.NextRotation != null))
+            .OrderBy(k => k.Name).ToListAsync(cancellationToken).ConfigureAwait(false);
+        return (keys.FindAll(guard.IsDestroyed).ConvertAll(k => k.Name), keys.FindAll(guard.IsRotationDue).ConvertAll(k => k.Name));
+    }
+
+    public KeyRow SetDescription(KmsSubject subject, string name, string description)
+    {
+        var key = guard.Get(subject, name);
+        key.Description = description;
+        return key;
+    }
+
+    public async Task<KeyRow> SetTagAsync(
+        KmsDbContext db, KmsSubject subject, string name, string tag, string? value, CancellationToken cancellationToken)
+    {
+        var key = guard.Get(subject, name);
+        var row = await db.Tags.FindAsync([key.KeyId, tag], cancellationToken).ConfigureAwait(false);
+        if (value is null && row is not null)
+            db.Remove(row);
+        else if (value is not null && row is not null)
+            row.Value = value;
+        else if (value is not null)
+            db.Add(new TagRow { KeyId = key.KeyId, Name = tag, Value = value });
+        return key;
+    }
+
+    public async Task<KeyRow> SetAliasAsync(
+        KmsDbContext db, RootKey root, KmsSubject subject, string alias, string name, CancellationToken cancellationToken)
+    {
+        var key = guard.Get(subject, name);
+        if (await db.Keys.AnyAsync(k => k.Name == alias, cancellationToken).ConfigureAwait(false))
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.AliasIsAKey(guard.Store, alias));
+        var row = await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false);
+        if (row is null)
+            db.Add(row = new AliasRow { Alias = alias, KeyId = key.KeyId });
+        row.KeyId = key.KeyId;
+        row.Revision++;
+        RowMacs.Sign(root, row);
+        subject.Detail = alias;
+        return key;
+    }
+
+    public async Task<bool> RemoveAliasAsync(KmsDbContext db, KmsSubject subject, string alias, CancellationToken cancellationToken)
+    {
+        subject.Detail = alias;
+        if (await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false) is not { } row)
+            return false;
+        db.Remove(row);
+        return true;
+    }
+
+    private static string Encode(string name) => Convert.ToBase64String(Encoding.ASCII.GetBytes(name));
+
+    private static string Decode(string continuation)
+    {
+        try
+        {
+            return Encoding.ASCII.GetString(Convert.FromBase64String(continuation));
+        }
+        catch (FormatException)
+        {
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.MalformedContinuation());
+        }
+    }
+
+    private async Task<List<LocalKmsKey>> DescribeAsync(KmsDbContext db, RootKey root, List<KeyRow> keys, CancellationToken cancellationToken)
+    {
+        var ids = keys.ConvertAll(k => k.KeyId);
+        var versions = await db.KeyVersions.AsNoTracking().Where(v => ids.Contains(v.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
+        var aliases = await db.Aliases.AsNoTracking().Where(a => ids.Contains(a.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
+        var tags = await db.Tags.AsNoTracking().Where(t => ids.Contains(t.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
+        if (versions.Exists(v => !RowMacs.IsGenuine(root, v)) || aliases.Exists(a => !RowMacs.IsGenuine(root, a)))
+            throw KeyLookup.Altered(guard.Store);
+        var (versionsOf, aliasesOf, tagsOf) = (versions.ToLookup(v => v.KeyId), aliases.ToLookup(a => a.KeyId), tags.ToLookup(t => t.KeyId));
+        return keys.ConvertAll(key => new LocalKmsKey(
+            key.Name,
+            key.KeyId,
+            KeyStates.Parse(key.State),
+            key.PrimaryVersion,
+            key.Created,
+            [.. versionsOf[key.KeyId].OrderBy(v => v.Version).Select(v => new LocalKmsKeyVersion(v.Version, KeyStates.Parse(v.State), v.Created))])
+        {
+            Algorithm = KeyAlgorithms.Parse(key.Algorithm),
+            IsImported = key.Origin == KeyOrigins.Imported,
+            Description = key.Description,
+            RotationPeriod = key.RotationPeriod is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            NextRotation = key.NextRotation,
+            DeletionAt = key.DeletionAt,
+            Aliases = [.. aliasesOf[key.KeyId].Select(a => a.Alias).Order(StringComparer.Ordinal)],
+            Tags = tagsOf[key.KeyId].ToDictionary(t => t.Name, t => t.Value, StringComparer.Ordinal),
+        });
+    }
+}

@@ -1,0 +1,67 @@
+using EfEnvelope.Kms.Local.Operations;
+using EfEnvelope.Kms.Local.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Kms.Local.Sealing;
+
+/// <summary>The work behind the gate that adds and removes seals. Any one of them opens the KMS; the last one stays.</summary>
+internal sealed class SealChange(KmsStore store, TimeProvider timeProvider)
+{
+    public async Task<LocalKmsSealInfo> AddAsync(
+        KmsDbContext db, RootKey root, KmsSubject subject, LocalKmsSeal seal, CancellationToken cancellationToken)
+    {
+        var row = await root.SealByAsync(seal, store.Path, timeProvider.Now(), cancellationToken).ConfigureAwait(false);
+        db.Add(row);
+        await ChangedAsync(db, subject, row, cancellationToken).ConfigureAwait(false);
+        return Describe(row);
+    }
+
+    /// <summary>Removes the seals that this one opens.</summary>
+    public async Task<int> RemoveAsync(KmsDbContext db, RootKey root, KmsSubject subject, LocalKmsSeal seal, CancellationToken cancellationToken)
+    {
+        var rows = await db.Seals.ToListAsync(cancellationToken).ConfigureAwait(false);
+        var theirs = new List<SealRow>();
+        foreach (var row in rows.Where(s => s.Kind == seal.Kind))
+        {
+            using var opened = await RootKey.TryOpenAsync(seal, store.Path, root.KmsId, row, MetaRow.KnownFormat, cancellationToken).ConfigureAwait(false);
+            if (opened is not null)
+                theirs.Add(row);
+        }
+
+        return theirs.Count == 0
+            ? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoSuchSeal(store.Path))
+            : await RemoveAsync(db, subject, rows, theirs, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<int> RemoveAsync(KmsDbContext db, KmsSubject subject, string sealId, CancellationToken cancellationToken)
+    {
+        var rows = await db.Seals.ToListAsync(cancellationToken).ConfigureAwait(false);
+        var row = rows.Find(s => s.SealId == sealId) ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoSuchSeal(store.Path));
+        return await RemoveAsync(db, subject, rows, [row], cancellationToken).ConfigureAwait(false);
+    }
+
+    public static async Task<IReadOnlyList<LocalKmsSealInfo>> ListAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        var rows = await db.Seals.ToListAsync(cancellationToken).ConfigureAwait(false);
+        return [.. rows.OrderBy(s => s.Created).ThenBy(s => s.SealId, StringComparer.Ordinal).Select(Describe)];
+    }
+
+    private static LocalKmsSealInfo Describe(SealRow row) => new(row.SealId, row.Kind, row.Created);
+
+    // Through one row that all changes write, so that two removals at once cannot leave nothing.
+    private static async Task ChangedAsync(KmsDbContext db, KmsSubject subject, SealRow row, CancellationToken cancellationToken)
+    {
+        (await db.Meta.SingleAsync(cancellationToken).ConfigureAwait(false)).Revision++;
+        subject.Detail = $"{row.Kind} {row.SealId}";
+    }
+
+    private async Task<int> RemoveAsync(
+        KmsDbContext db, KmsSubject subject, List<SealRow> all, List<SealRow> removed, CancellationToken cancellationToken)
+    {
+        if (removed.Count == all.Count)
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.LastSealStays(store.Path));
+        db.RemoveRange(removed);
+        await ChangedAsync(db, subject, removed[0], cancellationToken).ConfigureAwait(false);
+        return removed.Count;
+    }
+}
