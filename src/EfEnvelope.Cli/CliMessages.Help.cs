@@ -18,9 +18,9 @@ internal static partial class CliMessages
 
     public static string ScopeOption() => "The key scope. Default: the only one there is.";
 
-    public static string KmsOption() => "The kind of KMS: local.";
+    public static string KmsOption() => "The kind of KMS: local, aws, azure, google, oci, vault, pkcs11 or recovery. Default: by the KEK, else local.";
 
-    public static string KekOption() => "The KEK that wraps, such as local:clinic.";
+    public static string KekOption() => "The KEK that wraps, such as local:clinic or aws-kms:alias/clinic.";
 
     public static string KmsFileOption() => "The file of the local KMS.";
 
@@ -36,9 +36,9 @@ internal static partial class CliMessages
 
     public static string VersionArgument() => "The key version, such as clinic:v1.";
 
-    public static string StatusCommand() => "Shows keys, what every column holds by key version, and jobs that have not ended. Reads every row; needs no KMS.";
+    public static string StatusCommand() => "Shows keys and their wrapped copies, what every column holds by key version, and jobs that have not ended. Reads every row; needs no KMS, which is asked for stale copies if it is configured.";
 
-    public static string KeysCommand() => "Lists, makes, rewraps, disables, retires and destroys key versions. No row changes.";
+    public static string KeysCommand() => "Lists, makes, rewraps, disables, retires, destroys and shreds key versions. No row changes.";
 
     public static string KeysListCommand() => "Lists key versions.";
 
@@ -46,7 +46,7 @@ internal static partial class CliMessages
 
     public static string KeysRotateCommand() => "Makes a new key version, which encrypts after the activation delay.";
 
-    public static string KeysRewrapCommand() => "Wraps every version of a scope anew, under the KEKs that are configured now.";
+    public static string KeysRewrapCommand() => "Wraps every version of a scope, or of all, anew, under the KEKs that are configured now.";
 
     public static string KeysDisableCommand() => "Disables a version: what it encrypted cannot be read until it is enabled again.";
 

@@ -133,14 +133,11 @@ internal static partial class CliMessages
 
     public static string UnknownKmsSetting(string name, string type, IEnumerable<string> known) => $"'{Shorten(name)}' is not a setting of the KMS '{type}'. There are {List(known)}.";
 
-    public static string MalformedKek(string kek) => $"'{Shorten(kek)}' is not a KEK. Write the kind of KMS and the key, such as 'local:clinic'.";
+    public static string MalformedKek(string kek) => $"'{Shorten(kek)}' is not a KEK. Write the kind of KMS and the key, such as 'local:clinic' or 'aws-kms:alias/clinic'.";
 
     public static string ForeignKek(string kek, string type, string scheme) => $"The KEK '{Shorten(kek)}' is not one of the KMS '{type}'. Write '{scheme}:…', or configure the KMS that has it.";
 
     public static string SettingsExclude(IEnumerable<string> names) => $"The KMS settings {List(names)} exclude each other. Give one.";
-
-    public static string SecretInFile(string name)
-        => $"The configuration file holds the KMS setting '{name}', a secret. Use {KmsVariable(name)}, 'passphraseEnvironment', 'passphraseFile' or 'keyFile'.";
 
     public static string KmsFileMissing() => $"The file of the local KMS is not configured. Give '--kms-file', {KmsVariable("file")} or 'kms.file' in '{Configuration.ConfigurationFile.Name}'.";
 

@@ -19,7 +19,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
             KeyDestroyedException e => Explain(ExitCodes.Gone, e, CliMessages.GoneHint()),
             EnvelopeDecryptionException e => Explain(ExitCodes.Alarm, e, CliMessages.AlarmHint()),
             KeyUnavailableException e => OfUnavailable(e),
-            KmsException e => Explain(ExitCodes.Unavailable, e, CliMessages.UnavailableHint()),
+            KmsException e => Explain(CodeOf(e.Kind), e, CliMessages.UnavailableHint()),
             _ => DatabaseFailure.Find(exception) ?? new Failure(
                 ExitCodes.Internal,
                 CliMessages.Unexpected(exception.GetType().Name, (exception.TargetSite?.DeclaringType?.Name, exception.TargetSite?.Name)),
@@ -63,6 +63,16 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
         return Explain(ExitCodes.Unavailable, exception, CliMessages.UnavailableHint());
     }
 
+    // What an administrator asked the embedded KMS for itself: most of what goes wrong there does not mend by waiting.
+    private static int CodeOf(KmsErrorKind kind)
+        => kind switch
+        {
+            KmsErrorKind.InvalidRequest or KmsErrorKind.NotFound or KmsErrorKind.AccessDenied => ExitCodes.Usage,
+            KmsErrorKind.Disabled or KmsErrorKind.PendingDeletion => ExitCodes.Refused,
+            KmsErrorKind.InvalidCiphertext => ExitCodes.Alarm,
+            _ => ExitCodes.Unavailable,
+        };
+
     // A database that refuses for want of a right or a table is more to the point than that it refused.
     private static Failure OfRefused(OperationRefusedException exception)
         => DatabaseFailure.Find(exception.InnerException) is { ExitCode: not ExitCodes.Internal } database ? database : Explain(ExitCodes.Refused, exception, CliMessages.RefusedHint());
@@ -89,6 +99,6 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
     internal static partial Regex Secret();
 
     // An option of that name, or a connection string; a column may well be called 'Password'.
-    [GeneratedRegex(@"^--?[-\w]*(password|pwd|passphrase|secret|token)|(password|pwd)\s*=", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^--?[-\w]*(password|pwd|passphrase|secret|token|credential|\bpin\b)|(password|pwd)\s*=", RegexOptions.IgnoreCase)]
     private static partial Regex SecretArgument();
 }

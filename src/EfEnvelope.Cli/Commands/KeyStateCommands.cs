@@ -6,7 +6,7 @@ using EfEnvelope.Rotation;
 
 namespace EfEnvelope.Cli.Commands;
 
-/// <summary>What changes the state of one key version: disable, enable, retire, destroy.</summary>
+/// <summary>What changes the state of one key version: disable, enable, retire, destroy; or of all of a scope: shred.</summary>
 internal static class KeyStateCommands
 {
     private static readonly TimeSpan DefaultWaitingPeriod = TimeSpan.FromDays(7);
@@ -55,13 +55,7 @@ internal static class KeyStateCommands
         var command = OfVersion(wiring, "destroy", CliMessages.KeysDestroyCommand(), KmsNeed.None, async (call, database, info, execute) =>
         {
             var period = call.Get(waiting) is { } text ? Durations.Parse("--waiting-period", text) : DefaultWaitingPeriod;
-            var typed = call.Get(confirm);
-            if (execute && typed is null && call.Host.InIsTerminal)
-            {
-                await call.Host.Error.WriteAsync(CliMessages.TypeToDestroy(info.Version)).ConfigureAwait(false);
-                typed = await call.Host.In.ReadLineAsync(call.Cancellation).ConfigureAwait(false) ?? "";
-            }
-
+            var typed = await ConfirmedAsync(call, execute, call.Get(confirm), info.Version.ToString()).ConfigureAwait(false);
             if (execute ? typed != info.Version.ToString() : typed is not null && typed != info.Version.ToString())
                 throw new EnvelopeConfigurationException(CliMessages.NotConfirmed(info.Version, typed is null));
             return Conclude(
@@ -74,6 +68,44 @@ internal static class KeyStateCommands
         command.Add(confirm);
         command.Add(waiting);
         return command;
+    }
+
+    public static Command Shred(Wiring wiring)
+    {
+        var scopeArgument = new Argument<string>("scope") { Description = CliMessages.ShredScopeArgument() };
+        var confirm = new Option<string?>("--confirm") { Description = CliMessages.ConfirmScopeOption() };
+        var execute = KeysCommand.Execute();
+        return wiring.On(new Command("shred", CliMessages.KeysShredCommand()) { scopeArgument, confirm, execute }, async call =>
+        {
+            var named = Names.ParseScope(call.Get(scopeArgument)!);
+            var database = call.Open();
+            await using (database.ConfigureAwait(false))
+            {
+                var scope = await call.ResolveScopeAsync(database, named.Name).ConfigureAwait(false);
+                var versions = await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false);
+                var typed = await ConfirmedAsync(call, call.Get(execute), call.Get(confirm), scope.Name).ConfigureAwait(false);
+                if (call.Get(execute) ? typed != scope.Name : typed is not null && typed != scope.Name)
+                    throw new EnvelopeConfigurationException(CliMessages.ShredNotConfirmed(scope, typed is null));
+                return await KeysCommand.PlanOrActAsync(
+                    call,
+                    call.Get(execute),
+                    [
+                        ("action", CliMessages.Shreds(scope)), .. versions.Select(v => ("version", $"{v.Version} ({Views.StateName(v.Status)})")), ("rows changed", "0"),
+                        ("not reached", CliMessages.ShredLeaves()),
+                    ],
+                    async () => new { Versions = await database.Keys.ShredAsync(scope, call.Cancellation).ConfigureAwait(false) },
+                    _ => CliMessages.Shredded(scope)).ConfigureAwait(false);
+            }
+        });
+    }
+
+    // On a terminal the name is asked for.
+    private static async Task<string?> ConfirmedAsync(Call call, bool execute, string? typed, string name)
+    {
+        if (!execute || typed is not null || !call.Host.InIsTerminal)
+            return typed;
+        await call.Host.Error.WriteAsync(CliMessages.TypeToDestroy(name)).ConfigureAwait(false);
+        return await call.Host.In.ReadLineAsync(call.Cancellation).ConfigureAwait(false) ?? "";
     }
 
     private static Command OfVersion(

@@ -16,6 +16,7 @@ internal static class KeysCommand
         {
             List(wiring), Create1(wiring), Rotate(wiring), Rewrap(wiring),
             KeyStateCommands.Disable(wiring), KeyStateCommands.Enable(wiring), KeyStateCommands.Retire(wiring), KeyStateCommands.Destroy(wiring),
+            KeyStateCommands.Shred(wiring),
         };
 
     private static Argument<string?> ScopeArgument() => new("scope") { Description = CliMessages.ScopeArgument(), Arity = ArgumentArity.ZeroOrOne };
@@ -106,6 +107,8 @@ internal static class KeysCommand
             var database = call.Open(KmsNeed.Required);
             await using (database.ConfigureAwait(false))
             {
+                if (named is null && await database.Keys.GetScopesAsync(call.Cancellation).ConfigureAwait(false) is { Count: > 1 } scopes)
+                    return await RewrapAllAsync(call, database, scopes.Count, call.Get(execute)).ConfigureAwait(false);
                 var scope = await call.ResolveScopeAsync(database, named).ConfigureAwait(false);
                 var versions = await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false);
                 return await PlanOrActAsync(
@@ -120,6 +123,22 @@ internal static class KeysCommand
                     done => CliMessages.Rewrapped(done.Versions.Count)).ConfigureAwait(false);
             }
         });
+    }
+
+    // There may be very many scopes, so the plan has their number, and the KEKs that their keys are under now.
+    private static async Task<int> RewrapAllAsync(Call call, EncryptedDatabase database, int scopes, bool execute)
+    {
+        var copies = await database.Keys.ListCopiesAsync(askKms: false, call.Cancellation).ConfigureAwait(false);
+        return await PlanOrActAsync(
+            call,
+            execute,
+            [
+                ("action", CliMessages.RewrapsAll(scopes)),
+                .. copies.Where(c => c.State != KekCopyState.Missing).GroupBy(c => c.Kek).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => ("now under", $"{g.Key}: {Views.Count(g.Count())}")),
+                .. WrappedUnder(call), ("rows changed", "0"),
+            ],
+            async () => new { Scopes = await database.Keys.RewrapAllAsync(call.Cancellation).ConfigureAwait(false) },
+            done => CliMessages.RewrappedAll(done.Scopes.Count)).ConfigureAwait(false);
     }
 
     /// <summary>Shows a plan; acts if that is wanted, and says what came of it. JSON is one document of both.</summary>

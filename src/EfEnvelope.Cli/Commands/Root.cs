@@ -27,6 +27,9 @@ internal static class Root
             VerifyCommand.Create(wiring),
             InspectCommand.Create(wiring),
             DoctorCommand.Create(wiring),
+            CostCommand.Create(wiring),
+            AuditCommand.Create(wiring),
+            KmsCommand.Create(wiring),
         };
         options.AddTo(root);
         return root;

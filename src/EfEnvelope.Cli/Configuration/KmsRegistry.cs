@@ -40,6 +40,9 @@ internal enum KmsNeed
     /// <summary>It is used if one is configured.</summary>
     IfConfigured,
 
+    /// <summary>It is used if one is configured and its settings are right; otherwise the command goes on without.</summary>
+    IfUsable,
+
     /// <summary>It must be there.</summary>
     Required,
 
@@ -49,11 +52,22 @@ internal enum KmsNeed
 
 internal static class KmsRegistry
 {
-    public static IReadOnlyList<IKmsAdapter> All { get; } = [new LocalKmsAdapter()];
+    public static IReadOnlyList<IKmsAdapter> All { get; } =
+    [
+        new LocalKmsAdapter(), new AwsKmsAdapter(), new AzureKeyVaultAdapter(), new GoogleCloudKmsAdapter(), new OciVaultAdapter(), new VaultTransitAdapter(),
+        new Pkcs11Adapter(), new RecoveryKeyAdapter(),
+    ];
 
     /// <summary>Adds the KMS that the settings describe.</summary>
     /// <returns>What wraps.</returns>
     public static ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, bool mayCreate)
+    {
+        var (adapter, uri) = Resolve(settings);
+        return adapter.Add(builder, settings, uri?.Key, mayCreate);
+    }
+
+    /// <summary>Finds the kind of KMS that the settings describe, and checks their names.</summary>
+    public static (IKmsAdapter Adapter, KekUri? Kek) Resolve(KmsSettings settings)
     {
         var kek = settings.Find("kek");
         KekUri? uri = kek is null ? null : KekUri.TryParse(kek, out var parsed) ? parsed : throw new EnvelopeConfigurationException(CliMessages.MalformedKek(kek));
@@ -62,7 +76,7 @@ internal static class KmsRegistry
             throw new EnvelopeConfigurationException(CliMessages.ForeignKek(kek!, adapter.Type, adapter.Scheme));
         if (settings.Names.Except([.. adapter.Settings, "type", "kek"]).FirstOrDefault() is { } unknown)
             throw new EnvelopeConfigurationException(CliMessages.UnknownKmsSetting(unknown, adapter.Type, [.. adapter.Settings, "kek"]));
-        return adapter.Add(builder, settings, uri?.Key, mayCreate);
+        return (adapter, uri);
     }
 
     private static IKmsAdapter Find(string? type, KekUri? kek)
@@ -71,4 +85,27 @@ internal static class KmsRegistry
             : kek is null
                 ? All[0]
                 : All.FirstOrDefault(a => a.Scheme == kek.Value.Scheme) ?? throw new EnvelopeConfigurationException(CliMessages.UnknownKms(kek.Value.Scheme, All.Select(a => a.Type)));
+}
+
+/// <summary>What adapters do alike.</summary>
+internal static class KmsAdapterExtensions
+{
+    /// <summary>Lets a library judge its settings: what it says of them is for who configures the tool.</summary>
+    public static void Guard(this IKmsAdapter adapter, Action add)
+    {
+        try
+        {
+            add();
+        }
+        catch (ArgumentException e)
+        {
+            throw new EnvelopeConfigurationException(CliMessages.KmsSettingRefused(adapter.Type, e));
+        }
+    }
+
+    public static string Require(this IKmsAdapter adapter, string? key, string example)
+        => key ?? throw new EnvelopeConfigurationException(CliMessages.KekMissing(adapter.Type, $"{adapter.Scheme}:{example}"));
+
+    public static EnvelopeConfigurationException Missing(this IKmsAdapter adapter, string setting)
+        => new(CliMessages.KmsSettingMissing(adapter.Type, setting, adapter.Secrets.Contains(setting)));
 }

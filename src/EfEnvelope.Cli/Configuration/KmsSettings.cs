@@ -1,7 +1,7 @@
 namespace EfEnvelope.Cli.Configuration;
 
 /// <summary>The settings of one KMS, from flags, the environment and the configuration file, in this order.</summary>
-/// <param name="Levels">The sources, the strongest first; relative paths of each lead from its directory.</param>
+/// <param name="Levels">The sources, the strongest first, the file last; relative paths of each lead from its directory.</param>
 /// <param name="Environment">The environment, for settings that name a variable.</param>
 internal sealed record KmsSettings(
     IReadOnlyList<(string Directory, IReadOnlyDictionary<string, string> Values)> Levels, IReadOnlyDictionary<string, string> Environment)
@@ -10,8 +10,14 @@ internal sealed record KmsSettings(
 
     public bool IsEmpty => Levels.All(l => l.Values.Count == 0);
 
+    /// <summary>Names the settings that a secret may be given by: itself, but not in a file; a file of its own; or a variable.</summary>
+    public static IEnumerable<string> SecretSettings(string name) => [name, $"{name}File", $"{name}Environment"];
+
     public string? Find(string name)
         => Levels.Select(l => l.Values.GetValueOrDefault(name)).FirstOrDefault(v => v is not null);
+
+    /// <summary>Finds what the configuration file itself says.</summary>
+    public string? FindInFile(string name) => Levels[^1].Values.GetValueOrDefault(name);
 
     public string? FindPath(string name)
     {
@@ -22,6 +28,28 @@ internal sealed record KmsSettings(
         }
 
         return null;
+    }
+
+    public string? FindFile(string name)
+        => FindPath(name) is not { } path || File.Exists(path) ? FindPath(name) : throw new EnvelopeConfigurationException(CliMessages.UnreadableFile(path));
+
+    public Uri? FindAddress(string name)
+        => Find(name) is not { } text ? null
+            : Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "https" or "http" && address.UserInfo.Length == 0
+                ? address
+                : throw new EnvelopeConfigurationException(CliMessages.MalformedAddress(name));
+
+    /// <summary>Finds a secret by whichever of its settings was given. Of a file the first line counts.</summary>
+    public string? FindSecret(string name)
+    {
+        var (secret, source) = Choose([.. SecretSettings(name)]) switch
+        {
+            null => (null, ""),
+            var chosen when chosen == name => (Find(name), CliMessages.KmsVariable(name)),
+            var chosen when chosen == $"{name}File" => (ReadFirstLine(FindPath(chosen)!), FindPath(chosen)!),
+            var chosen => (Environment.GetValueOrDefault(Find(chosen)!) ?? "", Find(chosen)!),
+        };
+        return secret is "" ? throw new EnvelopeConfigurationException(CliMessages.EmptySecret(name, source)) : secret;
     }
 
     /// <summary>Finds which of several settings that exclude each other was given, at the strongest level that has any.</summary>
@@ -39,5 +67,17 @@ internal sealed record KmsSettings(
         }
 
         return null;
+    }
+
+    public static string ReadFirstLine(string path)
+    {
+        try
+        {
+            return File.ReadLines(path).FirstOrDefault("");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EnvelopeConfigurationException(CliMessages.UnreadableFile(path));
+        }
     }
 }

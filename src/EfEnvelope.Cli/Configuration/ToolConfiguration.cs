@@ -32,6 +32,26 @@ internal sealed class ToolConfiguration
     /// <summary>Gets the KEKs that new keys are wrapped under; known once the database was opened.</summary>
     public IReadOnlyList<ConfiguredKek> Keks { get; private set; } = [];
 
+    /// <summary>Gets whether a KMS is configured.</summary>
+    public bool HasKms => _kms.Count > 0;
+
+    /// <summary>Gets why a command goes on without the KMS that is configured, or <see langword="null" />; known once the database was opened.</summary>
+    public string? KmsFault { get; private set; }
+
+    /// <summary>Opens the embedded KMS that is configured, for its administrator. Nothing is connected yet.</summary>
+    /// <param name="mayBeMade">Whether a KMS that does not exist may be made.</param>
+    public OpenedKms OpenKms(bool mayBeMade)
+    {
+        if (_kms.Count == 0)
+            throw new EnvelopeConfigurationException(CliMessages.NoKms());
+        return _kms.Where(s => KmsRegistry.Resolve(s).Adapter is LocalKmsAdapter).ToList() switch
+        {
+            [var one] => LocalKmsAdapter.Open(one, mayBeMade),
+            [] => throw new EnvelopeConfigurationException(CliMessages.NoLocalKms()),
+            _ => throw new EnvelopeConfigurationException(CliMessages.SeveralLocalKms()),
+        };
+    }
+
     public static ToolConfiguration Read(GlobalOptions options, ParseResult parse, ToolHost host) => new(options, parse, host);
 
     /// <summary>Opens the database. Nothing is connected yet.</summary>
@@ -53,7 +73,7 @@ internal sealed class ToolConfiguration
 
     private void Configure(EnvelopeOptionsBuilder envelope, KmsNeed need)
     {
-        if (need == KmsNeed.None || _kms.Count == 0)
+        if (need == KmsNeed.None || _kms.Count == 0 || (need == KmsNeed.IfUsable && !IsUsable()))
             envelope.UseKms(new MissingKms());
         else
             Keks = [.. _kms.Select(settings => KmsRegistry.Add(envelope, settings, need == KmsNeed.MayBeMade))];
@@ -63,6 +83,23 @@ internal sealed class ToolConfiguration
             envelope.Configure(o => o with { RefreshInterval = refresh });
         if (FindTime("activationDelay") is { } delay)
             envelope.Configure(o => o with { ActivationDelay = delay });
+    }
+
+    // Tried aside: what was added before the fault would stay.
+    private bool IsUsable()
+    {
+        try
+        {
+            var aside = new EnvelopeOptionsBuilder();
+            foreach (var settings in _kms)
+                KmsRegistry.Add(aside, settings, mayCreate: false);
+            return true;
+        }
+        catch (EnvelopeConfigurationException e)
+        {
+            KmsFault = e.Message;
+            return false;
+        }
     }
 
     private (string Connection, string Directory) FindConnection()
@@ -92,7 +129,7 @@ internal sealed class ToolConfiguration
     private List<KmsSettings> KmsOf(Dictionary<string, string> flags)
     {
         foreach (var secret in KmsRegistry.All.SelectMany(a => a.Secrets).Where(s => _file.Kms.Any(k => k.ContainsKey(s))))
-            throw new EnvelopeConfigurationException(CliMessages.SecretInFile(secret));
+            throw new EnvelopeConfigurationException(CliMessages.SecretInFile(secret, hasFile: true));
         if (_file.Kms.Count > 1 && flags.Count > 0)
             throw new EnvelopeConfigurationException(CliMessages.SeveralKms());
         if (_file.Kms.Count > 1)

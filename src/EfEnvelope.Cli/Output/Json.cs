@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using EfEnvelope.Keys;
+using EfEnvelope.Kms;
 
 namespace EfEnvelope.Cli.Output;
 
@@ -20,8 +21,15 @@ internal static class Json
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = indented,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase), new AsText<KeyScope>(), new AsText<KeyVersion>() },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase), new AsText<KeyScope>(), new AsText<KeyVersion>(), new AsPairs() },
     };
+
+    private sealed class AsPairs : JsonConverter<EncryptionContext>
+    {
+        public override EncryptionContext Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, EncryptionContext value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value.Pairs, options);
+    }
 
     private sealed class AsText<T> : JsonConverter<T>
         where T : struct

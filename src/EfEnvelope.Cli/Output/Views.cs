@@ -17,6 +17,10 @@ internal static class Views
 
     public static string StateName(Enum state) => state.ToString().ToLowerInvariant();
 
+    /// <summary>A state of two words, such as <c>former version</c>.</summary>
+    public static string Words(Enum state)
+        => string.Concat(state.ToString().Select((c, i) => char.IsAsciiLetterUpper(c) ? $"{(i == 0 ? "" : " ")}{char.ToLowerInvariant(c)}" : $"{c}"));
+
     public static void Show(this ToolConsole console, JobPlan plan)
         => console.Facts(
         [

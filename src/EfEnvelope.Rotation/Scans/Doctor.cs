@@ -12,9 +12,12 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
     {
         var found = new List<Diagnosis>();
         var jobs = new JobStore(session);
-        var checks = new KeyChecks(source, await ReadKeysAsync(cancellationToken).ConfigureAwait(false), await jobs.ReadTimeAsync(cancellationToken).ConfigureAwait(false));
+        var scopes = await ReadKeysAsync(cancellationToken).ConfigureAwait(false);
+        var checks = new KeyChecks(source, scopes, await jobs.ReadTimeAsync(cancellationToken).ConfigureAwait(false));
         found.AddRange(checks.CheckVersions());
         found.AddRange(await checks.CheckKmsAsync(session, cancellationToken).ConfigureAwait(false));
+        if (scopes.Count > 0)
+            found.AddRange(await new KekChecks(source, keys).RunAsync(session, cancellationToken).ConfigureAwait(false));
         await CheckMapAsync(session, checks, found, cancellationToken).ConfigureAwait(false);
         if (await jobs.ExistsAsync(cancellationToken).ConfigureAwait(false))
             found.AddRange(CheckJobs(await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false)));

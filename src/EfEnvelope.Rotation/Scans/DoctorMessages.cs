@@ -1,5 +1,6 @@
 using System.Globalization;
 using EfEnvelope.Keys;
+using EfEnvelope.Kms;
 
 namespace EfEnvelope.Rotation.Scans;
 
@@ -109,6 +110,31 @@ internal static class DoctorMessages
 
     public static Diagnosis KmsUnreachable(string subject, string cause)
         => Error("kms-unreachable", subject, $"The KMS did not unwrap it: {cause}", "Check the KMS, the network and the rights of this user.");
+
+    public static Diagnosis KekNotDescribed(KekUri kek, string cause)
+        => Error("kms-unreachable", kek.ToString(), $"The KMS did not tell of the KEK: {cause}", "Check the KMS, the network and the rights of this user, to describe the key among them.");
+
+    public static Diagnosis KekDisabled(KekUri kek)
+        => Error("kek-disabled", kek.ToString(), "The KEK is disabled, so what is under it opens only from another copy, and no key can be made.",
+            "Enable it in its KMS, or configure another KEK and run 'efenvelope keys rewrap --execute'.");
+
+    public static Diagnosis KekPendingDeletion(KekUri kek, DateTimeOffset? at)
+        => Error("kek-pending-deletion", kek.ToString(), Format($"The KEK is to be deleted{(at is { } time ? Format($" at {time.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z") : "")}; what is under it alone is lost then."),
+            "Cancel the deletion in its KMS, or configure another KEK and run 'efenvelope keys rewrap --execute' before.");
+
+    public static Diagnosis StaleCopies(string kek, KekCopyState state, IReadOnlyList<string> keys)
+        => Warning("stale-copies", kek, (state switch
+        {
+            KekCopyState.FormerVersion => "Under a former version of the KEK are ",
+            KekCopyState.NotConfigured => "Under this KEK, which is not configured, are ",
+            _ => "Not under this configured KEK are ",
+        }) + Few(keys), "Run 'efenvelope keys rewrap --execute'; leave the former KEK alone until none is under it.");
+
+    public static Diagnosis IntermediateMissing(int number, IReadOnlyList<string> keys)
+        => Error("intermediate-missing", Format($"~intermediate:v{number}"), Format($"The intermediate key is not in the key store, so what is under it does not open: {Few(keys)}"),
+            "Restore its row of '__EnvelopeKeys' from a backup; no KMS has it.");
+
+    private static string Few(IReadOnlyList<string> keys) => string.Join(", ", keys.Take(5)) + (keys.Count > 5 ? Format($" and {keys.Count - 5} more.") : ".");
 
     public static Diagnosis KeyDoesNotOpen(string subject, string cause)
         => Error("key-does-not-open", subject, cause, "Check that the KMS and its KEK are those of this database, and restore the key store from a backup if its rows were altered.");
