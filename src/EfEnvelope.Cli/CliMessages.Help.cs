@@ -134,5 +134,5 @@ internal static partial class CliMessages
 
     public static string ValueArgument() => "The stored value: efenvelope:v1:…, hexadecimal or Base64; '-' reads it from stdin.";
 
-    public static string DoctorCommand() => "Finds what is wrong or will become so: columns, indexes, rows outside the format, keys and budgets.";
+    public static string DoctorCommand() => "Finds what is wrong or will become so: columns, indexes, rows outside the format, keys, budgets and KEKs.";
 }

@@ -29,6 +29,22 @@ public class CommandLineTests
     [InlineData("verify")]
     [InlineData("inspect")]
     [InlineData("doctor")]
+    [InlineData("keys shred")]
+    [InlineData("cost")]
+    [InlineData("audit verify")]
+    [InlineData("audit export")]
+    [InlineData("audit checkpoint")]
+    [InlineData("audit public-key")]
+    [InlineData("kms keys list")]
+    [InlineData("kms keys create")]
+    [InlineData("kms keys delete")]
+    [InlineData("kms principals create")]
+    [InlineData("kms policies set")]
+    [InlineData("kms grants add")]
+    [InlineData("kms simulate")]
+    [InlineData("kms seals add")]
+    [InlineData("kms backup")]
+    [InlineData("kms restore")]
     public async Task Every_command_explains_itself(string command)
     {
         var result = (await Tool.RunAsync([.. command.Split(' '), "--help"])).Exits(0);

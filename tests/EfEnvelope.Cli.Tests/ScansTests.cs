@@ -27,7 +27,7 @@ public abstract class ScansTests<TWorld> : ServerTests<TWorld>
 
         var status = await World.JsonAsync("status");
 
-        Assert.Equal(["provider", "keys", "columns", "jobs"], status.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["provider", "keys", "copies", "columns", "jobs"], status.EnumerateObject().Select(p => p.Name));
         Assert.Equal(World.Provider, status.GetProperty("provider").GetString());
         Assert.All(status.GetProperty("columns").EnumerateArray(), c => Assert.Equal(["column", "nulls", "foreign", "byKeyNumber"], c.EnumerateObject().Select(p => p.Name)));
     }

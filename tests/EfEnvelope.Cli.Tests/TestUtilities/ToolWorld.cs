@@ -1,8 +1,8 @@
 using System.Data.Common;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using EfEnvelope.Kms.Local;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
@@ -76,6 +76,11 @@ public abstract class ToolWorld : IAsyncLifetime
     {
         await using var connection = CreateConnection();
         await connection.OpenAsync();
+        return await QueryAsync(connection, sql);
+    }
+
+    private static async Task<List<object?[]>> QueryAsync(DbConnection connection, string sql)
+    {
         await using var command = connection.CreateCommand();
         command.CommandText = sql;
         await using var reader = await command.ExecuteReaderAsync();
@@ -106,9 +111,23 @@ public abstract class ToolWorld : IAsyncLifetime
                 dump.AppendLine(line);
         }
 
-        if (File.Exists(KmsFile))
-            dump.AppendLine(Convert.ToHexString(SHA256.HashData(await File.ReadAllBytesAsync(KmsFile))));
+        await DumpKmsAsync(dump);
         return dump.ToString();
+    }
+
+    // All of the KMS but its audit trail, which has what was read as well.
+    private async Task DumpKmsAsync(StringBuilder dump)
+    {
+        if (!File.Exists(KmsFile))
+            return;
+        await using var connection = new SqliteConnection($"Data Source={KmsFile};Pooling=False");
+        await connection.OpenAsync();
+        foreach (var table in (await QueryAsync(connection, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'kms_audit%' ORDER BY name")).Select(r => (string)r[0]!))
+        {
+            dump.Append("== ").AppendLine(table);
+            foreach (var line in (await QueryAsync(connection, $"SELECT * FROM \"{table}\"")).Select(r => string.Join('|', r.Select(Text))).Order(StringComparer.Ordinal))
+                dump.AppendLine(line);
+        }
     }
 
     public virtual async ValueTask DisposeAsync()
