@@ -98,6 +98,10 @@ internal static partial class CliMessages
 
     public static string PolicyDeletes(string name) => $"delete the policy '{name}', also what it denies";
 
+    public static string Enforces() => "take the keys from who opens the KMS by its seal alone: root then manages access, seals, backup and audit, and what a policy names it for";
+
+    public static string StopsEnforcing() => "let who opens the KMS by its seal alone do everything again";
+
     public static string GrantAdds(string principal, string key, IEnumerable<string> operations) => $"let '{principal}' {string.Join(", ", operations)} with '{key}'";
 
     public static string GrantRevokes(string id) => $"revoke the grant '{id}'";

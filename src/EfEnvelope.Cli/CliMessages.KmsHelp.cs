@@ -89,6 +89,10 @@ internal static partial class CliMessages
 
     public static string KmsPoliciesDeleteCommand() => "Deletes a policy.";
 
+    public static string KmsPoliciesEnforceCommand() => "Holds root to policies as well, so that keys are used by principals alone.";
+
+    public static string StopEnforcingOption() => "Stop it.";
+
     public static string PolicyFileArgument() => "The JSON file.";
 
     public static string PolicyNameOption() => "The policy's name. Default: the file's, without its extension.";

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using EfEnvelope.Cli.TestUtilities;
 
 namespace EfEnvelope.Cli;
@@ -20,7 +21,7 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         (await World.RunAsync("kms", "keys", "enable", "clinic", "--execute")).Exits(0);
         Assert.Contains("in 7 days", (await PlanAsync("kms", "keys", "delete", "clinic", "--days", "7")).Lines[0], StringComparison.Ordinal);
         (await World.RunAsync("kms", "keys", "delete", "clinic", "--days", "7", "--execute")).Exits(0);
-        Assert.Contains("state\tpendingdeletion", (await World.RunAsync("kms", "keys", "describe", "clinic")).Exits(0).Lines);
+        Assert.Contains("state\tpending deletion", (await World.RunAsync("kms", "keys", "describe", "clinic")).Exits(0).Lines);
         (await World.RunAsync("kms", "keys", "cancel-delete", "clinic", "--execute")).Exits(0);
         (await World.RunAsync("kms", "keys", "enable", "clinic", "--execute")).Exits(0);
 
@@ -71,11 +72,17 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         (await World.RunAsync("kms", "simulate", "app", "Unwrap", "clinic", "--context", "scope=clinic")).Exits(1);
         await File.WriteAllTextAsync(
             Path.Combine(World.Directory, "clinic-app.json"),
-            """{ "version": 1, "statements": [{ "effect": "allow", "principals": ["app"], "operations": ["Unwrap", "DescribeKey"], "keys": ["clinic"] }] }""",
+            """{ "statements": [{ "effect": "allow", "principals": ["app"], "operations": ["Unwrap", "DescribeKey"], "keys": ["clinic"] }] }""",
             TestContext.Current.CancellationToken);
         await PlanAsync("kms", "policies", "set", "clinic-app.json");
         (await World.RunAsync("kms", "policies", "set", "clinic-app.json", "--execute")).Exits(0);
         Assert.StartsWith("clinic-app\t", (await World.RunAsync("kms", "policies", "list")).Exits(0).Lines[1], StringComparison.Ordinal);
+
+        // Root is held to the policy too, until that is stopped.
+        Assert.Contains("enforced now\tno", (await PlanAsync("kms", "policies", "enforce")).Lines);
+        (await World.RunAsync("kms", "policies", "enforce", "--execute")).Exits(0);
+        (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(2);
+        (await World.RunAsync("kms", "policies", "enforce", "--stop", "--execute")).Exits(0);
 
         // The tool itself as that principal.
         World.Environment["EFENVELOPE_KMS_CREDENTIAL"] = credential;
@@ -180,6 +187,44 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
     }
 
     [Fact]
+    public async Task Doctor_says_that_no_kms_is_configured()
+    {
+        await World.FillAsync();
+        World.Environment.Remove("EFENVELOPE_KMS_FILE");
+        World.Environment.Remove("EFENVELOPE_KMS_KEY_FILE");
+
+        Assert.Contains(
+            (await RunChangingNothingAsync("doctor")).Exits(1).Lines,
+            l => l.StartsWith("error\tkms-unreachable\t", StringComparison.Ordinal) && l.Contains("No KMS is configured", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_recovery_key_opens_what_a_lost_kms_had()
+    {
+        await World.FillAsync();
+        using (var rsa = RSA.Create(3072))
+        {
+            Write("public.pem", rsa.ExportSubjectPublicKeyInfoPem());
+            Write("private.pem", rsa.ExportPkcs8PrivateKeyPem());
+        }
+
+        Write("both.json", """{ "kms": [{ "file": "kms.db", "keyFile": "kms.key" }, { "type": "recovery", "publicKeyFile": "public.pem" }] }""");
+        Write("lost.json", """{ "kms": { "type": "recovery", "publicKeyFile": "public.pem" } }""");
+        Write("recover.json", """{ "kms": { "type": "recovery", "privateKeyFile": "private.pem" } }""");
+        World.Environment.Remove("EFENVELOPE_KMS_FILE");
+        World.Environment.Remove("EFENVELOPE_KMS_KEY_FILE");
+        Assert.EndsWith("1 copy is stale: run 'efenvelope keys rewrap --execute'.", (await World.RunAsync("status", "--config", "both.json")).Exits(0).ErrorLines[^1], StringComparison.Ordinal);
+        (await World.RunAsync("keys", "rewrap", "--config", "both.json", "--execute")).Exits(0);
+        Assert.Equal("", (await World.RunAsync("status", "--config", "both.json")).Exits(0).Error);
+        File.Delete(World.KmsFile);
+
+        (await World.RunAsync("verify", "--config", "lost.json")).Exits(4);
+        (await World.RunAsync("verify", "--config", "recover.json")).Exits(0);
+
+        void Write(string file, string text) => File.WriteAllText(Path.Combine(World.Directory, file), text);
+    }
+
+    [Fact]
     public async Task All_scopes_are_rewrapped_together_and_one_is_shredded_alone()
     {
         await World.FillAsync();
@@ -206,4 +251,26 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
 
     private async Task<IEnumerable<string?>> PrincipalsAsync()
         => (await World.JsonAsync("kms", "principals", "list")).GetProperty("principals").EnumerateArray().Select(p => p.GetProperty("name").GetString());
+}
+
+/// <summary>The embedded KMS in a database of a server.</summary>
+public sealed class KmsOnPostgresTests : ServerTests<PostgresWorld>
+{
+    [Fact]
+    public async Task A_kms_on_a_server_is_made_used_and_audited_by_its_connection_alone()
+    {
+        World.Environment.Remove("EFENVELOPE_KMS_FILE");
+        World.Environment["EFENVELOPE_KMS_PROVIDER"] = "postgresql";
+        World.Environment["EFENVELOPE_KMS_CONNECTION"] = World.ConnectionString;
+        World.Environment["EFENVELOPE_KMS_KEK"] = "local:clinic";
+
+        (await World.RunAsync("kms", "keys", "list")).Exits(2);
+        (await World.RunAsync("kms", "keys", "create", "clinic", "--execute")).Exits(0);
+        (await World.RunAsync("keys", "create", "clinic", "--execute")).Exits(0);
+        (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(0);
+        Assert.Contains("~intermediate:v1\tlocal:clinic\t1\tformer version\tyes\t", (await World.RunAsync("status")).Exits(0).Lines);
+        (await World.RunAsync("keys", "rewrap", "--execute")).Exits(0);
+        Assert.Contains("~intermediate:v1\tlocal:clinic\t2\tcurrent\tno\t", (await World.RunAsync("status")).Exits(0).Lines);
+        (await World.RunAsync("audit", "verify")).Exits(0);
+    }
 }

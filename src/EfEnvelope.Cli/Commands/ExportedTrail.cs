@@ -54,7 +54,7 @@ internal sealed class ExportedTrail : IDisposable
         {
             var fault = line == 1 ? TryRead(text, Begin) : TryRead(text, Follow);
             if (fault is { } bad)
-                return Report(bad.At, bad.Text ?? CliMessages.TrailLine(line));
+                return Report(bad.At, bad.Text ?? (line == 1 ? CliMessages.TrailHeader() : CliMessages.TrailLine(line)));
         }
 
         if (_kms.Length == 0)

@@ -54,7 +54,7 @@ internal static class KmsCommand
                     [.. await plan(call, opened.Kms).ConfigureAwait(false), ("kms", opened.Kms.StoreName), .. opened.Makes is { } made ? [("new KMS", made)] : Array.Empty<(string, string)>()],
                     async () =>
                     {
-                        if (opened.Makes is not null)
+                        if (mayBeMade)
                             await opened.Owner.CreateAsync(call.Cancellation).ConfigureAwait(false);
                         return await act(call, opened.Kms).ConfigureAwait(false);
                     },

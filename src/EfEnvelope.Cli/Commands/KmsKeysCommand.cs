@@ -30,7 +30,7 @@ internal static class KmsKeysCommand
             "keys",
             await kms.ListKeysAsync(call.Cancellation).ConfigureAwait(false),
             ["key", "state", "algorithm", "primary version", "aliases", "next rotation", "deletion"],
-            k => [k.Name, Views.StateName(k.State), Algorithm(k.Algorithm), Number(k.PrimaryVersion), string.Join(", ", k.Aliases), Views.Time(k.NextRotation), Views.Time(k.DeletionAt)]));
+            k => [k.Name, Views.Words(k.State), Algorithm(k.Algorithm), Number(k.PrimaryVersion), string.Join(", ", k.Aliases), Views.Time(k.NextRotation), Views.Time(k.DeletionAt)]));
 
     private static Command Describe(Wiring wiring)
     {
@@ -46,7 +46,7 @@ internal static class KmsKeysCommand
 
             call.Console.Facts(
             [
-                ("key", found.Name), ("id", found.KeyId), ("kek", $"local:{found.Name}"), ("state", Views.StateName(found.State)), ("algorithm", Algorithm(found.Algorithm)),
+                ("key", found.Name), ("id", found.KeyId), ("kek", $"local:{found.Name}"), ("state", Views.Words(found.State)), ("algorithm", Algorithm(found.Algorithm)),
                 ("imported", Views.YesNo(found.IsImported)), ("aliases", string.Join(", ", found.Aliases)), ("description", found.Description),
                 .. found.Tags.Select(t => ("tag", $"{t.Key}={t.Value}")),
                 ("rotation period", found.RotationPeriod is { } period ? Durations.Say(period) : "-"), ("next rotation", Views.Time(found.NextRotation)),
@@ -54,7 +54,7 @@ internal static class KmsKeysCommand
             ]);
             call.Console.Table(
                 ["version", "state", "primary", "created"],
-                found.Versions.Select(v => (IReadOnlyList<string>)[Number(v.Version), Views.StateName(v.State), Views.YesNo(v.Version == found.PrimaryVersion), Views.Time(v.Created)]));
+                found.Versions.Select(v => (IReadOnlyList<string>)[Number(v.Version), Views.Words(v.State), Views.YesNo(v.Version == found.PrimaryVersion), Views.Time(v.Created)]));
             return ExitCodes.Ok;
         });
     }
@@ -115,9 +115,9 @@ internal static class KmsKeysCommand
     }
 
     private static IReadOnlyList<(string Name, string Value)> Plan(LocalKmsKey key, Func<string, string> action)
-        => [("action", action(key.Name)), ("state", Views.StateName(key.State)), ("primary version", Number(key.PrimaryVersion))];
+        => [("action", action(key.Name)), ("state", Views.Words(key.State)), ("primary version", Number(key.PrimaryVersion))];
 
-    private static string Say(LocalKmsKey key) => CliMessages.KeyIs(key.Name, Views.StateName(key.State), key.PrimaryVersion);
+    private static string Say(LocalKmsKey key) => CliMessages.KeyIs(key.Name, Views.Words(key.State), key.PrimaryVersion);
 
     private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -7,7 +7,7 @@ namespace EfEnvelope.Cli.Commands;
 /// <summary><c>kms policies</c>: what principals may do.</summary>
 internal static class KmsPoliciesCommand
 {
-    public static Command Create(Wiring wiring) => new("policies", CliMessages.KmsPoliciesCommand()) { List(wiring), Set(wiring), Delete(wiring) };
+    public static Command Create(Wiring wiring) => new("policies", CliMessages.KmsPoliciesCommand()) { List(wiring), Set(wiring), Delete(wiring), Enforce(wiring) };
 
     private static Command List(Wiring wiring)
         => KmsCommand.On(wiring, new Command("list", CliMessages.KmsPoliciesListCommand()), async (call, kms) => KmsCommand.List(
@@ -39,6 +39,25 @@ internal static class KmsPoliciesCommand
         string NameOf(Call call) => call.Get(name) ?? Path.GetFileNameWithoutExtension(call.Get(file)!);
 
         string Read(Call call) => Files.ReadText(call, call.Get(file)!);
+    }
+
+    private static Command Enforce(Wiring wiring)
+    {
+        var stop = new Option<bool>("--stop") { Description = CliMessages.StopEnforcingOption() };
+        return KmsCommand.Changing(
+            wiring,
+            new Command("enforce", CliMessages.KmsPoliciesEnforceCommand()) { stop },
+            async (call, kms) =>
+            [
+                ("action", call.Get(stop) ? CliMessages.StopsEnforcing() : CliMessages.Enforces()),
+                ("enforced now", Views.YesNo(await kms.Access.IsEnforcedAsync(call.Cancellation).ConfigureAwait(false))),
+            ],
+            async (call, kms) =>
+            {
+                await (call.Get(stop) ? kms.Access.StopEnforcingAsync(call.Cancellation) : kms.Access.EnforceAsync(call.Cancellation)).ConfigureAwait(false);
+                return new { Enforced = !call.Get(stop) };
+            },
+            (_, _) => CliMessages.KmsDone());
     }
 
     private static Command Delete(Wiring wiring)

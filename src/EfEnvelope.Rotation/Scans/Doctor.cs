@@ -17,7 +17,7 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
         found.AddRange(checks.CheckVersions());
         found.AddRange(await checks.CheckKmsAsync(session, cancellationToken).ConfigureAwait(false));
         if (scopes.Count > 0)
-            found.AddRange(await new KekChecks(source, keys).RunAsync(session, cancellationToken).ConfigureAwait(false));
+            found.AddRange(await new KekChecks(source, keys).RunAsync(session, found, cancellationToken).ConfigureAwait(false));
         await CheckMapAsync(session, checks, found, cancellationToken).ConfigureAwait(false);
         if (await jobs.ExistsAsync(cancellationToken).ConfigureAwait(false))
             found.AddRange(CheckJobs(await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false)));

@@ -10,10 +10,13 @@ namespace EfEnvelope.Rotation.Scans;
 /// <summary>Asks about each configured KEK, and looks for copies that are stale and for intermediate keys that are lost.</summary>
 internal sealed class KekChecks(DatabaseSource source, KeyAdministration keys)
 {
-    public async Task<IReadOnlyList<Diagnosis>> RunAsync(Session session, CancellationToken cancellationToken)
+    /// <param name="session">The database.</param>
+    /// <param name="known">What was found before: a KMS that did not answer there is not told of twice.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public async Task<IReadOnlyList<Diagnosis>> RunAsync(Session session, IReadOnlyList<Diagnosis> known, CancellationToken cancellationToken)
     {
         var found = new List<Diagnosis>();
-        var isAnswered = await DescribeAsync(found, cancellationToken).ConfigureAwait(false);
+        var isAnswered = await DescribeAsync(known, found, cancellationToken).ConfigureAwait(false);
 
         // Where no KMS answers, no copy can be judged.
         if (isAnswered)
@@ -26,7 +29,7 @@ internal sealed class KekChecks(DatabaseSource source, KeyAdministration keys)
         return found;
     }
 
-    private async Task<bool> DescribeAsync(List<Diagnosis> found, CancellationToken cancellationToken)
+    private async Task<bool> DescribeAsync(IReadOnlyList<Diagnosis> known, List<Diagnosis> found, CancellationToken cancellationToken)
     {
         var wrapping = source.Rings.Wrapping;
         var isAnswered = false;
@@ -43,7 +46,9 @@ internal sealed class KekChecks(DatabaseSource source, KeyAdministration keys)
             }
             catch (KmsException e)
             {
-                found.Add(DoctorMessages.KekNotDescribed(wrapper.Kek, e.Message));
+                var diagnosis = DoctorMessages.KekNotDescribed(wrapper.Kek, e.Message);
+                if (!known.Any(d => d.Code == diagnosis.Code && d.Message.EndsWith(e.Message, StringComparison.Ordinal)))
+                    found.Add(diagnosis);
             }
         }
 
