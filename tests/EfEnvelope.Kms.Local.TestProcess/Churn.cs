@@ -11,7 +11,7 @@ internal static class Churn
 {
     private static readonly EncryptionContext Context = new([new("process", "churn")]);
 
-    public static async Task<int> RunAsync(string address, string keyFile, string otherKeyFile)
+    public static async Task<int> RunAsync(string address, string keyFile, string otherKeyFile, bool imports)
     {
         var (seal, other) = (LocalKmsSeal.KeyFile(keyFile), LocalKmsSeal.KeyFile(otherKeyFile));
         var kms = Open(address, seal);
@@ -28,7 +28,7 @@ internal static class Churn
             await kms.OpenAsync();
         }
 
-        await Task.WhenAll(Task.Run(() => ImportAsync(kms)), Task.Run(() => LiveAsync(kms, seal, other)));
+        await Task.WhenAll(imports ? Task.Run(() => ImportAsync(kms)) : Task.CompletedTask, Task.Run(() => LiveAsync(kms, seal, other)));
         return 0;
     }
 

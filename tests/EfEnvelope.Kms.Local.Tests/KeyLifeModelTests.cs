@@ -10,7 +10,7 @@ public sealed class KeyLifeModelTests
 
     [Fact]
     public Task What_was_wrapped_opens_exactly_when_the_model_says_so()
-        => Gen.Select(Gen.Int[0, 12], Gen.Int[0, 1], Gen.Int[1, 3]).Array[5, 40].SampleAsync(RunAsync, iter: 25, threads: 1, print: Print);
+        => Gen.Select(Gen.Int[0, 12], Gen.Int[0, 1], Gen.Int[1, 3]).Array[5, 40].SampleAsync(RunAsync, iter: 20, threads: 1, print: Print);
 
     private static string Print((int What, int Key, int Number)[] steps)
         => string.Join("; ", steps.Select(s => $"{(Step)s.What} {Names[s.Key]} {s.Number}"));

@@ -31,26 +31,28 @@ public abstract class KillTests(TestStore store) : StoreTests(store), IDisposabl
         var seals = keyFiles.Select(LocalKmsSeal.CreateKeyFile).ToArray();
         for (var round = 0; round < Rounds; round++)
         {
-            var nodes = Enumerable.Range(0, NodesPerRound).Select(_ => Start(keyFiles)).ToArray();
+            var nodes = Enumerable.Range(0, NodesPerRound).Select(i => Start(keyFiles, imports: i == 0)).ToArray();
             try
             {
                 foreach (var node in nodes)
                     Assert.Equal("ready", await node.StandardOutput.ReadLineAsync(Cancellation));
-                var started = nodes.Select(_ => new TaskCompletionSource()).ToArray();
-                var journals = nodes.Select((node, i) => Task.Run(() => ReadAsync(node, started[i]))).ToArray();
+                var journals = nodes.Select(_ => new Journal(RandomNumberGenerator.GetInt32(1, 24))).ToArray();
+                var readings = nodes.Select((node, i) => Task.Run(() => journals[i].ReadAsync(node.StandardOutput))).ToArray();
                 foreach (var node in nodes)
                     node.StandardInput.WriteLine("go");
                 await Task.WhenAll(nodes.Select(async (node, i) =>
                 {
-                    // Some while they open the store, most while they work.
-                    if (round % 4 != 0)
-                        await started[i].Task.WaitAsync(TimeSpan.FromMinutes(2), Cancellation);
-                    await Task.Delay(RandomNumberGenerator.GetInt32(round % 4 == 0 ? 1500 : 600), Cancellation);
+                    // Some while they open the store, most in the midst of their work.
+                    var opening = round % 4 == 0;
+                    if (!opening)
+                        await journals[i].LongEnough.WaitAsync(TimeSpan.FromMinutes(3), Cancellation);
+                    await Task.Delay(RandomNumberGenerator.GetInt32(opening ? 1500 : 30), Cancellation);
                     Assert.False(node.HasExited, "A node ended by itself: " + (node.HasExited ? await node.StandardError.ReadToEndAsync(Cancellation) : ""));
                     node.Kill();
                 }));
-                foreach (var journal in await Task.WhenAll(journals))
-                    Note(journal);
+                await Task.WhenAll(readings);
+                foreach (var journal in journals)
+                    Note(journal.Lines);
             }
             finally
             {
@@ -68,19 +70,6 @@ public abstract class KillTests(TestStore store) : StoreTests(store), IDisposabl
         Assert.True(_wrapped.Count >= Rounds * NodesPerRound, $"only {_wrapped.Count} keys were wrapped");
         Assert.Contains(_versions, v => v.Key.StartsWith("brought-", StringComparison.Ordinal));
         Assert.True(_sealChanges > 0);
-    }
-
-    private static async Task<List<string>> ReadAsync(Process node, TaskCompletionSource started)
-    {
-        var lines = new List<string>();
-        while (await node.StandardOutput.ReadLineAsync(CancellationToken.None) is { } line)
-        {
-            lines.Add(line);
-            started.TrySetResult();
-        }
-
-        started.TrySetResult();
-        return lines;
     }
 
     private void Note(List<string> journal)
@@ -149,7 +138,7 @@ public abstract class KillTests(TestStore store) : StoreTests(store), IDisposabl
         }
     }
 
-    private Process Start(string[] keyFiles)
+    private Process Start(string[] keyFiles, bool imports)
     {
         var program = Path.Combine(AppContext.BaseDirectory, "EfEnvelope.Kms.Local.TestProcess.dll");
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
@@ -161,9 +150,31 @@ public abstract class KillTests(TestStore store) : StoreTests(store), IDisposabl
             // They live too short a time for code that is compiled twice.
             Environment = { ["DOTNET_TieredPGO"] = "0" },
         };
-        foreach (var argument in new[] { program, "churn", Store.Address, keyFiles[0], keyFiles[1] })
+        foreach (var argument in new[] { program, "churn", Store.Address, keyFiles[0], keyFiles[1], imports ? "imports" : "" })
             start.ArgumentList.Add(argument);
         return Process.Start(start)!;
+    }
+
+    /// <summary>What a node said it has done, and whether that is enough to kill it.</summary>
+    private sealed class Journal(int enough)
+    {
+        private readonly TaskCompletionSource _longEnough = new();
+
+        public List<string> Lines { get; } = [];
+
+        public Task LongEnough => _longEnough.Task;
+
+        public async Task ReadAsync(StreamReader output)
+        {
+            while (await output.ReadLineAsync(CancellationToken.None) is { } line)
+            {
+                Lines.Add(line);
+                if (Lines.Count >= enough)
+                    _longEnough.TrySetResult();
+            }
+
+            _longEnough.TrySetResult();
+        }
     }
 }
 
