@@ -15,7 +15,7 @@ public sealed class SqliteOutageDrillTests() : OutageDrillSpecification(new Sqli
 }
 
 [Collection("Drill")]
-public sealed class PostgresOutageDrillTests() : OutageDrillSpecification(new PostgresTestDatabase());
+public sealed class PostgresOutageDrillTests() : OutageDrillSpecification(new PostgresTestDatabase { MaxPoolSize = 100 });
 
 [Collection("Drill")]
 public sealed class SqlServerOutageDrillTests() : OutageDrillSpecification(new SqlServerTestDatabase());
