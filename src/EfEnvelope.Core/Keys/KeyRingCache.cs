@@ -16,7 +16,7 @@ internal sealed class KeyRingCache : IDisposable
 
     public KeyRingCache(IReadOnlyList<IKeyWrapper> wrappers, EnvelopeOptions options, TimeProvider time, ILogger logger)
     {
-        _wrapping = new KeyWrapping(wrappers);
+        _wrapping = new KeyWrapping(wrappers, options.KmsTimeout);
         (_options, _time, _logger) = (options, time, logger);
         KeyRingAges.Add(this);
     }
