@@ -23,7 +23,7 @@ public sealed class SeveralKmsTests
         await using var aws = await AwsKmsHarness.StartAsync();
         await using var google = await GoogleHarness.StartAsync();
         await using var vault = await VaultHarness.StartAsync();
-        var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper, vault.Wrapper]);
+        var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper, vault.Wrapper], TimeSpan.FromSeconds(30));
         var key = RandomNumberGenerator.GetBytes(32);
         var wrapped = WrappedKey.Parse((await wrapping.WrapAsync(key, Context, Token)).ToString());
         Assert.Equal(["aws-kms", "gcp-kms", "vault-transit"], wrapped.Copies.Select(c => c.Kek.Scheme));
@@ -42,7 +42,7 @@ public sealed class SeveralKmsTests
     {
         await using var aws = await AwsKmsHarness.StartAsync();
         await using var google = await GoogleHarness.StartAsync();
-        var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper]);
+        var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper], TimeSpan.FromSeconds(30));
         var wrapped = await wrapping.WrapAsync(RandomNumberGenerator.GetBytes(32), Context, Token);
         await aws.DenyAsync();
         var before = google.Requests;
