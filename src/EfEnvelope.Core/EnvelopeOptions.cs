@@ -7,6 +7,8 @@ namespace EfEnvelope;
 /// <summary>How keys are loaded, kept and rotated. Immutable; built by <see cref="EnvelopeOptionsBuilder" />.</summary>
 public sealed record EnvelopeOptions
 {
+    private static readonly TimeSpan LongestKmsTimeout = TimeSpan.FromDays(1);
+
     /// <summary>Gets the key scope whose ring encrypts.</summary>
     /// <value>The default is <c>default</c>.</value>
     public string Scope { get; init; } = "default";
@@ -31,6 +33,13 @@ public sealed record EnvelopeOptions
     /// </summary>
     /// <value>The default is 2 seconds.</value>
     public TimeSpan NegativeCacheTime { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Gets how long an answer of a KMS is waited for, with all that its adapter does to get it: it counts as one that is out of reach then. A key that was
+    /// unwrapped before is used meanwhile, so this is how long a process may wait that has just started, or whose keys are past their time.
+    /// </summary>
+    /// <value>The default is 30 seconds. The adapters have shorter times for each of their attempts.</value>
+    public TimeSpan KmsTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// Gets how long a new key version waits before it may encrypt, so that every instance has had time to load it. It must be
@@ -69,6 +78,8 @@ public sealed record EnvelopeOptions
             yield return Messages.OptionOutOfRange(nameof(RetryInterval), RetryInterval, "more than zero");
         if (NegativeCacheTime < TimeSpan.Zero)
             yield return Messages.OptionOutOfRange(nameof(NegativeCacheTime), NegativeCacheTime, "zero or more");
+        if (KmsTimeout <= TimeSpan.Zero || KmsTimeout > LongestKmsTimeout)
+            yield return Messages.OptionOutOfRange(nameof(KmsTimeout), KmsTimeout, $"more than zero, at most {LongestKmsTimeout}");
         if (ActivationDelay < TimeSpan.Zero || (ActivationDelay > TimeSpan.Zero && ActivationDelay < RefreshInterval))
             yield return Messages.OptionOutOfRange(nameof(ActivationDelay), ActivationDelay, "at least RefreshInterval, or zero where one process uses the database");
         if (RotateAfter <= ActivationDelay)

@@ -186,7 +186,7 @@ internal sealed class AzureKeyWrapper(
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             var failure = FailureOf(operation, kek, e);
-            logger.KekCallFailed(operation, kek, failure.Kind, (e as RequestFailedException)?.ErrorCode, null);
+            logger.KekCallFailed(operation, kek, failure.Kind, failure.Message);
             if (ReferenceEquals(failure, e))
                 throw;
             throw failure;

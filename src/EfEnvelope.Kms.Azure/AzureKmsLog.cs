@@ -8,8 +8,8 @@ internal static partial class AzureKmsLog
     [LoggerMessage(2200, LogLevel.Debug, "'{Operation}' was done under the KEK '{Kek}', version '{Version}'.", EventName = "KekCall")]
     public static partial void KekCalled(this ILogger logger, string operation, KekUri kek, string? version);
 
-    [LoggerMessage(2201, LogLevel.Debug, "'{Operation}' failed under the KEK '{Kek}': {Kind} ({Code}, request '{RequestId}').", EventName = "KekCallFail")]
-    public static partial void KekCallFailed(this ILogger logger, string operation, KekUri kek, KmsErrorKind kind, string? code, string? requestId);
+    [LoggerMessage(2201, LogLevel.Debug, "'{Operation}' failed under the KEK '{Kek}': {Kind}. {Reason}", EventName = "KekCallFail")]
+    public static partial void KekCallFailed(this ILogger logger, string operation, KekUri kek, KmsErrorKind kind, string reason);
 
     [LoggerMessage(2202, LogLevel.Debug, "The token for the KEK '{Kek}' was refused and is asked for anew.", EventName = "CredentialsRenew")]
     public static partial void CredentialsRenewed(this ILogger logger, KekUri kek);

@@ -29,7 +29,7 @@ internal sealed class KeyVaultClient : IDisposable
         var handler = options.Handler
             ?? new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), ConnectTimeout = options.Timeout, AllowAutoRedirect = false };
         _http = new HttpClient(handler, disposeHandler: options.Handler is null) { Timeout = Timeout.InfiniteTimeSpan };
-        _pipelineOptions = new PipelineOptions(new HttpClientTransport(_http));
+        _pipelineOptions = new PipelineOptions(new HttpClientTransport(_http), options.Timeout);
         if (options.Scope is not null)
             _challenges[own.Host] = new KeyVaultChallenge(options.Scope, TenantId: null, Claims: null);
         _pipeline = BuildPipeline();
@@ -124,10 +124,11 @@ internal sealed class KeyVaultClient : IDisposable
 
     private sealed class PipelineOptions : ClientOptions
     {
-        public PipelineOptions(HttpPipelineTransport transport)
+        public PipelineOptions(HttpPipelineTransport transport, TimeSpan timeout)
         {
             Transport = transport;
             Retry.MaxRetries = 0;
+            Retry.NetworkTimeout = timeout * 2;
             Diagnostics.IsLoggingContentEnabled = false;
         }
     }

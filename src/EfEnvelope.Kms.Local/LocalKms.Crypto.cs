@@ -191,11 +191,15 @@ public sealed partial class LocalKms
         Task<WrappedKeyCopy?> TryWrapAsync(bool throwing) => _gate.ReadAsync(
             Call(operation, name, context),
             async (db, root, subject, token) =>
-                await _keys.Wrapping.TryWrapAsync(db, root, subject, name, key, context, token).ConfigureAwait(false) is { } copy
-                    ? copy
-                    : throwing && !subject.NeedsWrite
-                        ? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(StoreName, name))
-                        : null,
+            {
+                var copy = await _keys.Wrapping.TryWrapAsync(db, root, subject, name, key, context, token).ConfigureAwait(false);
+                if (copy is not null || subject.NeedsWrite)
+                    return copy;
+                if (throwing)
+                    throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKey(StoreName, name));
+                subject.Detail = "no such key yet";
+                return null;
+            },
             cancellationToken);
     }
 

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace EfEnvelope.Kms.Pkcs11;
 
-/// <summary>A KEK on a token in the words of RFC 7512: <c>pkcs11:token=clinic;object=kek</c>, other characters than letters, digits and <c>-._~</c> percent-encoded.</summary>
+/// <summary>
+/// A KEK on a token in the words of RFC 7512: <c>pkcs11:token=clinic;object=kek</c>, other characters than letters, digits and <c>-._~</c> percent-encoded.
+/// </summary>
 internal readonly record struct Pkcs11KeyName(string Token, string Object)
 {
     public const string Scheme = "pkcs11";

@@ -12,11 +12,15 @@ public sealed record Pkcs11Options
     /// <summary>Gets where the PIN of the token's user comes from.</summary>
     public required Pkcs11Pin Pin { get; init; }
 
-    /// <summary>Gets how many sessions are open at most, and so how many calls the token gets at once from one client; other callers wait without a thread.</summary>
+    /// <summary>
+    /// Gets how many sessions are open at most, and so how many calls the token gets at once from one client; other callers wait without a thread.
+    /// </summary>
     /// <value>The default is 8.</value>
     public int MaxSessions { get; init; } = 8;
 
-    /// <summary>Gets how long a caller waits for a session and for the token's answer together. A call that began goes on in the module, which cannot be stopped.</summary>
+    /// <summary>
+    /// Gets how long a caller waits for a session and for the token's answer together. A call that began goes on in the module, which cannot be stopped.
+    /// </summary>
     /// <value>The default is 30 seconds.</value>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
 

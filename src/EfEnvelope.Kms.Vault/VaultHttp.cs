@@ -7,22 +7,15 @@ namespace EfEnvelope.Kms.Vault;
 /// <summary>Sends one request to Vault's HTTP API. It knows no tokens and tries nothing twice.</summary>
 internal sealed class VaultHttp : IDisposable
 {
-    private const int LongestAnswer = 256 * 1024;
-
-    private readonly HttpClient _client;
     private readonly VaultTransitOptions _options;
-    private readonly TimeProvider _time;
+    private readonly HttpMessageHandler _handler;
+    private readonly KmsHttpClient _client;
     private readonly ILogger _logger;
 
     public VaultHttp(VaultTransitOptions options, TimeProvider time, ILogger logger)
     {
-        _options = options;
-        _time = time;
-        _logger = logger;
-        // A redirect would carry the token to an address nobody configured.
-        var handler = options.Handler
-            ?? new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), AllowAutoRedirect = false, UseCookies = false };
-        _client = new HttpClient(handler, disposeHandler: options.Handler is null) { Timeout = Timeout.InfiniteTimeSpan };
+        (_options, _logger, _handler) = (options, logger, KmsHttpClient.HandlerOf(options));
+        _client = new KmsHttpClient(_handler, time);
     }
 
     /// <summary>Sends a request. The body, which may hold a key, is zeroed; so must be the answer's, by the caller.</summary>
@@ -31,6 +24,7 @@ internal sealed class VaultHttp : IDisposable
         try
         {
             using var request = new HttpRequestMessage(method, $"{_options.BaseAddress!.AbsoluteUri.TrimEnd('/')}/v1/{path}");
+
             // Vault's agent can be told to refuse requests without this, so that no browser is led to it.
             request.Headers.Add("X-Vault-Request", "true");
             if (token is not null)
@@ -39,10 +33,9 @@ internal sealed class VaultHttp : IDisposable
                 request.Headers.Add("X-Vault-Namespace", name);
             if (body is not null)
                 request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
-            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
-            VaultLog.RequestAnswered(_logger, method, path, (int)response.StatusCode);
-            return new VaultAnswer(
-                (int)response.StatusCode, await ReadAsync(response.Content, cancellationToken).ConfigureAwait(false), RetryAfterOf(response));
+            var response = await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            VaultLog.RequestAnswered(_logger, method, path, response.Status);
+            return new VaultAnswer(response.Status, response.Body, response.RetryAfter > TimeSpan.Zero ? response.RetryAfter : null);
         }
         finally
         {
@@ -50,45 +43,10 @@ internal sealed class VaultHttp : IDisposable
         }
     }
 
-    public void Dispose() => _client.Dispose();
-
-    private static async ValueTask<byte[]> ReadAsync(HttpContent content, CancellationToken cancellationToken)
+    public void Dispose()
     {
-        var stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        await using (stream.ConfigureAwait(false))
-        {
-            var buffer = new byte[4096];
-            var length = 0;
-            while (true)
-            {
-                var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken).ConfigureAwait(false);
-                if (read == 0)
-                    break;
-                length += read;
-                if (length > LongestAnswer)
-                    throw new HttpRequestException(HttpRequestError.ConfigurationLimitExceeded);
-                if (length == buffer.Length)
-                    Grow(ref buffer);
-            }
-
-            var answer = buffer.AsSpan(0, length).ToArray();
-            CryptographicOperations.ZeroMemory(buffer);
-            return answer;
-        }
-    }
-
-    private static void Grow(ref byte[] buffer)
-    {
-        var longer = new byte[buffer.Length * 2];
-        buffer.CopyTo(longer, 0);
-        CryptographicOperations.ZeroMemory(buffer);
-        buffer = longer;
-    }
-
-    private TimeSpan? RetryAfterOf(HttpResponseMessage response)
-    {
-        var after = response.Headers.RetryAfter?.Delta ?? (response.Headers.RetryAfter?.Date - _time.GetUtcNow());
-        return after > TimeSpan.Zero ? after : null;
+        if (_options.Handler is null)
+            _handler.Dispose();
     }
 }
 

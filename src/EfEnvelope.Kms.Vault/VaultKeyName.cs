@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace EfEnvelope.Kms.Vault;
 
-/// <summary>A KEK of a transit engine: <c>vault-transit:transit/clinic</c>, the mount before the last slash. Its parts become a request's path, so nothing else passes.</summary>
+/// <summary>
+/// A KEK of a transit engine: <c>vault-transit:transit/clinic</c>, the mount before the last slash. Its parts become a request's path, so nothing else passes.
+/// </summary>
 internal readonly partial record struct VaultKeyName(string Mount, string Key)
 {
     public const string Scheme = "vault-transit";

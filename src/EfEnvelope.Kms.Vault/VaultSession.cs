@@ -72,9 +72,8 @@ internal sealed class VaultSession(IVaultTokenSource source, VaultHttp http, Kek
     public async ValueTask<VaultToken> LogInAsync(string path, IReadOnlyDictionary<string, string> parameters, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        var answer = await http.SendAsync(
-            HttpMethod.Post, $"auth/{path}", null, JsonSerializer.SerializeToUtf8Bytes(parameters, VaultJson.Default.IReadOnlyDictionaryStringString), cancellationToken)
-            .ConfigureAwait(false);
+        var body = JsonSerializer.SerializeToUtf8Bytes(parameters, VaultJson.Default.IReadOnlyDictionaryStringString);
+        var answer = await http.SendAsync(HttpMethod.Post, $"auth/{path}", null, body, cancellationToken).ConfigureAwait(false);
         if (answer.Status is >= 400 and < 500 and not (412 or 429))
         {
             throw new KmsException(

@@ -17,7 +17,8 @@ public sealed record VaultTransitOptions : KmsHttpOptions
 
     internal void Validate()
     {
-        if (BaseAddress is not { IsAbsoluteUri: true } address || address.Scheme is not ("http" or "https") || address.UserInfo.Length > 0 || address.Query.Length > 0)
+        if (BaseAddress is not { IsAbsoluteUri: true } address || address.Scheme is not ("http" or "https")
+            || address.UserInfo.Length > 0 || address.Query.Length > 0)
             throw new ArgumentException(VaultMessages.MalformedAddress(), nameof(BaseAddress));
         if (address.Scheme == "http" && !address.IsLoopback && !AllowUnencryptedHttp)
             throw new ArgumentException(VaultMessages.UnencryptedAddress(address.Host), nameof(BaseAddress));

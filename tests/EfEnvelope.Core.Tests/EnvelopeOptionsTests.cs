@@ -18,6 +18,7 @@ public class EnvelopeOptionsTests
             StaleIfErrorFor = TimeSpan.FromTicks(-1),
             RetryInterval = TimeSpan.Zero,
             NegativeCacheTime = TimeSpan.FromTicks(-1),
+            KmsTimeout = TimeSpan.Zero,
             ActivationDelay = TimeSpan.FromTicks(-1),
             RotateAfter = TimeSpan.FromTicks(-1),
             RotateAfterValues = 0,
@@ -27,8 +28,8 @@ public class EnvelopeOptionsTests
 
         Assert.Contains("'no scope'", e.Message, StringComparison.Ordinal);
         Assert.Contains("UseLocalKms", e.Message, StringComparison.Ordinal);
-        Assert.Equal(9, e.Message.Split(Environment.NewLine).Length);
-        foreach (var option in new[] { "RefreshInterval", "StaleIfErrorFor", "RetryInterval", "NegativeCacheTime", "ActivationDelay", "RotateAfter", "RotateAfterValues" })
+        Assert.Equal(10, e.Message.Split(Environment.NewLine).Length);
+        foreach (var option in new[] { "RefreshInterval", "StaleIfErrorFor", "RetryInterval", "NegativeCacheTime", "KmsTimeout", "ActivationDelay", "RotateAfter", "RotateAfterValues" })
             Assert.Contains($"'EnvelopeOptions.{option}'", e.Message, StringComparison.Ordinal);
     }
 
@@ -41,6 +42,7 @@ public class EnvelopeOptionsTests
             StaleIfErrorFor = TimeSpan.Zero,
             RetryInterval = TimeSpan.FromTicks(1),
             NegativeCacheTime = TimeSpan.Zero,
+            KmsTimeout = TimeSpan.FromTicks(1),
             ActivationDelay = TimeSpan.Zero,
             RotateAfter = TimeSpan.FromTicks(1),
             RotateAfterValues = 1,

@@ -31,7 +31,7 @@ public sealed class SqliteIsolationTests() : IsolationSpecification(new SqliteTe
         await AssertReadsAsync(first, "first", 1);
         await AssertReadsAsync(second, "second", 1);
         Assert.Equal(2, Kms.Wraps);
-        Assert.NotEqual(await ReadAsync(connection1, "SELECT hex(Commitment) FROM __EnvelopeKeys"), await ReadAsync(connection2, "SELECT hex(Commitment) FROM __EnvelopeKeys"));
+        Assert.NotEqual(await ReadAsync(connection1, $"SELECT hex(Commitment) FROM __EnvelopeKeys WHERE {Database.OfApplications}"), await ReadAsync(connection2, $"SELECT hex(Commitment) FROM __EnvelopeKeys WHERE {Database.OfApplications}"));
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class SqliteIsolationTests() : IsolationSpecification(new SqliteTe
             await context.SaveChangesAsync();
             context.ChangeTracker.Clear();
             Assert.Equal($"round {round}", (await context.Notes.AsNoTracking().SingleAsync()).Text);
-            Assert.Equal(1L, await ReadAsync(context.Database.GetDbConnection(), "SELECT count(*) FROM __EnvelopeKeys"));
+            Assert.Equal(1L, await ReadAsync(context.Database.GetDbConnection(), $"SELECT count(*) FROM __EnvelopeKeys WHERE {Database.OfApplications}"));
             Assert.Equal(round, Kms.Wraps);
             await context.Database.CloseConnectionAsync();
         }
@@ -110,7 +110,7 @@ public sealed class SqliteIsolationTests() : IsolationSpecification(new SqliteTe
         foreach (var (connection, database) in open.Zip(databases))
         {
             await AssertReadsAsync(database, "shared", 1);
-            Assert.Equal(1L, await ReadAsync(connection, "SELECT count(*) FROM __EnvelopeKeys"));
+            Assert.Equal(1L, await ReadAsync(connection, $"SELECT count(*) FROM __EnvelopeKeys WHERE {Database.OfApplications}"));
             await connection.DisposeAsync();
         }
     }
@@ -139,7 +139,7 @@ public sealed class SqliteIsolationTests() : IsolationSpecification(new SqliteTe
         foreach (var context in new[] { first, second })
         {
             Assert.Equal("private", (await context.Notes.AsNoTracking().SingleAsync()).Text);
-            Assert.Equal(1L, await ReadAsync(context.Database.GetDbConnection(), "SELECT count(*) FROM __EnvelopeKeys"));
+            Assert.Equal(1L, await ReadAsync(context.Database.GetDbConnection(), $"SELECT count(*) FROM __EnvelopeKeys WHERE {Database.OfApplications}"));
         }
 
         Assert.Equal(2, Kms.Wraps);
@@ -254,7 +254,7 @@ public sealed class PostgresIsolationTests() : IsolationSpecification(new Postgr
         foreach (var (tenant, schema) in options.Zip(["tenant_a", "tenant_b"]))
         {
             await AssertReadsAsync(tenant, "of a schema", 1);
-            Assert.Single(await Database.QueryAsync($"SELECT \"Version\" FROM {schema}.\"__EnvelopeKeys\""));
+            Assert.Single(await Database.QueryAsync($"SELECT \"Version\" FROM {schema}.\"__EnvelopeKeys\" WHERE {Database.OfApplications}"));
         }
 
         Assert.Equal(2, Kms.Wraps);
@@ -274,7 +274,7 @@ public sealed class PostgresIsolationTests() : IsolationSpecification(new Postgr
 
         await SaveAsync(application, "new");
 
-        Assert.Single(await Database.QueryAsync("SELECT \"Version\" FROM \"__EnvelopeKeys\""));
+        Assert.Single(await Database.QueryAsync($"SELECT \"Version\" FROM \"__EnvelopeKeys\" WHERE {Database.OfApplications}"));
         await AssertReadsAsync(administrator, "new", 1);
     }
 
@@ -295,7 +295,7 @@ public sealed class PostgresIsolationTests() : IsolationSpecification(new Postgr
 
         await AssertReadsAsync(options, "stays", 1);
         Assert.Equal(1, Kms.Wraps);
-        Assert.Single(await Database.QueryAsync("SELECT \"Version\" FROM \"__EnvelopeKeys\""));
+        Assert.Single(await Database.QueryAsync($"SELECT \"Version\" FROM \"__EnvelopeKeys\" WHERE {Database.OfApplications}"));
     }
 
     [Fact]

@@ -1,6 +1,9 @@
 using EfEnvelope.Kms;
 using EfEnvelope.Kms.Local;
 
+if (args[0] == "churn")
+    return await Churn.RunAsync(args[1], args[2], args[3], imports: args[4] == "imports");
+
 // Another process on a KMS file. Arguments: file, passphrase, key, how many keys to wrap. Says 'ready', waits for a line, creates
 // the KMS and the KEK, then wraps, rotates now and then, and unwraps; prints each plain and wrapped key.
 var (file, passphrase, name, count) = (args[0], args[1], args[2], int.Parse(args[3]));

@@ -136,7 +136,7 @@ public abstract class KeyImportTests(TestStore store) : StoreTests(store)
         using var first = await Store.CreateAsync(_time);
         using var second = Store.Open(time: _time);
         await second.OpenAsync(Cancellation);
-        for (var round = 0; round < 5; round++)
+        for (var round = 0; round < 2; round++)
         {
             var parameters = await first.GetImportParametersAsync(3072, Cancellation);
             var wrapped = Wrap(parameters, TestKms.NewKey());

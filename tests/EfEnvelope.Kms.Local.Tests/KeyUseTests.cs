@@ -13,6 +13,7 @@ public abstract class KeyUseTests(TestStore store) : StoreTests(store)
     [InlineData(LocalKmsKeyAlgorithm.EcdsaP384)]
     [InlineData(LocalKmsKeyAlgorithm.RsaPss2048)]
     [InlineData(LocalKmsKeyAlgorithm.RsaPss3072)]
+    [InlineData(LocalKmsKeyAlgorithm.RsaPss4096)]
     public async Task Signature_verifies_here_and_by_the_public_key_elsewhere(LocalKmsKeyAlgorithm algorithm)
     {
         using var kms = await Store.CreateAsync();

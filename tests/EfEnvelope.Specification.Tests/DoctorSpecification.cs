@@ -155,7 +155,7 @@ public abstract class DoctorSpecification(TestDatabase database) : ScansFixture(
     {
         await SaveAsync("1 ada");
         await SqlAsync(
-            "INSERT INTO [__EnvelopeKeys] ([Scope], [Version], [Status], [WrappedKey], [Commitment], [CreatedAt], [Revision]) SELECT [Scope], 2, [Status], [WrappedKey], [Commitment], [CreatedAt], 0 FROM [__EnvelopeKeys]");
+            $"INSERT INTO [__EnvelopeKeys] ([Scope], [Version], [Status], [WrappedKey], [Commitment], [CreatedAt], [Revision]) SELECT [Scope], 2, [Status], [WrappedKey], [Commitment], [CreatedAt], 0 FROM [__EnvelopeKeys] WHERE {Database.OfApplications}");
         await AssertFoundAsync((DiagnosisSeverity.Warning, "key-not-proved", "default:v2"));
     }
 

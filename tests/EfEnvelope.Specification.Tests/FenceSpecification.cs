@@ -102,7 +102,7 @@ public abstract class FenceSpecification(TestDatabase database) : EnvelopeSpecif
     [InlineData("disabled")]
     public async Task Process_that_cannot_have_the_new_version_writes_nothing_until_it_can(string change)
     {
-        await RotateElsewhereAsync();
+        await RotateElsewhereAsync(usesIntermediateKey: false);
         await ChangeAsync(change);
         _kms!.BeforeUnwrap = () => throw new KmsException(KmsErrorKind.Unavailable, "gone");
 
@@ -119,6 +119,20 @@ public abstract class FenceSpecification(TestDatabase database) : EnvelopeSpecif
         _kms.BeforeUnwrap = () => Task.CompletedTask;
         _time.Advance(new EnvelopeOptions().RetryInterval);
         await WriteAsync("insert");
+        Assert.Equal([1, 2], await VersionsAsync("Text"));
+    }
+
+    [Theory]
+    [InlineData("retired")]
+    [InlineData("disabled")]
+    public async Task Process_that_has_the_intermediate_key_writes_under_the_new_version_while_the_KMS_is_gone(string change)
+    {
+        await RotateElsewhereAsync();
+        await ChangeAsync(change);
+        _kms!.BeforeUnwrap = () => throw new KmsException(KmsErrorKind.Unavailable, "gone");
+
+        await WriteAsync("insert");
+
         Assert.Equal([1, 2], await VersionsAsync("Text"));
     }
 
@@ -151,9 +165,9 @@ public abstract class FenceSpecification(TestDatabase database) : EnvelopeSpecif
         => [.. (await Database.QueryAsync($"SELECT {Database.Quote(column)} FROM {Database.Quote("Notes")} ORDER BY {Database.Quote("Id")}"))
             .Select(bytes => EnvelopeHeader.TryRead((byte[])bytes!, out var header) ? (int)header.KeyNumber : -1)];
 
-    private async Task RotateElsewhereAsync(bool includeSearch = true)
+    private async Task RotateElsewhereAsync(bool includeSearch = true, bool usesIntermediateKey = true)
     {
-        await using var context = CreateCold();
+        await using var context = CreateCold(usesIntermediateKey);
         Assert.Equal(2, (await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero, includeSearch)).Number);
     }
 
@@ -166,7 +180,8 @@ public abstract class FenceSpecification(TestDatabase database) : EnvelopeSpecif
             : $"{Database.Quote("RetiredAt")} = '{now}'"
                 + (change == "destroyed" ? $", {Database.Quote("Status")} = 'destroyed', {Database.Quote("WrappedKey")} = NULL" : "");
         return Database.QueryAsync(
-            $"UPDATE {Keys} SET {set}, {Database.Quote("EncryptsUntil")} = {Database.Quote("CreatedAt")} WHERE {Database.Quote("Version")} = 1");
+            $"UPDATE {Keys} SET {set}, {Database.Quote("EncryptsUntil")} = {Database.Quote("CreatedAt")}"
+                + $" WHERE {Database.Quote("Version")} = 1 AND {Database.OfApplications}");
     }
 
     private async Task AssertReadsAsync(params string[] texts)
@@ -217,11 +232,12 @@ public abstract class FenceSpecification(TestDatabase database) : EnvelopeSpecif
         }
     }
 
-    private NoteContext CreateCold() => new(Use(new FileKms(_kmsFile), TimeProvider.System));
+    private NoteContext CreateCold(bool usesIntermediateKey = true) => new(Use(new FileKms(_kmsFile), TimeProvider.System, usesIntermediateKey));
 
     // A KMS instance of its own has a cache of keys of its own, as another process has.
-    private DbContextOptions<NoteContext> Use(FileKms kms, TimeProvider time)
-        => new DbContextOptionsBuilder<NoteContext>(Options<NoteContext>()).UseEnvelopeEncryption(e => e.UseKms(kms).UseTimeProvider(time)).Options;
+    private DbContextOptions<NoteContext> Use(FileKms kms, TimeProvider time, bool usesIntermediateKey = true)
+        => new DbContextOptionsBuilder<NoteContext>(Options<NoteContext>())
+            .UseEnvelopeEncryption(e => e.UseKms(kms).UseTimeProvider(time).Configure(o => o with { UsesIntermediateKey = usesIntermediateKey })).Options;
 
     public sealed class NoteContext(DbContextOptions<NoteContext> options) : DbContext(options)
     {

@@ -99,7 +99,7 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
         await MakeTextsAsync(20);
         await RunAsync(Backfill());
         await Encrypted.Keys.RotateAsync(Scope, TimeSpan.Zero);
-        await SqlAsync($"UPDATE {Q("__EnvelopeKeys")} SET {Q("Status")} = 'disabled' WHERE {Q("Version")} = 1");
+        await SqlAsync($"UPDATE {Q("__EnvelopeKeys")} SET {Q("Status")} = 'disabled' WHERE {Q("Version")} = 1 AND {Database.OfApplications}");
         var before = await TextsAsync();
         AssertCompleted(await RunAsync(Backfill() with { Kind = JobKind.Reencrypt }), 0, refused: 20);
         Assert.Equal(before, await TextsAsync());

@@ -104,33 +104,37 @@ public abstract class OutageSpecification(TestDatabase database) : EnvelopeSpeci
         await AssertUnavailableAsync(() => AssertAllAsync("before"));
     }
 
-    [Fact]
-    public async Task Altered_wrapped_key_raises_the_alarm()
+    [Theory]
+    [InlineData("default")]
+    [InlineData("~intermediate")]
+    public async Task Altered_wrapped_key_raises_the_alarm(string scope)
     {
         await CreateAsync();
         await SaveAsync("before");
-        var wrapped = (string)Assert.Single(await Database.QueryAsync($"SELECT {Column("WrappedKey")} FROM {Keys}"))!;
+        var wrapped = (string)Assert.Single(await Database.QueryAsync($"SELECT {Column("WrappedKey")} FROM {Keys} WHERE {Column("Scope")} = '{scope}'"))!;
         var start = wrapped.IndexOf("\"key\":\"", StringComparison.Ordinal) + 27;
         var altered = wrapped[..start] + (wrapped[start] == 'A' ? 'B' : 'A') + wrapped[(start + 1)..];
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column("WrappedKey")} = @w", ("@w", altered));
+        await Database.QueryAsync($"UPDATE {Keys} SET {Column("WrappedKey")} = @w WHERE {Column("Scope")} = '{scope}'", ("@w", altered));
 
-        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), "'default:v1'");
-        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), "'default:v1'");
+        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), $"'{scope}:v1'");
+        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), $"'{scope}:v1'");
     }
 
     [Theory]
-    [InlineData("WrappedKey")]
-    [InlineData("Commitment")]
-    [InlineData("Status")]
-    [InlineData("EncryptsFrom")]
-    public async Task Key_row_that_cannot_be_read_raises_the_alarm(string column)
+    [InlineData("WrappedKey", "default")]
+    [InlineData("Commitment", "default")]
+    [InlineData("Status", "default")]
+    [InlineData("EncryptsFrom", "default")]
+    [InlineData("WrappedKey", "~intermediate")]
+    [InlineData("Commitment", "~intermediate")]
+    public async Task Key_row_that_cannot_be_read_raises_the_alarm(string column, string scope)
     {
         await CreateAsync();
         await SaveAsync("before");
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column(column)} = 'nonsense!'");
+        await Database.QueryAsync($"UPDATE {Keys} SET {Column(column)} = 'nonsense!' WHERE {Column("Scope")} = '{scope}'");
 
-        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), "'default:v1'");
-        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), "'default:v1'");
+        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), $"'{scope}:v1'");
+        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), $"'{scope}:v1'");
     }
 
     [Fact]
@@ -147,15 +151,18 @@ public abstract class OutageSpecification(TestDatabase database) : EnvelopeSpeci
         await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider(), "b"), "'b:v1'");
     }
 
-    [Fact]
-    public async Task Altered_commitment_raises_the_alarm()
+    [Theory]
+    [InlineData("default")]
+    [InlineData("~intermediate")]
+    public async Task Altered_commitment_raises_the_alarm(string scope)
     {
         await CreateAsync();
         await SaveAsync("before");
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Commitment")} = @c", ("@c", Convert.ToBase64String(new byte[32])));
+        await Database.QueryAsync(
+            $"UPDATE {Keys} SET {Column("Commitment")} = @c WHERE {Column("Scope")} = '{scope}'", ("@c", Convert.ToBase64String(new byte[32])));
 
-        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), "'default:v1'");
-        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), "'default:v1'");
+        await AssertAlarmAsync(() => AssertAllAsync(new FakeTimeProvider(), "before"), $"'{scope}:v1'");
+        await AssertAlarmAsync(() => SaveAsync("lost", new FakeTimeProvider()), $"'{scope}:v1'");
     }
 
     [Theory]
@@ -169,7 +176,7 @@ public abstract class OutageSpecification(TestDatabase database) : EnvelopeSpeci
             await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero);
         await SaveAsync("new");
         var wrapped = status == "destroyed" ? $", {Column("WrappedKey")} = NULL" : "";
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = '{status}'{wrapped} WHERE {Column("Version")} = 1");
+        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = '{status}'{wrapped} WHERE {Column("Version")} = 1 AND {Database.OfApplications}");
         _time.Advance(TimeSpan.FromHours(1));
 
         await SaveAsync("newer");
@@ -187,11 +194,11 @@ public abstract class OutageSpecification(TestDatabase database) : EnvelopeSpeci
     {
         await CreateAsync();
         await SaveAsync("old");
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = 'disabled'");
+        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = 'disabled' WHERE {Database.OfApplications}");
         _time.Advance(TimeSpan.FromHours(1));
 
         await AssertUnavailableAsync(() => SaveAsync("lost"));
-        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = 'enabled'");
+        await Database.QueryAsync($"UPDATE {Keys} SET {Column("Status")} = 'enabled' WHERE {Database.OfApplications}");
         _time.Advance(TimeSpan.FromHours(1));
         await SaveAsync("after");
         await AssertAllAsync("old", "after");

@@ -78,14 +78,19 @@ public abstract class ProcessSpecification(TestDatabase database) : EnvelopeSpec
         Assert.Equal([1, 2], (await StoredVersionsAsync()).Order());
     }
 
-    [Fact]
-    public async Task Key_of_a_process_that_died_before_proving_it_is_proved_by_the_next_one()
+    [Theory]
+    [InlineData("stall")]
+    [InlineData("stall-direct")]
+    public async Task Key_of_a_process_that_died_before_proving_it_is_proved_by_the_next_one(string mode)
     {
-        using var dead = await StartAsync("dead", 1, mode: "stall");
+        using var dead = await StartAsync("dead", 1, mode: mode);
         dead.Go();
         await dead.ReadUntilAsync("stalled");
         await dead.KillAsync();
-        Assert.Equal([1], await StoredVersionsAsync());
+
+        // What the KMS wraps is proved first: a data key that it does not wrap itself is not there yet.
+        Assert.Equal(mode == "stall" ? [] : [1], await StoredVersionsAsync());
+        Assert.Single(await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Database.Quote("__EnvelopeKeys")}"));
         await AssertAllOpenAsync(0);
 
         using var next = await StartAsync("next", 3);
@@ -142,11 +147,11 @@ public abstract class ProcessSpecification(TestDatabase database) : EnvelopeSpec
             .Select(bytes => EnvelopeHeader.TryRead((byte[])bytes!, out var header) ? (int)header.KeyNumber : -1).ToHashSet();
 
     private async Task<List<int>> StoredVersionsAsync()
-        => [.. (await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Database.Quote("__EnvelopeKeys")}")).Select(Convert.ToInt32)];
+        => [.. (await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Database.Quote("__EnvelopeKeys")} WHERE {Database.OfApplications}")).Select(Convert.ToInt32)];
 
     private async Task AssertUsageCoversAsync(int rows)
     {
-        var reserved = await Database.QueryAsync($"SELECT {Database.Quote("Reserved")} FROM {Database.Quote("__EnvelopeUsage")}");
+        var reserved = await Database.QueryAsync($"SELECT {Database.Quote("Reserved")} FROM {Database.Quote("__EnvelopeUsage")} WHERE {Database.OfApplications}");
         Assert.True(reserved.Sum(Convert.ToInt64) >= rows);
     }
 

@@ -2,6 +2,7 @@ using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace EfEnvelope.Specification;
@@ -56,7 +57,7 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
         await using (var context = CreateWarm())
             await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero);
         await SaveAsync("between");
-        await Database.QueryAsync($"DELETE FROM {Keys} WHERE {Database.Quote("Version")} = 2");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE {Database.Quote("Version")} = 2 AND {Database.OfApplications}");
 
         await WriteAsync(write);
 
@@ -68,6 +69,48 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
                 "ExecuteUpdate" => ["changed", "changed"],
                 _ => ["before", "between", "changed"],
             });
+    }
+
+    [Theory]
+    [MemberData(nameof(Writes))]
+    public async Task Data_key_row_that_was_lost_alone_is_put_back_by_the_next_write(string write)
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE {Database.OfApplications}");
+
+        await WriteAsync(write);
+
+        await AssertEveryRowOpensAsync(write is "update" or "ExecuteUpdate" ? ["changed"] : ["before", "changed"]);
+    }
+
+    [Fact]
+    public async Task Row_of_the_intermediate_key_that_was_lost_alone_is_put_back_by_the_next_refresh()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        _warm = Use(new FileKms(_kmsFile), time);
+        await SaveAsync("before");
+        var stored = await Database.QueryAsync($"SELECT {Database.Quote("Commitment")} FROM {Keys} WHERE NOT ({Database.OfApplications})");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE NOT ({Database.OfApplications})");
+        await SaveAsync("meanwhile");
+
+        time.Advance(new EnvelopeOptions().RefreshInterval);
+        await SaveAsync("after");
+
+        Assert.Equal(stored, await Database.QueryAsync($"SELECT {Database.Quote("Commitment")} FROM {Keys} WHERE NOT ({Database.OfApplications})"));
+        await AssertEveryRowOpensAsync("before", "meanwhile", "after");
+    }
+
+    [Fact]
+    public async Task New_key_version_after_the_row_of_the_intermediate_key_was_lost_opens_everywhere()
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE NOT ({Database.OfApplications})");
+        await using (var context = CreateWarm())
+            await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero);
+
+        await SaveAsync("after");
+
+        await AssertEveryRowOpensAsync("before", "after");
     }
 
     [Theory]
@@ -165,7 +208,7 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
     }
 
     protected Task<List<object?>> ReadKeysAsync(string column)
-        => Database.QueryAsync($"SELECT {Database.Quote(column)} FROM {Keys} ORDER BY {Database.Quote("Version")}");
+        => Database.QueryAsync($"SELECT {Database.Quote(column)} FROM {Keys} WHERE {Database.OfApplications} ORDER BY {Database.Quote("Version")}");
 
     private Task<List<object?>> StoredAsync() => Database.QueryAsync($"SELECT {Database.Quote("Text")} FROM {Database.Quote("Cards")}");
 
@@ -224,8 +267,9 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
     }
 
     // A KMS instance of its own has a cache of keys of its own, as another process has.
-    private DbContextOptions<CardContext> Use(FileKms kms)
-        => new DbContextOptionsBuilder<CardContext>(Options<CardContext>()).UseEnvelopeEncryption(e => e.UseKms(kms)).Options;
+    private DbContextOptions<CardContext> Use(FileKms kms, TimeProvider? time = null)
+        => new DbContextOptionsBuilder<CardContext>(Options<CardContext>())
+            .UseEnvelopeEncryption(e => e.UseKms(kms).UseTimeProvider(time ?? TimeProvider.System)).Options;
 
     public sealed class CardContext(DbContextOptions<CardContext> options) : DbContext(options)
     {

@@ -192,10 +192,10 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
     private async Task<Dictionary<int, long>> UsageAsync()
     {
         var usage = new Dictionary<int, long>();
-        foreach (var version in await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Database.Quote("__EnvelopeUsage")}"))
+        foreach (var version in await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Database.Quote("__EnvelopeUsage")} WHERE {Database.OfApplications}"))
         {
             var reserved = await Database.QueryAsync(
-                $"SELECT {Database.Quote("Reserved")} FROM {Database.Quote("__EnvelopeUsage")} WHERE {Database.Quote("Version")} = {version}");
+                $"SELECT {Database.Quote("Reserved")} FROM {Database.Quote("__EnvelopeUsage")} WHERE {Database.Quote("Version")} = {version} AND {Database.OfApplications}");
             usage.Add(Convert.ToInt32(version), Convert.ToInt64(reserved.Single()));
         }
 

@@ -52,7 +52,7 @@ public abstract class ScansFixture(TestDatabase database) : EnvelopeSpecificatio
     protected async Task<T> ReadAsync<T>(int id, string column) => (T)(await SqlAsync($"SELECT [{column}] FROM [People] WHERE [Id] = {id}"))[0]!;
 
     protected Task SetKeyAsync(int version, string column, string? value)
-        => SqlAsync($"UPDATE [__EnvelopeKeys] SET [{column}] = {(value is null ? "NULL" : $"'{value}'")} WHERE [Version] = {version}");
+        => SqlAsync($"UPDATE [__EnvelopeKeys] SET [{column}] = {(value is null ? "NULL" : $"'{value}'")} WHERE [Version] = {version} AND {Database.OfApplications}");
 
     protected Task AllowPlaintextAsync()
         => SqlAsync("UPDATE [__EnvelopeMap] SET [Definition] = '{\"storage\":\"text\",\"allowsPlaintext\":true}' WHERE [ColumnName] = 'Note'");

@@ -513,7 +513,7 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
         => Database.QueryAsync(
             $"UPDATE {Database.Quote("__EnvelopeKeys")} SET {Database.Quote("Status")} = '{status}'"
             + (status == "destroyed" ? $", {Database.Quote("WrappedKey")} = NULL" : "")
-            + $" WHERE {Database.Quote("Version")} = {version}");
+            + $" WHERE {Database.Quote("Version")} = {version} AND {Database.OfApplications}");
 
     /// <summary>A clock of its own gives a cache of keys of its own, as another process has.</summary>
     private sealed class Instance

@@ -360,7 +360,8 @@ public abstract class UniqueRotationSpecification(TestDatabase database) : Envel
 
     private Task SetAsync(int version, string column, string value)
         => Database.QueryAsync(
-            $"UPDATE {Database.Quote("__EnvelopeKeys")} SET {Database.Quote(column)} = '{value}' WHERE {Database.Quote("Version")} = {version}");
+            $"UPDATE {Database.Quote("__EnvelopeKeys")} SET {Database.Quote(column)} = '{value}'"
+            + $" WHERE {Database.Quote("Version")} = {version} AND {Database.OfApplications}");
 
     private Instance NewInstance() => new(this);
 

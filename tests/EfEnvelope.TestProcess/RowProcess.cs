@@ -6,7 +6,7 @@ namespace EfEnvelope.TestProcess;
 
 /// <summary>
 /// Writes rows into a database that other processes write into at the same time. Says what it does on standard output, and starts when a
-/// line comes in: EfEnvelope.TestProcess &lt;provider&gt; &lt;connection string&gt; &lt;KMS file&gt; &lt;writer&gt; &lt;rows&gt; [rotate at row] [stall | claim]
+/// line comes in: EfEnvelope.TestProcess &lt;provider&gt; &lt;connection string&gt; &lt;KMS file&gt; &lt;writer&gt; &lt;rows&gt; [rotate at row] [stall | stall-direct | claim]
 /// </summary>
 internal static class RowProcess
 {
@@ -15,7 +15,8 @@ internal static class RowProcess
         var (provider, connectionString, kmsFile, writer, count) = (args[0], args[1], args[2], args[3], int.Parse(args[4]));
         var rotateAt = args.Length > 5 ? int.Parse(args[5]) : -1;
         var kms = new FileKms(kmsFile);
-        if (args.Contains("stall"))
+        var direct = args.Contains("stall-direct");
+        if (direct || args.Contains("stall"))
         {
             kms.BeforeUnwrap = async () =>
             {
@@ -30,7 +31,7 @@ internal static class RowProcess
         builder.UseEnvelopeEncryption(
             e =>
             {
-                e.UseKms(kms);
+                e.UseKms(kms).Configure(o => o with { UsesIntermediateKey = !direct });
                 if (claims)
                     e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1), ActivationDelay = TimeSpan.FromSeconds(2) });
             });

@@ -46,6 +46,9 @@ internal static partial class Messages
     public static string KmsTimedOut(object kek, TimeSpan timeout)
         => $"The key management service of '{kek}' did not answer within {timeout}. Retry, or look at its network path; the time is set by 'Timeout'.";
 
+    public static string KmsNeverAnswered(object kek, TimeSpan timeout)
+        => $"The key management service of '{kek}' did not answer within {timeout}, its retries included. Look at its network path, or at what wraps the keys; the time is set by 'EnvelopeOptions.KmsTimeout'.";
+
     public static string KmsUnreachable(object kek)
         => $"The key management service of '{kek}' cannot be reached. Retry, or look at its address and the network path to it.";
 

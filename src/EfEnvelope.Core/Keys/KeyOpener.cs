@@ -124,7 +124,20 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
         var context = ProvedKey.ContextOf(stored.Version);
         if (!IntermediateWrapping.TryGetId(stored.Wrapped!, out var copy, out var id))
             return (await wrapping.UnwrapAsync(stored.Wrapped!, context, cancellationToken).ConfigureAwait(false), Moment.Now(time), null);
-        var intermediate = await intermediates.GetAsync(store, id, cancellationToken).ConfigureAwait(false);
+        var intermediate = await GetIntermediateAsync(store, id, cancellationToken).ConfigureAwait(false);
         return (IntermediateWrapping.Unwrap(intermediate.Key, copy, context), intermediate.VerifiedAt, intermediate.Failure);
+    }
+
+    // The alarm names the row that was altered, which is not the data key's.
+    private async ValueTask<OpenIntermediateKey> GetIntermediateAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await intermediates.GetAsync(store, id, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KmsException e) when (e.Kind == KmsErrorKind.InvalidCiphertext)
+        {
+            throw new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(new KeyVersion(KeyScope.Intermediate, id.Number)));
+        }
     }
 }

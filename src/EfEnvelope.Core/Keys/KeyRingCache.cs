@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using EfEnvelope.Kms;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Logging;
@@ -10,7 +9,6 @@ internal sealed class KeyRingCache : IDisposable
 {
     private readonly MemoryCache _slots = new(new MemoryCacheOptions());
     private readonly Lock _adding = new();
-    private readonly ConcurrentDictionary<KeyStoreIdentity, KeyRingLoader> _loaders = new();
     private readonly KeyWrapping _wrapping;
     private readonly EnvelopeOptions _options;
     private readonly TimeProvider _time;
@@ -18,7 +16,7 @@ internal sealed class KeyRingCache : IDisposable
 
     public KeyRingCache(IReadOnlyList<IKeyWrapper> wrappers, EnvelopeOptions options, TimeProvider time, ILogger logger)
     {
-        _wrapping = new KeyWrapping(wrappers);
+        _wrapping = new KeyWrapping(wrappers, options.KmsTimeout);
         (_options, _time, _logger) = (options, time, logger);
         KeyRingAges.Add(this);
     }
@@ -30,9 +28,9 @@ internal sealed class KeyRingCache : IDisposable
     public KeyWrapping Wrapping => _wrapping;
 
     /// <summary>Gets the rings that are held now.</summary>
-    public IEnumerable<KeyRing> Rings => _slots.Keys.ToList().Select(id => _slots.Get<KeyRingSlot>(id)?.Current).OfType<KeyRing>();
+    public IEnumerable<KeyRing> Rings => SlotsOf(_ => true).Select(id => _slots.Get<KeyRingSlot>(id)?.Current).OfType<KeyRing>();
 
-    /// <summary>Finds the slot of a scope. Idle slots are dropped, and with them their keys.</summary>
+    /// <summary>Finds the slot of a scope. Idle slots are dropped, and with them their keys; so is the loader of a key store that nobody asks for.</summary>
     public KeyRingSlot GetSlot(KeyStoreIdentity store, KeyScope scope)
     {
         var id = (store, scope);
@@ -42,9 +40,9 @@ internal sealed class KeyRingCache : IDisposable
         {
             if (_slots.TryGetValue(id, out slot))
                 return slot!;
-            slot = new KeyRingSlot(scope, _loaders.GetOrAdd(store, NewLoader), _options, _time, _logger);
-            return _slots.Set(
-                id, slot, new MemoryCacheEntryOptions { SlidingExpiration = _options.RefreshInterval + _options.StaleIfErrorFor });
+            if (!_slots.TryGetValue(store, out KeyRingLoader? loader))
+                loader = Keep(store, NewLoader(store));
+            return Keep(id, new KeyRingSlot(scope, loader!, _options, _time, _logger));
         }
     }
 
@@ -53,16 +51,19 @@ internal sealed class KeyRingCache : IDisposable
     {
         foreach (var id in SlotsOf(s => s.Database.Equals(store.Database)))
             _slots.Remove(id);
-        foreach (var identity in _loaders.Keys.Where(s => s.Database.Equals(store.Database)))
-            _loaders.TryRemove(identity, out _);
+        foreach (var identity in _slots.Keys.OfType<KeyStoreIdentity>().Where(s => s.Database.Equals(store.Database)).ToList())
+            _slots.Remove(identity);
     }
 
     public void Dispose()
     {
-        foreach (var id in _slots.Keys.ToList())
+        foreach (var id in SlotsOf(_ => true))
             _slots.Get<KeyRingSlot>(id)?.Dispose();
         _slots.Dispose();
     }
+
+    private T Keep<T>(object id, T item)
+        => _slots.Set(id, item, new MemoryCacheEntryOptions { SlidingExpiration = _options.RefreshInterval + _options.StaleIfErrorFor });
 
     private KeyOpener NewOpener() => new(_wrapping, new IntermediateKeys(_wrapping, _options, _time, _logger), _options, _time);
 

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using EfEnvelope.Diagnostics;
 
 namespace EfEnvelope.Kms;
 
 /// <summary>Wraps under every configured KEK, and unwraps from the first copy whose service answers.</summary>
-internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
+internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan timeout)
 {
     private readonly IReadOnlyList<IKeyWrapper> _wrappers = RequireDistinct(wrappers);
 
@@ -19,7 +20,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
     {
         var copies = new WrappedKeyCopy[_wrappers.Count];
         for (var i = 0; i < copies.Length; i++)
-            copies[i] = await AskAsync(_wrappers[i], KmsOperation.Wrap, w => w.WrapAsync(key, context, cancellationToken)).ConfigureAwait(false);
+            copies[i] = await AskAsync(_wrappers[i], KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false);
         return new WrappedKey(copies);
     }
 
@@ -38,7 +39,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             {
                 if (copy is not null && CanUnwrap(copy.Kek))
                 {
-                    copies.Add(await AskAsync(wrapper, KmsOperation.Rewrap, w => w.RewrapAsync(copy, context, cancellationToken)).ConfigureAwait(false));
+                    copies.Add(await AskAsync(wrapper, KmsOperation.Rewrap, (w, token) => w.RewrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false));
                     continue;
                 }
             }
@@ -46,7 +47,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             {
             }
 
-            copies.Add(await AskAsync(wrapper, KmsOperation.Wrap, w => w.WrapAsync(key, context, cancellationToken)).ConfigureAwait(false));
+            copies.Add(await AskAsync(wrapper, KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false));
         }
 
         return new WrappedKey(copies);
@@ -64,7 +65,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
                 continue;
             try
             {
-                return await AskAsync(wrapper, KmsOperation.Unwrap, w => w.UnwrapAsync(copy, context, cancellationToken)).ConfigureAwait(false);
+                return await AskAsync(wrapper, KmsOperation.Unwrap, (w, token) => w.UnwrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false);
             }
             catch (KmsException e) when (e.IsTransient)
             {
@@ -79,7 +80,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
 
     /// <summary>Asks a service about a configured KEK.</summary>
     public ValueTask<KekDescription> DescribeAsync(IKeyWrapper wrapper, CancellationToken cancellationToken)
-        => AskAsync(wrapper, KmsOperation.Describe, w => w.DescribeAsync(cancellationToken));
+        => AskAsync(wrapper, KmsOperation.Describe, (w, token) => w.DescribeAsync(token), cancellationToken);
 
     /// <summary>Whether a key is under each configured KEK, and under no other.</summary>
     public bool IsUnderAll(WrappedKey? wrapped)
@@ -101,14 +102,28 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             ? throw new EnvelopeConfigurationException(Messages.KekConfiguredTwice(twice.Key))
             : wrappers;
 
-    // Anybody may write a wrapper: what it throws against its promise is a failure of its KEK like any other.
-    private async ValueTask<T> AskAsync<T>(IKeyWrapper wrapper, KmsOperation operation, Func<IKeyWrapper, ValueTask<T>> ask)
+    // Anybody may write a wrapper: what it throws against its promise is a failure of its KEK like any other, and what it never answers must not be waited for
+    // by every caller to come.
+    private async ValueTask<T> AskAsync<T>(
+        IKeyWrapper wrapper, KmsOperation operation, Func<IKeyWrapper, CancellationToken, ValueTask<T>> ask, CancellationToken cancellationToken)
     {
         using var call = KmsTelemetry.Start(wrapper.Kek, operation);
         Usage.Add(wrapper.Kek, operation);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        enough.CancelAfter(timeout);
+        Task<T>? answer = null;
         try
         {
-            return await ask(wrapper).ConfigureAwait(false);
+            answer = ask(wrapper, enough.Token).AsTask();
+            return await answer.WaitAsync(enough.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (enough.IsCancellationRequested)
+        {
+            ZeroWhatComesLate(answer);
+            call.Fail(cancellationToken.IsCancellationRequested ? "Cancelled" : nameof(KmsErrorKind.Timeout));
+            if (cancellationToken.IsCancellationRequested)
+                throw new OperationCanceledException(e.Message, e, cancellationToken);
+            throw new KmsException(KmsErrorKind.Timeout, Messages.KmsNeverAnswered(wrapper.Kek, timeout), e);
         }
         catch (Exception e) when (e is not (KmsException or OperationCanceledException))
         {
@@ -121,6 +136,18 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers)
             throw;
         }
     }
+
+    private static void ZeroWhatComesLate<T>(Task<T>? answer)
+        => answer?.ContinueWith(
+            static late =>
+            {
+                if (late.IsCompletedSuccessfully && late.Result is byte[] key)
+                    CryptographicOperations.ZeroMemory(key);
+                _ = late.Exception;
+            },
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
 
     // The very KEK first; else any wrapper of the same service, because a service knows its former KEKs too.
     private IKeyWrapper? FindWrapper(KekUri kek)

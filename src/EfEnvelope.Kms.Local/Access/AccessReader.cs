@@ -32,7 +32,9 @@ internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
             if (AccessMacs.Equal(AccessMacs.Digest(policies), state.Policies))
             {
                 policies.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
-                return policies.Find(p => p.Name != replaced && !_macs.IsGenuine(p)) is { } forged ? throw Damaged($"The policy '{forged.Name}'") : (state, policies);
+                return policies.Find(p => p.Name != replaced && !_macs.IsGenuine(p)) is { } forged
+                    ? throw Damaged($"The policy '{forged.Name}'")
+                    : (state, policies);
             }
 
             var again = await ReadStateAsync(cancellationToken).ConfigureAwait(false);

@@ -22,7 +22,10 @@ internal sealed record AccessGrant(
             && (Expires is null || now < Expires)
             && request.Keys.Count > 0 && request.Keys[0] == KeyName
             && AccessOperations.Matches(Operations, request.Operation)
-            && (Exactly ? Context.Equals(request.Context) : Context.Pairs.All(p => request.Context.Pairs.TryGetValue(p.Key, out var v) && v == p.Value));
+            && (Exactly ? Context.Equals(request.Context) : Contains(request.Context.Pairs));
+
+    private bool Contains(IReadOnlyDictionary<string, string> asked)
+        => Context.Pairs.All(p => asked.TryGetValue(p.Key, out var value) && value == p.Value);
 }
 
 /// <summary>

@@ -66,5 +66,6 @@ internal static class AuditTime
     public static string Text(long microseconds) => Of(microseconds).ToString(Format, CultureInfo.InvariantCulture);
 
     public static long Parse(string text)
-        => From(DateTimeOffset.ParseExact(text, Format, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal));
+        => From(DateTimeOffset.ParseExact(
+            text, Format, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal));
 }

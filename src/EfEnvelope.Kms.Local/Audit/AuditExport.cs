@@ -54,9 +54,8 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
                 signed = checkpoints.TryGetValue(row.Sequence, out var checkpoint);
                 if (checkpoint is not null)
                 {
-                    await writer.WriteLineAsync(
-                        new LocalKmsAuditCheckpoint(root.KmsId, row.Sequence, checkpoint.Time, checkpoint.Hash, checkpoint.Signature).ToString().AsMemory(),
-                        cancellationToken).ConfigureAwait(false);
+                    var stored = new LocalKmsAuditCheckpoint(root.KmsId, row.Sequence, checkpoint.Time, checkpoint.Hash, checkpoint.Signature);
+                    await writer.WriteLineAsync(stored.ToString().AsMemory(), cancellationToken).ConfigureAwait(false);
                 }
             }
         }

@@ -13,7 +13,12 @@ internal static class AuditSigner
         var parameters = key.ExportParameters(includePrivateParameters: true);
         try
         {
-            return new AuditKeyRow { Id = AuditKeyRow.OnlyId, PublicKey = publicKey, SealedPrivateKey = root.Seal(parameters.D, Describe(root, publicKey)) };
+            return new AuditKeyRow
+            {
+                Id = AuditKeyRow.OnlyId,
+                PublicKey = publicKey,
+                SealedPrivateKey = root.Seal(parameters.D, Describe(root, publicKey)),
+            };
         }
         finally
         {

@@ -47,11 +47,8 @@ internal sealed class AuditVerifier(RootKey root)
 
         if (key is null || !AuditSigner.IsGenuine(root, key))
             return chain.Report(null, LocalKmsAuditMessages.KeyAltered());
-        if (await db.Set<AuditCheckpointRow>().Where(c => c.Sequence < 1 || c.Sequence > chain.Sequence).Select(c => (long?)c.Sequence)
-            .FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false) is { } stray && await IsBeyondAsync(db, stray, cancellationToken).ConfigureAwait(false))
-        {
+        if (await FindStrayAsync(db, cancellationToken).ConfigureAwait(false) is { } stray)
             return chain.Report(null, LocalKmsAuditMessages.CheckpointAltered(stray));
-        }
 
         if (expected is not null && !IsOurs(expected, key))
             return chain.Report(null, LocalKmsAuditMessages.ExpectedForeign());
@@ -63,8 +60,14 @@ internal sealed class AuditVerifier(RootKey root)
     private static Task<AuditHeadRow?> HeadAsync(KmsDbContext db, CancellationToken cancellationToken)
         => db.Set<AuditHeadRow>().SingleOrDefaultAsync(h => h.Id == AuditHeadRow.OnlyId, cancellationToken);
 
-    private static async Task<bool> IsBeyondAsync(KmsDbContext db, long sequence, CancellationToken cancellationToken)
-        => await HeadAsync(db, cancellationToken).ConfigureAwait(false) is not { } head || sequence < 1 || sequence > head.Sequence;
+    // A checkpoint of no event. The head is read last: it is never behind a checkpoint that was made meanwhile.
+    private static async Task<long?> FindStrayAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        var first = await db.Set<AuditCheckpointRow>().MinAsync(c => (long?)c.Sequence, cancellationToken).ConfigureAwait(false);
+        var last = await db.Set<AuditCheckpointRow>().MaxAsync(c => (long?)c.Sequence, cancellationToken).ConfigureAwait(false);
+        var head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
+        return first < 1 ? first : last > (head?.Sequence ?? 0) ? last : null;
+    }
 
     // Events as far as `end`, page by page, each with its checkpoint.
     private async Task<LocalKmsAuditReport?> ReadAsync(

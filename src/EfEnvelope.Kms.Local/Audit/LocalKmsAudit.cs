@@ -67,7 +67,9 @@ public sealed class LocalKmsAudit
     /// <param name="to">The last sequence; <see langword="null" />, the default, for the last one there is.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>How many events were written.</returns>
-    /// <exception cref="KmsException"><see cref="KmsErrorKind.InvalidCiphertext" />: the trail was altered; what was written before is genuine.</exception>
+    /// <exception cref="KmsException">
+    /// <see cref="KmsErrorKind.InvalidCiphertext" />: the trail was altered; what was written before is genuine.
+    /// </exception>
     public Task<long> ExportAsync(TextWriter writer, long from = 1, long? to = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(writer);

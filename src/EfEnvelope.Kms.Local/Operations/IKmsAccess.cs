@@ -20,12 +20,3 @@ internal interface IKmsAccess
     /// </summary>
     Task<KmsDecision> AuthorizeAsync(KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken);
 }
-
-/// <summary>Lets everybody do everything.</summary>
-internal sealed class AllowAll : IKmsAccess
-{
-    private static readonly Task<KmsDecision> Allowed = Task.FromResult(new KmsDecision(null, null, null));
-
-    public Task<KmsDecision> AuthorizeAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken) => Allowed;
-}

@@ -23,14 +23,3 @@ internal interface IKmsAudit
     Task AppendAsync(
         KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken);
 }
-
-/// <summary>Records nothing.</summary>
-internal sealed class NoAudit : IKmsAudit
-{
-    public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
-        => Task.CompletedTask;
-
-    public Task AppendAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
-        => Task.CompletedTask;
-}

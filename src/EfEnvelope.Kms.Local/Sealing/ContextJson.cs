@@ -32,7 +32,8 @@ internal static class ContextJson
         try
         {
             using var document = JsonDocument.Parse(text, Options);
-            context = new EncryptionContext(document.RootElement.EnumerateObject().Select(p => new KeyValuePair<string, string>(p.Name, p.Value.GetString()!)));
+            context = new EncryptionContext(
+                document.RootElement.EnumerateObject().Select(p => new KeyValuePair<string, string>(p.Name, p.Value.GetString()!)));
             return Write(context) == text;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)

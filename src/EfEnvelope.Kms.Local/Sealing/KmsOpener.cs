@@ -135,7 +135,6 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
             async (db, meta, token) =>
             {
                 meta.KeyCheck = root.Check;
-                meta.AccessMode = MetaRow.OpenAccess;
                 foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
                 {
                     key.Algorithm = KeyAlgorithms.Aes256;

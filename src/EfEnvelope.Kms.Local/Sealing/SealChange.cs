@@ -10,15 +10,17 @@ internal sealed class SealChange(KmsStore store, TimeProvider timeProvider)
     public async Task<LocalKmsSealInfo> AddAsync(
         KmsDbContext db, RootKey root, KmsSubject subject, LocalKmsSeal seal, CancellationToken cancellationToken)
     {
+        await TakeTurnAsync(db, cancellationToken).ConfigureAwait(false);
         var row = await root.SealByAsync(seal, store.Path, timeProvider.Now(), cancellationToken).ConfigureAwait(false);
         db.Add(row);
-        await ChangedAsync(db, subject, row, cancellationToken).ConfigureAwait(false);
+        Note(subject, row);
         return Describe(row);
     }
 
     /// <summary>Removes the seals that this one opens.</summary>
     public async Task<int> RemoveAsync(KmsDbContext db, RootKey root, KmsSubject subject, LocalKmsSeal seal, CancellationToken cancellationToken)
     {
+        await TakeTurnAsync(db, cancellationToken).ConfigureAwait(false);
         var rows = await db.Seals.ToListAsync(cancellationToken).ConfigureAwait(false);
         var theirs = new List<SealRow>();
         foreach (var row in rows.Where(s => s.Kind == seal.Kind))
@@ -30,14 +32,15 @@ internal sealed class SealChange(KmsStore store, TimeProvider timeProvider)
 
         return theirs.Count == 0
             ? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoSuchSeal(store.Path))
-            : await RemoveAsync(db, subject, rows, theirs, cancellationToken).ConfigureAwait(false);
+            : Remove(db, subject, rows, theirs);
     }
 
     public async Task<int> RemoveAsync(KmsDbContext db, KmsSubject subject, string sealId, CancellationToken cancellationToken)
     {
+        await TakeTurnAsync(db, cancellationToken).ConfigureAwait(false);
         var rows = await db.Seals.ToListAsync(cancellationToken).ConfigureAwait(false);
         var row = rows.Find(s => s.SealId == sealId) ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoSuchSeal(store.Path));
-        return await RemoveAsync(db, subject, rows, [row], cancellationToken).ConfigureAwait(false);
+        return Remove(db, subject, rows, [row]);
     }
 
     public static async Task<IReadOnlyList<LocalKmsSealInfo>> ListAsync(KmsDbContext db, CancellationToken cancellationToken)
@@ -48,20 +51,21 @@ internal sealed class SealChange(KmsStore store, TimeProvider timeProvider)
 
     private static LocalKmsSealInfo Describe(SealRow row) => new(row.SealId, row.Kind, row.Created);
 
-    // Through one row that all changes write, so that two removals at once cannot leave nothing.
-    private static async Task ChangedAsync(KmsDbContext db, KmsSubject subject, SealRow row, CancellationToken cancellationToken)
+    // Before the seals are read, by a row that all changes write: two removals at once would each see the other's seal, and leave nothing.
+    private static async Task TakeTurnAsync(KmsDbContext db, CancellationToken cancellationToken)
     {
         (await db.Meta.SingleAsync(cancellationToken).ConfigureAwait(false)).Revision++;
-        subject.Detail = $"{row.Kind} {row.SealId}";
+        await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<int> RemoveAsync(
-        KmsDbContext db, KmsSubject subject, List<SealRow> all, List<SealRow> removed, CancellationToken cancellationToken)
+    private static void Note(KmsSubject subject, SealRow row) => subject.Detail = $"{row.Kind} {row.SealId}";
+
+    private int Remove(KmsDbContext db, KmsSubject subject, List<SealRow> all, List<SealRow> removed)
     {
         if (removed.Count == all.Count)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.LastSealStays(store.Path));
         db.RemoveRange(removed);
-        await ChangedAsync(db, subject, removed[0], cancellationToken).ConfigureAwait(false);
+        Note(subject, removed[0]);
         return removed.Count;
     }
 }

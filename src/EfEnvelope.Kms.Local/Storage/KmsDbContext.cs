@@ -35,7 +35,6 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             meta.Property(m => m.FormatVersion).HasColumnName("format_version");
             meta.Property(m => m.KmsId).HasColumnName("kms_id").HasMaxLength(32);
             meta.Property(m => m.KeyCheck).HasColumnName("key_check").HasMaxLength(32);
-            meta.Property(m => m.AccessMode).HasColumnName("access_mode").HasMaxLength(50);
             meta.Property(m => m.Revision).HasColumnName("revision").IsConcurrencyToken();
             meta.Property(m => m.Created).HasColumnName("created");
         });

@@ -13,9 +13,6 @@ internal sealed class MetaRow
 
     public const int KnownFormat = 2;
 
-    /// <summary>The access mode of a KMS that asks nobody who they are.</summary>
-    public const string OpenAccess = "open";
-
     public int Id { get; init; }
 
     public int FormatVersion { get; set; }
@@ -24,8 +21,6 @@ internal sealed class MetaRow
 
     /// <summary>Tells the right root key from any other, whichever seal opened it. Empty in format 1.</summary>
     public byte[] KeyCheck { get; set; } = [];
-
-    public string AccessMode { get; set; } = OpenAccess;
 
     /// <summary>Counts the changes of seals, for optimistic concurrency.</summary>
     public long Revision { get; set; }

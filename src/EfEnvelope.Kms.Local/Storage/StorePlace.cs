@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace EfEnvelope.Kms.Local.Storage;
@@ -43,6 +44,10 @@ internal abstract class StorePlace
     public virtual Task ForgetRemovedAsync(KmsDbContext db, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public override string ToString() => Name;
+
+    // How many configurations an application has is told by its own contexts; a KMS must not fail for it.
+    protected static DbContextOptions<KmsDbContext> Forbearing(DbContextOptionsBuilder<KmsDbContext> builder)
+        => builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning)).Options;
 }
 
 /// <summary>A SQLite file of its own.</summary>
@@ -56,10 +61,9 @@ internal sealed class FilePlace : StorePlace
         _file = file;
 
         // Built once. No logger factory here: Entity Framework would keep a service provider for each one.
-        _options = new(() => new DbContextOptionsBuilder<KmsDbContext>()
+        _options = new(() => Forbearing(new DbContextOptionsBuilder<KmsDbContext>()
             .UseSqlite(file.ConnectionString, sqlite => sqlite.CommandTimeout(file.TimeoutSeconds))
-            .AddInterceptors(new SqlitePragmas(file.TimeoutSeconds))
-            .Options);
+            .AddInterceptors(new SqlitePragmas(file.TimeoutSeconds))));
     }
 
     public override string FilePath => _file.Path;
@@ -94,7 +98,7 @@ internal sealed class ServerPlace : StorePlace
         ArgumentNullException.ThrowIfNull(store);
         var builder = new DbContextOptionsBuilder<KmsDbContext>();
         store(builder);
-        Options = builder.Options;
+        Options = Forbearing(builder);
         var relational = Options.Extensions.OfType<RelationalOptionsExtension>().FirstOrDefault()
             ?? throw new ArgumentException(LocalKmsMessages.UnknownProvider(null), nameof(store));
 

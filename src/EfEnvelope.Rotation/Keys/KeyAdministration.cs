@@ -1,5 +1,6 @@
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
+using EfEnvelope.Kms;
 using EfEnvelope.Rotation.Engine;
 using EfEnvelope.Rotation.Sql;
 using Microsoft.EntityFrameworkCore;
@@ -271,13 +272,14 @@ public sealed partial class KeyAdministration
         var usage = await session.Context.Usage.AsNoTracking().Where(r => (string)r[EnvelopeTables.Scope] == scope.Name)
             .Select(r => new { Version = (int)r[EnvelopeTables.Version], Reserved = (long)r[EnvelopeTables.Reserved] }).ToListAsync(cancellationToken).ConfigureAwait(false);
         var primary = KeyRing.FindPrimary(snapshot)?.Version;
+        var intermediates = (await _source.StoreOf(session).ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false)).Keys;
         return [.. snapshot.Keys.Select(k => new KeyVersionInfo
         {
             Version = k.Version,
             Status = k.Status,
             IsPrimary = k.Version == primary,
             IsSearched = KeyRing.IsSearched(k),
-            Keks = k.Wrapped is null ? [] : [.. k.Wrapped.Copies.Select(c => c.Kek.ToString())],
+            Keks = [.. FindKeks(k.Wrapped, intermediates).Distinct()],
             CreatedAt = k.CreatedAt,
             EncryptsFrom = k.EncryptsFrom,
             EncryptsUntil = k.EncryptsUntil,
@@ -287,6 +289,14 @@ public sealed partial class KeyAdministration
             Reserved = usage.Where(u => u.Version == k.Version.Number).Select(u => u.Reserved).DefaultIfEmpty().Max(),
         })];
     }
+
+    // An intermediate key is no KEK: what is under it is under the KEKs that it is under. One that is lost is named itself.
+    private static IEnumerable<string> FindKeks(WrappedKey? wrapped, IReadOnlyList<StoredKey> intermediates)
+        => wrapped is null
+            ? []
+            : IntermediateWrapping.TryGetId(wrapped, out _, out var id) && intermediates.FirstOrDefault(id.IsOf) is { } intermediate
+                ? FindKeks(intermediate.Wrapped, [])
+                : wrapped.Copies.Select(c => c.Kek.ToString());
 
     private async Task RequireScopeAsync(Session session, KeyScope scope, CancellationToken cancellationToken)
     {

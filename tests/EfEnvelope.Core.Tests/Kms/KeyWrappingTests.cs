@@ -9,6 +9,7 @@ public class KeyWrappingTests
     private readonly TestKms _one = new("one");
     private readonly TestKms _two = new("two");
     private readonly EncryptionContext _context = new(new KeyValuePair<string, string>("scope", "clinic"));
+    private readonly TimeSpan _timeout = new EnvelopeOptions().KmsTimeout;
     private readonly byte[] _key = Enumerable.Range(1, 32).Select(i => (byte)i).ToArray();
 
     [Fact]
@@ -102,10 +103,37 @@ public class KeyWrappingTests
     [Fact]
     public void Two_services_that_name_their_key_alike_are_refused()
     {
-        var e = Assert.Throws<EnvelopeConfigurationException>(() => new KeyWrapping([_one, _two, new TestKms("one")]));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => new KeyWrapping([_one, _two, new TestKms("one")], _timeout));
 
         Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
     }
 
-    private KeyWrapping Wrapping() => new([_one, _two]);
+    [Fact]
+    public async Task Kms_that_never_answers_is_answered_by_the_second_copy_and_is_an_outage_when_there_is_none()
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        _one.Before = () => new TaskCompletionSource().Task;
+        var impatient = TimeSpan.FromMilliseconds(100);
+
+        Assert.Equal(_key, await new KeyWrapping([_one, _two], impatient).UnwrapAsync(wrapped, _context, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<KmsException>(
+            () => new KeyWrapping([_one], impatient).UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+
+        Assert.Equal((KmsErrorKind.Timeout, true), (e.Kind, e.IsTransient));
+        Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Caller_that_gives_up_waits_for_no_kms()
+    {
+        _one.Before = () => new TaskCompletionSource().Task;
+        using var caller = new CancellationTokenSource();
+        var wrapping = Wrapping().WrapAsync(_key, _context, caller.Token).AsTask();
+
+        await caller.CancelAsync();
+
+        Assert.Equal(caller.Token, (await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wrapping)).CancellationToken);
+    }
+
+    private KeyWrapping Wrapping() => new([_one, _two], _timeout);
 }

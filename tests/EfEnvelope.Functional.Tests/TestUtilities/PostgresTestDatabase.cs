@@ -14,8 +14,10 @@ public sealed class PostgresTestDatabase : TestDatabase
 
     public string Name { get; } = $"efenvelope_{Guid.NewGuid():N}";
 
+    public int MaxPoolSize { get; init; } = 30;
+
     public string ConnectionString
-        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = 30, Timeout = 60, IncludeErrorDetail = true }.ConnectionString;
+        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = MaxPoolSize, Timeout = 60, IncludeErrorDetail = true }.ConnectionString;
 
     public override async ValueTask CreateAsync()
     {

@@ -34,14 +34,16 @@ public sealed class AccessMatrixTests : IAsyncLifetime
         [
             "Wrap clinic none", "Wrap clinic clinic", "Wrap clinic clinic+table", "Wrap clinic ward", "Wrap billing none", "Wrap billing clinic",
             "Wrap billing clinic+table", "Wrap billing ward", "Unwrap clinic none", "Unwrap clinic ward", "Unwrap billing none",
-            "Unwrap billing ward", "DescribeKey clinic -", "DescribeKey billing -", "DisableKey clinic -", "DisableKey billing -", "ListKeys - -", "ReadAudit - -",
+            "Unwrap billing ward", "DescribeKey clinic -", "DescribeKey billing -", "DisableKey clinic -",
+            "DisableKey billing -", "ListKeys - -", "ReadAudit - -",
         ],
         ["operator"] =
         [
             "Wrap clinic none", "Wrap clinic clinic", "Wrap clinic clinic+table", "Wrap clinic ward", "Wrap billing none", "Wrap billing clinic",
             "Wrap billing clinic+table", "Wrap billing ward", "Unwrap clinic none", "Unwrap clinic clinic", "Unwrap clinic clinic+table",
             "Unwrap clinic ward", "Unwrap billing none", "Unwrap billing clinic", "Unwrap billing clinic+table", "Unwrap billing ward",
-            "DescribeKey clinic -", "DescribeKey billing -", "DisableKey clinic -", "DisableKey billing -", "ListKeys - -", "ReadAudit - -",
+            "DescribeKey clinic -", "DescribeKey billing -", "DisableKey clinic -",
+            "DisableKey billing -", "ListKeys - -", "ReadAudit - -",
         ],
         ["tabled"] = ["Wrap billing clinic+table", "Unwrap billing clinic+table"],
         ["auditor"] = ["ReadAudit - -", "ListKeys - -"],

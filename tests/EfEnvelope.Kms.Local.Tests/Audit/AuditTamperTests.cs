@@ -143,6 +143,14 @@ public abstract class AuditTamperTests : IAsyncLifetime
         await FindsAsync(256, "moved");
         await RestoreAsync(untouched);
 
+        await _store.ExecuteAsync(
+            "INSERT INTO kms_audit_checkpoints (sequence, time, hash, signature) "
+                + "SELECT 9999, time, hash, signature FROM kms_audit_checkpoints WHERE sequence = 256");
+        var stray = await _kms.Audit.VerifyAsync(cancellationToken: TestKms.Cancellation);
+        Assert.False(stray.IsIntact);
+        Assert.Contains("9999", stray.Fault);
+        await RestoreAsync(untouched);
+
         await _store.ExecuteAsync("UPDATE kms_audit_key SET public_key = {0}", AnotherPublicKey());
         Assert.False((await _kms.Audit.VerifyAsync(cancellationToken: TestKms.Cancellation)).IsIntact);
     }
@@ -224,7 +232,9 @@ public abstract class AuditTamperTests : IAsyncLifetime
     {
         var others = string.Join(", ", Columns[1..]);
         return _store.ExecuteAsync(
-            $"INSERT INTO kms_audit_events (sequence, {others}) SELECT CAST({{0}} AS BIGINT), {others} FROM kms_audit_events WHERE sequence = {{1}}", to, from);
+            $"INSERT INTO kms_audit_events (sequence, {others}) SELECT CAST({{0}} AS BIGINT), {others} FROM kms_audit_events WHERE sequence = {{1}}",
+            to,
+            from);
     }
 
     private async Task<object[]> SnapshotAsync()

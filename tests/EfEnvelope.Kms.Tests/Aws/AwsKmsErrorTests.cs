@@ -107,6 +107,17 @@ public sealed class AwsKmsErrorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Signature_by_another_secret_is_refused()
+    {
+        var issued = _kms.Server.IssueCredential();
+        using var right = (IDisposable)_kms.Create(_kms.Key.Arn, o => o with { Credentials = new SessionAWSCredentials(issued.AccessKey, issued.SecretKey, issued.Token) });
+        using var wrong = (IDisposable)_kms.Create(_kms.Key.Arn, o => o with { Credentials = new SessionAWSCredentials(issued.AccessKey, "wrong" + issued.SecretKey, issued.Token) });
+
+        Assert.NotNull(await ((IKeyWrapper)right).DescribeAsync(Token));
+        Assert.Equal(KmsErrorKind.Unauthenticated, (await ThrowsAsync(() => ((IKeyWrapper)wrong).DescribeAsync(Token))).Kind);
+    }
+
+    [Fact]
     public async Task Callers_that_are_refused_together_get_new_credentials_together()
     {
         var copy = await _kms.Wrapper.WrapAsync(new byte[32], Context, Token);

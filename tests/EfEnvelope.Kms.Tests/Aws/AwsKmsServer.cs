@@ -124,7 +124,6 @@ internal sealed class AwsKmsServer : KmsServer
 
         if (wrong is not null || context.Request.Headers["X-Amz-Security-Token"] != used!.Token)
         {
-            Complain($"signature: {wrong}");
             await FailAsync(context, 400, "InvalidSignatureException", $"The request signature we calculated does not match the signature you provided. {wrong}");
             return true;
         }

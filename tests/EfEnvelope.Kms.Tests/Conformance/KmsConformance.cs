@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using EfEnvelope.Rotation;
 
 namespace EfEnvelope.Kms.Tests.Conformance;
 
@@ -448,6 +449,31 @@ public abstract class KmsConformance : IAsyncLifetime
             for (var again = 0; again < 4; again++)
                 Assert.Equal(key, await Kms.Wrapper.UnwrapAsync(copy, context, Token));
         }));
+    }
+
+    [Fact]
+    public async Task Application_encrypts_under_it_and_stale_copies_are_shown_and_rewrapped()
+    {
+        await using var application = new NoteApplication();
+        await application.WriteAsync(Kms.Wrapper, "kept");
+        Assert.Equal(["kept"], await application.ReadAsync(Kms.Wrapper));
+        Assert.Equal([KekCopyState.Current], await application.JudgeAsync(Kms.Wrapper));
+
+        if (!Kms.Cannot.ContainsKey(KmsLever.Rotate))
+        {
+            await Kms.RotateAsync();
+            Assert.Equal([KekCopyState.FormerVersion], await application.JudgeAsync(Kms.Wrapper));
+            await application.RewrapAsync(Kms.Wrapper);
+            Assert.Equal([KekCopyState.Current], await application.JudgeAsync(Kms.Wrapper));
+        }
+
+        // To another KEK, and the former one is taken away.
+        await application.RewrapAsync(Kms.OtherKey, Kms.Wrapper);
+        Assert.Equal([KekCopyState.Current, KekCopyState.Current], await application.JudgeAsync(Kms.OtherKey, Kms.Wrapper));
+        Assert.Contains(KekCopyState.NotConfigured, await application.JudgeAsync(Kms.OtherKey));
+        await application.RewrapAsync(Kms.OtherKey);
+        await application.WriteAsync(Kms.OtherKey, "new");
+        Assert.Equal(["kept", "new"], await application.ReadAsync(Kms.OtherKey));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using EfEnvelope.Kms.Pkcs11;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EfEnvelope.Kms.Tests.Pkcs11;
 
@@ -23,6 +24,16 @@ public sealed class Pkcs11OptionsTests
         Assert.All(wrong, options => Assert.Throws<ArgumentException>(() => new EnvelopeOptionsBuilder().UsePkcs11("kek", options)));
         Assert.Throws<ArgumentException>(() => new EnvelopeOptionsBuilder().UsePkcs11("", Options));
         Assert.Throws<ArgumentException>(() => new EnvelopeOptionsBuilder().UsePkcs11("/usr/lib/module.so", "clinic", "kek", ""));
+    }
+
+    [Fact]
+    public void Builder_makes_a_client_of_the_named_key()
+    {
+        var builder = new EnvelopeOptionsBuilder().UsePkcs11("/usr/lib/module.so", "clinic", "kek", "1234");
+
+        var client = builder.Kms.Single().Create(new KmsServices(TimeProvider.System, NullLoggerFactory.Instance));
+
+        Assert.Equal("pkcs11:token=clinic;object=kek", client.Kek.ToString());
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using EfEnvelope.Kms.Vault;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace EfEnvelope.Kms.Tests.Vault;
 
@@ -31,6 +32,16 @@ public sealed class VaultOptionsTests
         Assert.Throws<ArgumentException>(() => VaultTokens.Fixed(" "));
         Assert.Throws<ArgumentException>(() => VaultTokens.AppRole("role", ""));
         Assert.Throws<ArgumentException>(() => VaultTokens.Kubernetes("role", "a/../b"));
+    }
+
+    [Fact]
+    public void Builder_makes_a_client_of_the_named_key()
+    {
+        var builder = new EnvelopeOptionsBuilder().UseVaultTransit("https://vault.example.org:8200", "clinic", VaultTokens.Fixed("hvs.x"));
+
+        var client = builder.Kms.Single().Create(new KmsServices(TimeProvider.System, NullLoggerFactory.Instance));
+
+        Assert.Equal("vault-transit:transit/clinic", client.Kek.ToString());
     }
 
     [Fact]

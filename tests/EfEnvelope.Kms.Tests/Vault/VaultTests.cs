@@ -68,7 +68,7 @@ public sealed class VaultTests
         var copy = await vault.Wrapper.WrapAsync(new byte[48], Context, Token);
         var bytes = copy.Ciphertext.ToArray();
         Assert.Equal((byte)'=', bytes[^1]);
-        bytes[^3] ^= 1;
+        bytes[^3]++;
 
         var e = await Assert.ThrowsAsync<KmsException>(async () => await vault.Wrapper.UnwrapAsync(copy with { Ciphertext = bytes }, Context, Token));
 

@@ -21,6 +21,9 @@ public abstract class TestDatabase : IAsyncDisposable
     /// <summary>Quotes an identifier as the server does.</summary>
     public virtual string Quote(string identifier) => $"\"{identifier}\"";
 
+    /// <summary>Gets the condition by which the tables of EfEnvelope show the scopes of applications, without the product's own.</summary>
+    public string OfApplications => $"{Quote("Scope")} NOT LIKE '~%'";
+
     public abstract ValueTask DisposeAsync();
 
     /// <summary>Runs SQL past EF Core and returns the first column of all rows.</summary>
