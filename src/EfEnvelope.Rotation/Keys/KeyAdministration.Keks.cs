@@ -2,6 +2,7 @@ using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
 using EfEnvelope.Rotation.Engine;
+using EfEnvelope.Rotation.Sql;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Rotation;
@@ -23,6 +24,7 @@ public sealed partial class KeyAdministration
                 var administration = Administration;
                 foreach (var scope in scopes)
                     await administration.RewrapAsync(_source.StoreOf(session), scope, cancellationToken).ConfigureAwait(false);
+                await RecordUsageAsync(session, cancellationToken).ConfigureAwait(false);
                 return scopes;
             },
             cancellationToken);
@@ -83,6 +85,14 @@ public sealed partial class KeyAdministration
                 ];
             },
             cancellationToken);
+
+    // What a tool asks of a KMS costs as much as what an application asks.
+    private async Task RecordUsageAsync(Session session, CancellationToken cancellationToken)
+    {
+        var store = _source.StoreOf(session);
+        var now = (await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false)).StoreTime;
+        await KmsUsageRecord.FlushAsync(store, _source.Rings.Wrapping.Usage, now, cancellationToken).ConfigureAwait(false);
+    }
 
     private async ValueTask<Dictionary<string, (KekDescription? Description, KmsException? Failure)>> DescribeAsync(bool askKms, CancellationToken cancellationToken)
     {

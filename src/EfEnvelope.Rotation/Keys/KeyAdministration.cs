@@ -119,6 +119,7 @@ public sealed partial class KeyAdministration
             {
                 await RequireScopeAsync(session, scope, cancellationToken).ConfigureAwait(false);
                 await Administration.RewrapAsync(_source.StoreOf(session), scope, cancellationToken).ConfigureAwait(false);
+                await RecordUsageAsync(session, cancellationToken).ConfigureAwait(false);
                 return await ListAsync(session, scope, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
