@@ -18,8 +18,8 @@ internal sealed class KekChecks(DatabaseSource source, KeyAdministration keys)
         var found = new List<Diagnosis>();
         var isAnswered = await DescribeAsync(known, found, cancellationToken).ConfigureAwait(false);
 
-        // Where no KMS answers, no copy can be judged.
-        if (isAnswered)
+        // Where no KMS answers, no copy can be judged; and what does not open cannot be rewrapped, so that advice would lead astray.
+        if (isAnswered && !known.Any(d => d.Code is "kms-unreachable" or "key-does-not-open"))
         {
             var copies = await keys.ListCopiesAsync(askKms: true, cancellationToken).ConfigureAwait(false);
             found.AddRange(copies.Where(c => c.IsStale).GroupBy(c => (c.Kek, c.State)).Select(g => DoctorMessages.StaleCopies(g.Key.Kek, g.Key.State, [.. g.Select(c => c.Key)])));
