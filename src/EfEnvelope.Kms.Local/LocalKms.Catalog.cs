@@ -73,7 +73,7 @@ public sealed partial class LocalKms
     /// <returns>The key as it is now.</returns>
     public Task<LocalKmsKey> SetKeyDescriptionAsync(string name, string description, CancellationToken cancellationToken = default)
     {
-        if (description is null or { Length: > 1000 })
+        if (description is null or { Length: > 1000 } || !StoreText.IsPlain(description))
             throw new ArgumentException(LocalKmsMessages.MalformedTag(), nameof(description));
         return LabelAsync(name, (_, subject, _) => Task.FromResult(_keys.Catalog.SetDescription(subject, name, description)), cancellationToken);
     }
@@ -88,10 +88,15 @@ public sealed partial class LocalKms
     {
         KekName.ValidateAlias(alias);
         ArgumentNullException.ThrowIfNull(name);
+        var call = Call(LocalKmsOperation.SetAlias, name);
         return _gate.WriteAsync(
-            Call(LocalKmsOperation.SetAlias, name),
-            async (db, root, subject, token) => await _keys.Catalog.DescribeAsync(
-                db, root, await _keys.Catalog.SetAliasAsync(db, root, subject, alias, name, token).ConfigureAwait(false), token).ConfigureAwait(false),
+            call,
+            async (db, root, subject, token) =>
+            {
+                var key = await _keys.Catalog.SetAliasAsync(
+                    db, root, subject, alias, name, former => CheckAlsoAsync(db, root, call, subject, former, token), token).ConfigureAwait(false);
+                return await _keys.Catalog.DescribeAsync(db, root, key, token).ConfigureAwait(false);
+            },
             cancellationToken);
     }
 
@@ -110,8 +115,21 @@ public sealed partial class LocalKms
 
     private static void CheckTag(string tag, string value)
     {
-        if (tag is null or { Length: 0 or > 128 } || value is null or { Length: > 256 })
+        if (tag is null or { Length: 0 or > 128 } || value is null or { Length: > 256 } || !StoreText.IsPlain(tag) || !StoreText.IsPlain(value))
             throw new ArgumentException(LocalKmsMessages.MalformedTag(), nameof(tag));
+    }
+
+    // The key that loses the alias is asked for too: else who may name his own key would have others use it in place of theirs.
+    private async Task CheckAlsoAsync(
+        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KeyRow former, CancellationToken cancellationToken)
+    {
+        var other = new KmsSubject();
+        other.Is(former);
+        var decision = await _access.AuthorizeAsync(db, root, call, other, cancellationToken).ConfigureAwait(false);
+        if (decision.Refusal is not { } refusal)
+            return;
+        subject.Refused = decision;
+        throw refusal;
     }
 
     private Task<LocalKmsKey> LabelAsync(

@@ -235,7 +235,7 @@ public sealed partial class LocalKms
         KekName.ValidateNew(name);
         ArgumentNullException.ThrowIfNull(options);
         CheckPeriod(options.RotationPeriod, nameof(options));
-        if (options.Description is null or { Length: > 1000 })
+        if (options.Description is null or { Length: > 1000 } || !StoreText.IsPlain(options.Description))
             throw new ArgumentException(LocalKmsMessages.MalformedTag(), nameof(options));
         foreach (var (tag, value) in options.Tags ?? new Dictionary<string, string>())
             CheckTag(tag, value);

@@ -167,9 +167,7 @@ public sealed partial class LocalKms
             {
                 if (await _store.ReadHeaderAsync(cancellationToken).ConfigureAwait(false) is not null)
                     throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.StoreNotEmpty(StoreName));
-                using var file = new MemoryStream();
-                await source.CopyToAsync(file, cancellationToken).ConfigureAwait(false);
-                var content = KmsBackup.Open(file.ToArray(), passphrase);
+                var content = KmsBackup.Open(await KmsBackup.ReadFileAsync(source, cancellationToken).ConfigureAwait(false), passphrase);
                 try
                 {
                     return await RestoreAsync(content, cancellationToken).ConfigureAwait(false);

@@ -38,6 +38,9 @@ namespace EfEnvelope.Kms.Local;
 /// </remarks>
 public sealed partial class LocalKms : IDisposable, IAsyncDisposable
 {
+    // Each event holds the context, also of a call that is denied: nobody fills the trail by one call.
+    private const int MaximumContextSize = 64 * 1024;
+
     private readonly KmsStore _store;
     private readonly KmsOpener _opener;
     private readonly KmsGate _gate;
@@ -146,7 +149,10 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
 
     // What is done on behalf of the caller, and under which correlation id: the given one, or that of the current trace.
     private KmsCall Call(LocalKmsOperation operation, string? key = null, EncryptionContext? context = null)
-        => new(operation, key, context, _caller, _correlationId ?? Activity.Current?.TraceId.ToString());
+        => context?.AssociatedData.Length > MaximumContextSize
+            ? throw new KmsException(
+                KmsErrorKind.InvalidRequest, LocalKmsMessages.ContextLength(context.AssociatedData.Length, MaximumContextSize))
+            : new KmsCall(operation, key, context, _caller, _correlationId ?? Activity.Current?.TraceId.ToString());
 
     private Task OpenAsync(bool create, CancellationToken cancellationToken) => KmsGate.GuardAsync(
         _store,

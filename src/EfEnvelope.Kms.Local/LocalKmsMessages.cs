@@ -50,6 +50,12 @@ internal static class LocalKmsMessages
     public static string Busy(string file)
         => $"The KMS '{file}' is busy with another process. Try again, or raise 'Default Timeout' in the connection string of a SQLite file.";
 
+    public static string TextRefused(string store)
+        => $"A text that was given is not one that '{store}' can hold. Give valid Unicode without the character 0.";
+
+    public static string ContextLength(int length, int maximum)
+        => $"An encryption context of {length} bytes is not taken, because each event of the audit trail holds it. Give one of up to {maximum} bytes.";
+
     public static string NotReachable(string file)
         => $"The KMS '{file}' could not be read or written. Check the disk or the server it is on, then try again.";
 
@@ -173,7 +179,8 @@ internal static class LocalKmsMessages
         => $"'{alias}' is the name of a key in '{store}', from before there were aliases. Choose another alias.";
 
     public static string MalformedTag()
-        => "A tag has a name of 1 to 128 characters and a value of up to 256, and a description has up to 1,000. Shorten them.";
+        => "A tag has a name of 1 to 128 characters and a value of up to 256, and a description has up to 1,000, all of "
+            + "them valid Unicode without the character 0. Shorten or correct them.";
 
     public static string MalformedContinuation()
         => "The continuation token was not made by 'LocalKms.ListKeysAsync(…)'. Give back what the former page returned, or start anew without one.";

@@ -140,10 +140,10 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
     public async Task SetEnforcedAsync(KmsDbContext db, RootKey root, bool enforced, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
-        await reader.ReadStateAsync(cancellationToken).ConfigureAwait(false);
+        var genuine = await reader.ReadStateAsync(cancellationToken).ConfigureAwait(false);
         var state = await db.Set<AccessStateRow>().SingleAsync(cancellationToken).ConfigureAwait(false);
-        state.Enforced = enforced;
-        state.Revision++;
+        db.Entry(state).Property(s => s.Revision).OriginalValue = genuine.Revision;
+        (state.Enforced, state.Revision, state.Policies) = (enforced, genuine.Revision + 1, genuine.Policies);
         state.Mac = reader.Macs.Of(state);
     }
 

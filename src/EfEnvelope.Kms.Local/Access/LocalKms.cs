@@ -16,14 +16,15 @@ public sealed partial class LocalKms
     public LocalKmsAudit Audit => new(_gate, _trail.Appender, () => Call(LocalKmsOperation.ReadAudit), StoreName, _timeProvider);
 
     /// <summary>Returns the same KMS, seen by one caller: each call is allowed by what the rules say of it, and recorded as its.</summary>
-    /// <param name="credential">Who calls; <see langword="null" /> for <c>root</c>, who holds the seal. It is checked at each call.</param>
+    /// <param name="credential">Who calls; <see langword="null" /> for the caller of this view, or <c>root</c>, who holds the seal. It is checked
+    /// at each call.</param>
     /// <param name="correlationId">What ties the calls to the caller's own logs; by default the trace id of the current activity.</param>
     /// <returns>A view, which works as long as this KMS is not disposed. Disposing it does nothing.</returns>
     /// <remarks>
     /// Each call may throw <see cref="KmsException" />: <see cref="KmsErrorKind.Unauthenticated" /> when the credential is not valid, or the
     /// principal disabled; <see cref="KmsErrorKind.AccessDenied" /> when no rule allows the call.
     /// </remarks>
-    public LocalKms As(LocalKmsCredential? credential, string? correlationId = null) => new(this, credential, correlationId, isView: true);
+    public LocalKms As(LocalKmsCredential? credential, string? correlationId = null) => new(this, credential ?? _caller, correlationId, isView: true);
 
     // This KMS, handed over to one caller, who disposes it.
     internal LocalKms HandTo(LocalKmsCredential? credential) => new(this, credential, null, isView: false);

@@ -59,8 +59,8 @@ public sealed class LocalKmsAccess
     public Task<string> RotateCredentialAsync(string name, TimeSpan overlap, CancellationToken cancellationToken = default)
     {
         Validate(name);
-        if (overlap < TimeSpan.Zero)
-            throw new ArgumentException(LocalKmsAccessMessages.NegativeOverlap(), nameof(overlap));
+        if (overlap < TimeSpan.Zero || overlap > Keks.KeyLife.LongestRotation)
+            throw new ArgumentException(LocalKmsAccessMessages.OverlapLength(), nameof(overlap));
         return WriteAsync(
             $"rotate credential of {name}",
             async (db, root, token) => (await _administration.RotateCredentialAsync(db, root, name, overlap, token).ConfigureAwait(false)).Reveal(),

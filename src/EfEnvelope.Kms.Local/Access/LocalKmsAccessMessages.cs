@@ -47,8 +47,8 @@ internal static class LocalKmsAccessMessages
     public static string GrantExpired(string principal)
         => $"The grant for '{principal}' would have expired already. Give a time to come, or none.";
 
-    public static string NegativeOverlap()
-        => "The time for which a former credential is accepted cannot be negative. Give zero, or how long its users need to change over.";
+    public static string OverlapLength()
+        => "A former credential can be accepted for 0 to 3,650 days more. Give zero, or how long its users need to change over.";
 
     public static string RuleDamaged(string file, string what)
         => $"{what} in the KMS '{file}' was altered by a hand without its seal, and is refused. Restore the KMS from a backup, or put it anew.";

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using EfEnvelope.Kms.Local.Storage;
 
 namespace EfEnvelope.Kms.Local.Access;
 
@@ -17,6 +18,8 @@ internal static class PolicyParser
     {
         if (json.Length > MaximumLength)
             throw new FormatException($"it is longer than {MaximumLength} characters");
+        if (!StoreText.IsPlain(json))
+            throw new FormatException("it is not valid Unicode, or holds the character 0");
         try
         {
             using var document = JsonDocument.Parse(json, Options);

@@ -25,12 +25,8 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
         if (key is null || head is null || !AuditSigner.IsGenuine(root, key) || !AuditChain.IsGenuine(root, root.KmsId, head))
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(file));
 
-        var before = from == 1 ? null : await db.Set<AuditEventRow>().SingleOrDefaultAsync(e => e.Sequence == from - 1, cancellationToken)
-            .ConfigureAwait(false);
-        if (from > 1 && from <= head.Sequence && before is null)
-            throw DamagedAt(from - 1);
         var end = Math.Min(to ?? long.MaxValue, head.Sequence);
-        var chain = new AuditChainReader(root, before);
+        var chain = await ComeToAsync(db, key, Math.Min(from - 1, head.Sequence), cancellationToken).ConfigureAwait(false);
         await LineAsync(writer, json => Header(json, key, from, chain.Hash), cancellationToken).ConfigureAwait(false);
 
         long written = 0;
@@ -38,17 +34,13 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
         while (from <= end && chain.Sequence < end)
         {
             var after = chain.Sequence;
-            var rows = await db.Set<AuditEventRow>().Where(e => e.Sequence > after && e.Sequence <= end).OrderBy(e => e.Sequence).Take(PageSize)
-                .ToListAsync(cancellationToken).ConfigureAwait(false);
-            if (rows.Count == 0)
-                throw DamagedAt(chain.Sequence + 1);
+            var rows = await PageAsync(db, after, end, cancellationToken).ConfigureAwait(false);
             var last = rows[^1].Sequence;
             var checkpoints = await db.Set<AuditCheckpointRow>().Where(c => c.Sequence > after && c.Sequence <= last)
                 .ToDictionaryAsync(c => c.Sequence, cancellationToken).ConfigureAwait(false);
             foreach (var row in rows)
             {
-                if (!chain.TryFollow(row, out _))
-                    throw DamagedAt(chain.Sequence + 1);
+                Follow(chain, row);
                 await LineAsync(writer, json => Event(json, row), cancellationToken).ConfigureAwait(false);
                 written++;
                 signed = checkpoints.TryGetValue(row.Sequence, out var checkpoint);
@@ -64,6 +56,44 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
             await writer.WriteLineAsync(Sign(key, chain).ToString().AsMemory(), cancellationToken).ConfigureAwait(false);
         await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
         return written;
+    }
+
+    // From the last checkpoint before, whose signature vouches for the plain hash: nothing in the row of an event does, and what is
+    // signed at the end binds all that came before.
+    private async Task<AuditChainReader> ComeToAsync(KmsDbContext db, AuditKeyRow key, long sequence, CancellationToken cancellationToken)
+    {
+        AuditEventRow? start = null;
+        if (await db.Set<AuditCheckpointRow>().Where(c => c.Sequence <= sequence).OrderByDescending(c => c.Sequence)
+            .FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false) is { } signed)
+        {
+            start = await db.Set<AuditEventRow>().SingleOrDefaultAsync(e => e.Sequence == signed.Sequence, cancellationToken).ConfigureAwait(false);
+            if (start is null || !start.Hash.AsSpan().SequenceEqual(signed.Hash) || !AuditSigner.IsSigned(
+                key.PublicKey, AuditChain.Checkpoint(root.KmsId, signed.Sequence, signed.Time, signed.Hash), signed.Signature))
+            {
+                throw DamagedAt(signed.Sequence);
+            }
+        }
+
+        var chain = new AuditChainReader(root, start);
+        while (chain.Sequence < sequence)
+        {
+            foreach (var row in await PageAsync(db, chain.Sequence, sequence, cancellationToken).ConfigureAwait(false))
+                Follow(chain, row);
+        }
+
+        return chain;
+    }
+
+    private async Task<List<AuditEventRow>> PageAsync(KmsDbContext db, long after, long end, CancellationToken cancellationToken)
+        => await db.Set<AuditEventRow>().Where(e => e.Sequence > after && e.Sequence <= end).OrderBy(e => e.Sequence).Take(PageSize)
+            .ToListAsync(cancellationToken).ConfigureAwait(false) is { Count: > 0 } rows
+            ? rows
+            : throw DamagedAt(after + 1);
+
+    private void Follow(AuditChainReader chain, AuditEventRow row)
+    {
+        if (!chain.TryFollow(row, out _))
+            throw DamagedAt(chain.Sequence + 1);
     }
 
     private LocalKmsAuditCheckpoint Sign(AuditKeyRow key, AuditChainReader chain)

@@ -45,8 +45,8 @@ internal sealed class AuditTrail : IKmsAudit
         subject.Version,
         call.Context ?? EncryptionContext.Empty,
         subject.Detail,
-        outcome.Error is null ? AuditOutcomes.Ok : outcome.Decision is { IsAllowed: false } ? AuditOutcomes.Denied : AuditOutcomes.Failed,
+        outcome.Error is null ? AuditOutcomes.Ok : (subject.Refused ?? outcome.Decision) is { IsAllowed: false } ? AuditOutcomes.Denied : AuditOutcomes.Failed,
         outcome.Error?.ToString(),
-        outcome.Decision?.Rule,
+        (subject.Refused ?? outcome.Decision)?.Rule,
         call.CorrelationId ?? Activity.Current?.TraceId.ToHexString());
 }

@@ -74,8 +74,16 @@ public sealed class LocalKmsAudit
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentOutOfRangeException.ThrowIfLessThan(from, 1);
-        return ReadAsync(
-            "export", (db, root, token) => new AuditExport(root, _file, _timeProvider).WriteAsync(db, writer, from, to, token), cancellationToken);
+        return _gate.StreamAsync(
+            _call(),
+            async (db, subject, token) =>
+            {
+                subject.Detail = "export";
+                var end = await db.Set<AuditHeadRow>().Select(h => h.Sequence).SingleOrDefaultAsync(token).ConfigureAwait(false);
+                return Math.Min(to ?? end, end);
+            },
+            (db, root, end, token) => new AuditExport(root, _file, _timeProvider).WriteAsync(db, writer, from, end, token),
+            cancellationToken);
     }
 
     /// <summary>Writes events as JSON lines in UTF-8, as <see cref="ExportAsync(TextWriter, long, long?, CancellationToken)" /> does.</summary>

@@ -35,7 +35,7 @@ internal static class KekName
         return name is not null;
     }
 
-    private static bool IsWellFormed(string name)
+    public static bool IsWellFormed(string name)
         => name.Length is > 0 and <= 200
             && char.IsAsciiLetterOrDigit(name[0])
             && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '/' or '-');

@@ -75,18 +75,26 @@ internal sealed class KeyCatalog(KeyGuard guard)
     }
 
     public async Task<KeyRow> SetAliasAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, string alias, string name, CancellationToken cancellationToken)
+        KmsDbContext db,
+        RootKey root,
+        KmsSubject subject,
+        string alias,
+        string name,
+        Func<KeyRow, Task> mayTakeFrom,
+        CancellationToken cancellationToken)
     {
         var key = guard.Get(subject, name);
+        subject.Detail = alias;
         if (await db.Keys.AnyAsync(k => k.Name == alias, cancellationToken).ConfigureAwait(false))
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.AliasIsAKey(guard.Store, alias));
         var row = await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false);
         if (row is null)
             db.Add(row = new AliasRow { Alias = alias, KeyId = key.KeyId });
+        else if (row.KeyId != key.KeyId)
+            await mayTakeFrom(await OwnerAsync(db, root, row, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
         row.KeyId = key.KeyId;
         row.Revision++;
         RowMacs.Sign(root, row);
-        subject.Detail = alias;
         return key;
     }
 
@@ -95,9 +103,19 @@ internal sealed class KeyCatalog(KeyGuard guard)
         subject.Detail = alias;
         if (await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false) is not { } row)
             return false;
+
+        // Moved by another since it was read to decide whether the caller may: decided anew.
+        if (row.KeyId != subject.KeyId)
+            throw new DbUpdateConcurrencyException();
         db.Remove(row);
         return true;
     }
+
+    private async Task<KeyRow> OwnerAsync(KmsDbContext db, RootKey root, AliasRow alias, CancellationToken cancellationToken)
+        => RowMacs.IsGenuine(root, alias)
+            && await KeyLookup.FindAsync(db, root, guard.Store, KeyLookup.IdPrefix + alias.KeyId, cancellationToken).ConfigureAwait(false) is { } key
+            ? key
+            : throw KeyLookup.Altered(guard.Store);
 
     private static string Encode(string name) => Convert.ToBase64String(Encoding.ASCII.GetBytes(name));
 
@@ -105,12 +123,14 @@ internal sealed class KeyCatalog(KeyGuard guard)
     {
         try
         {
-            return Encoding.ASCII.GetString(Convert.FromBase64String(continuation));
+            if (Encoding.ASCII.GetString(Convert.FromBase64String(continuation)) is var name && KekName.IsWellFormed(name))
+                return name;
         }
         catch (FormatException)
         {
-            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.MalformedContinuation());
         }
+
+        throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.MalformedContinuation());
     }
 
     private async Task<List<LocalKmsKey>> DescribeAsync(KmsDbContext db, RootKey root, List<KeyRow> keys, CancellationToken cancellationToken)

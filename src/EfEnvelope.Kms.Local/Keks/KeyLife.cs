@@ -63,9 +63,9 @@ internal sealed class KeyLife(KeyGuard guard)
                 isImport ? LocalKmsMessages.KeyWasGenerated(guard.Store, key.Name) : LocalKmsMessages.KeyWasImported(guard.Store, key.Name));
         }
 
-        var last = await db.KeyVersions.Where(v => v.KeyId == key.KeyId).MaxAsync(v => v.Version, cancellationToken).ConfigureAwait(false);
+        // Counted from the primary version, which the row's MAC covers: a version row of another hand chooses no number.
         using var fresh = material ?? KeyMaterial.Generate(KeyAlgorithms.Parse(key.Algorithm));
-        AddVersion(db, root, subject, key, last + 1, fresh);
+        AddVersion(db, root, subject, key, key.PrimaryVersion + 1, fresh);
         if (key.RotationPeriod is { } seconds)
             key.NextRotation = guard.Now.AddSeconds(seconds);
         Changed(root, key);

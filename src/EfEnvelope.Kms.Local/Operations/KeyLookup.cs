@@ -13,6 +13,9 @@ internal static class KeyLookup
     /// <summary>Finds the key that a call names, destroyed or not, without its versions.</summary>
     public static async Task<KeyRow?> FindAsync(KmsDbContext db, RootKey root, string store, string reference, CancellationToken cancellationToken)
     {
+        // No key is called so, and not every server can be asked for it.
+        if (!StoreText.IsPlain(reference))
+            return null;
         KeyRow? key;
         if (reference.StartsWith(IdPrefix, StringComparison.Ordinal))
         {

@@ -29,6 +29,9 @@ internal sealed class KmsSubject
     /// <summary>Gets or sets what else was used, such as the id of a seal or the name of a principal; goes into the audit event.</summary>
     public string? Detail { get; set; }
 
+    /// <summary>Gets or sets the decision about another key that the call concerns, when that one refused it.</summary>
+    public KmsDecision? Refused { get; set; }
+
     /// <summary>Gets whether the work found that it has to write. It is then run again in a transaction, and nothing is recorded of the first run.</summary>
     public bool NeedsWrite { get; private set; }
 

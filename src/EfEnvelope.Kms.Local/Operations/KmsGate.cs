@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Transactions;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
@@ -38,7 +39,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
             }
 
             if (!subject.NeedsWrite)
-                await RecordAsync(root, call, attempt, error: null, cancellationToken).ConfigureAwait(false);
+                await RecordResultAsync(root, call, attempt, result, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (IsForeign(e))
         {
@@ -46,6 +47,30 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         }
 
         return subject.NeedsWrite ? await WriteAsync(call, work, cancellationToken).ConfigureAwait(false) : result;
+    }
+
+    /// <summary>
+    /// Begins like a read, and then hands out bit by bit. The event is recorded before: what has left cannot be taken back, when its event could not
+    /// be stored or the caller cancels after the last line.
+    /// </summary>
+    public async Task<T> StreamAsync<TBegun, T>(
+        KmsCall call,
+        Func<KmsDbContext, KmsSubject, CancellationToken, Task<TBegun>> begin,
+        Func<KmsDbContext, RootKey, TBegun, CancellationToken, Task<T>> stream,
+        CancellationToken cancellationToken)
+    {
+        var (root, begun) = await ReadAsync(
+            call,
+            async (db, root, subject, token) => (root, await begin(db, subject, token).ConfigureAwait(false)),
+            cancellationToken).ConfigureAwait(false);
+        return await GuardAsync(
+            store,
+            async () =>
+            {
+                var db = store.CreateContext();
+                await using (db.ConfigureAwait(false))
+                    return await stream(db, root, begun, cancellationToken).ConfigureAwait(false);
+            }).ConfigureAwait(false);
     }
 
     /// <summary>Runs what changes the store, in one transaction together with its event; again when somebody else changed the same rows first.</summary>
@@ -152,6 +177,21 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         }
 
         return error;
+    }
+
+    // What nobody gets, because its event is not stored, is not left in memory: it may be a key.
+    private async Task RecordResultAsync<T>(RootKey root, KmsCall call, Attempt attempt, T result, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RecordAsync(root, call, attempt, error: null, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            if (result is byte[] secret)
+                CryptographicOperations.ZeroMemory(secret);
+            throw;
+        }
     }
 
     private Task RecordAsync(RootKey root, KmsCall call, Attempt attempt, KmsErrorKind? error, CancellationToken cancellationToken)

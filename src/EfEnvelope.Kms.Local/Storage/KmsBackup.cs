@@ -74,6 +74,19 @@ internal static class KmsBackup
         return bytes;
     }
 
+    /// <summary>Reads a file to its end, if it begins like a backup: what is something else may have no end.</summary>
+    public static async Task<byte[]> ReadFileAsync(Stream source, CancellationToken cancellationToken)
+    {
+        using var file = new MemoryStream();
+        var header = new byte[HeaderSize];
+        var read = await source.ReadAtLeastAsync(header, HeaderSize, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        if (read < HeaderSize || !header.AsSpan().StartsWith(Magic) || header[4] != Version)
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotABackup());
+        file.Write(header);
+        await source.CopyToAsync(file, cancellationToken).ConfigureAwait(false);
+        return file.ToArray();
+    }
+
     /// <summary>Opens the content. The caller zeroes it.</summary>
     public static byte[] Open(ReadOnlySpan<byte> bytes, string passphrase)
     {

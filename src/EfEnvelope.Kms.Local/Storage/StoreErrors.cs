@@ -26,6 +26,10 @@ internal static class StoreErrors
             _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(file), sqlite),
         },
         DbUpdateException { InnerException: DbException inner } => Map(inner, file),
+
+        // Of a text that was given: what a store holds is always decoded to valid Unicode.
+        System.Text.EncoderFallbackException or DbUpdateException { InnerException: System.Text.EncoderFallbackException }
+            => new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.TextRefused(file), exception),
         DbException server => MapServer(server, file),
         DbUpdateConcurrencyException => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.Busy(file), exception),
         DirectoryNotFoundException => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDirectory(file), exception),
@@ -62,6 +66,7 @@ internal static class StoreErrors
         _ when IsRace(exception) => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.Busy(store), exception),
         { } state when state.StartsWith("28", StringComparison.Ordinal) || state == "42501"
             => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(store), exception),
+        "22021" => new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.TextRefused(store), exception),
         "3D000" => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDatabase(store), exception),
         "42P01" or "42703" => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store), exception),
         _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(store), exception),

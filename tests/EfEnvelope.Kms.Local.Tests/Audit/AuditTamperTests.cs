@@ -193,6 +193,53 @@ public abstract class AuditTamperTests : IAsyncLifetime
         Assert.Throws<FormatException>(() => LocalKmsAuditCheckpoint.Parse("{\"type\":\"event\"}"));
     }
 
+    [Fact]
+    public async Task Export_from_the_middle_signs_no_history_that_was_made_up()
+    {
+        var end = (await _kms.Audit.QueryAsync(new LocalKmsAuditQuery(), TestKms.Cancellation))[^1].Sequence;
+        await using (var db = _store.Place.CreateContext())
+        {
+            // The plain hashes need no seal: those of a made-up beginning, and after it of all events that are genuine.
+            var hash = System.Security.Cryptography.SHA256.HashData("made up"u8);
+            var id = await db.Meta.Select(m => m.KmsId).SingleAsync(TestKms.Cancellation);
+            foreach (var row in await db.Set<AuditEventRow>().AsTracking().Where(e => e.Sequence >= 5).OrderBy(e => e.Sequence)
+                .ToListAsync(TestKms.Cancellation))
+            {
+                if (row.Sequence > 5)
+                {
+                    Assert.True(EfEnvelope.Kms.Local.Sealing.ContextJson.TryRead(row.Context, out var context));
+                    hash = AuditChain.Hash(hash, AuditChain.Event(id, row, context));
+                }
+
+                row.Hash = hash;
+            }
+
+            await db.SaveChangesAsync(TestKms.Cancellation);
+        }
+
+        using var lines = new StringWriter();
+        var refused = await TestKms.ThrowsAsync(
+            KmsErrorKind.InvalidCiphertext, () => _kms.Audit.ExportAsync(lines, from: 6, to: end, TestKms.Cancellation));
+
+        Assert.Contains("event 5", refused.Message);
+        Assert.DoesNotContain("\"checkpoint\"", lines.ToString());
+    }
+
+    [Fact]
+    public async Task Export_from_the_middle_starts_at_a_checkpoint_that_is_genuine()
+    {
+        await _store.AppendAsync(600);
+        foreach (var from in new[] { 256L, 257, 258, 400, 513 })
+        {
+            using var lines = new StringWriter();
+            Assert.Equal(615 - from, await _kms.Audit.ExportAsync(lines, from, 614, TestKms.Cancellation));
+        }
+
+        await _store.ExecuteAsync("UPDATE kms_audit_checkpoints SET time = time + 1 WHERE sequence = 256");
+        await TestKms.ThrowsAsync(
+            KmsErrorKind.InvalidCiphertext, () => _kms.Audit.ExportAsync(TextWriter.Null, 300, 310, TestKms.Cancellation));
+    }
+
     private static byte[] AnotherPublicKey()
     {
         using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
