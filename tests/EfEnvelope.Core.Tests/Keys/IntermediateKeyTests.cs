@@ -438,6 +438,24 @@ public class IntermediateKeyTests
     }
 
     [Fact]
+    public async Task Requests_that_could_not_be_counted_disturb_nobody_and_are_counted_with_the_next_ring()
+    {
+        foreach (var failure in new Exception[] { new KeyUnavailableException("Out of reach."), new OverflowException() })
+        {
+            _world.Store.UsageFailure = failure;
+            await WriteAsync(_world.NewCache(), new KeyScope(failure.GetType().Name));
+        }
+
+        var cache = _world.NewCache();
+        _world.Store.UsageFailure = new OperationCanceledException();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => WriteAsync(cache, RingWorld.Scope));
+        _world.Store.UsageFailure = null;
+        await WriteAsync(cache, Lab);
+
+        Assert.Equal(1, _world.Store.KmsRequests["unwrap test:test"]);
+    }
+
+    [Fact]
     public async Task Requests_to_the_kms_are_counted_in_the_key_store()
     {
         var slot = await _world.WarmSlotAsync();
