@@ -11,7 +11,7 @@ internal static class AwsKmsMessages
         => $"'AwsKmsOptions.Region' is '{region}', which is not a region. Give its name, such as 'eu-central-1'.";
 
     public static string MalformedAddress()
-        => "'AwsKmsOptions.BaseAddress' is not an address of a service. Give an absolute http or https URI without a user or a query.";
+        => "'AwsKmsOptions.BaseAddress' is not an address of a service. Give an absolute https URI without a user or a query; plain http is for loopback only, because keys pass.";
 
     public static string OptionOutOfRange(string option, object value, string range)
         => FormattableString.Invariant($"'AwsKmsOptions.{option}' is {value}. It must be {range}.");

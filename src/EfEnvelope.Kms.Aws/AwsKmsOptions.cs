@@ -30,7 +30,8 @@ public sealed partial record AwsKmsOptions : KmsHttpOptions
         if (Region is not null && !RegionPattern().IsMatch(Region))
             faults.Add(AwsKmsMessages.MalformedRegion(Region));
         if (BaseAddress is { } address
-            && !(address.IsAbsoluteUri && address.Scheme is "http" or "https" && address.UserInfo.Length == 0 && address.Query.Length == 0))
+            && !(address.IsAbsoluteUri && (address.Scheme == "https" || (address.Scheme == "http" && address.IsLoopback))
+                && address.UserInfo.Length == 0 && address.Query.Length == 0))
             faults.Add(AwsKmsMessages.MalformedAddress());
         if (Timeout <= TimeSpan.Zero || Timeout > TimeSpan.FromMinutes(5))
             faults.Add(AwsKmsMessages.OptionOutOfRange(nameof(Timeout), Timeout, "more than 0 and at most 5 minutes"));

@@ -132,7 +132,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
         {
             await ProveAsync(readBack, readBack.Wrapped, cancellationToken).ConfigureAwait(false);
         }
-        catch (EnvelopeDecryptionException) when (unproved is not null)
+        catch (EnvelopeException e) when (unproved is not null && e is EnvelopeDecryptionException or KmsException { Kind: KmsErrorKind.InvalidCiphertext })
         {
             await store.TryUpdateAsync(readBack with { Status = KeyVersionStatus.Disabled }, cancellationToken).ConfigureAwait(false);
             logger.KeyVersionDiscarded(version.ToString());

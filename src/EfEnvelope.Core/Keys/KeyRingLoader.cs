@@ -47,8 +47,18 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
 
         // A version that was never proved encrypted nothing, so it can make no value unreadable: it waits for the next rotation.
         var keys = new List<RingKey>(snapshot.Keys.Count);
+        RingKey? unanswered = null;
         foreach (var stored in snapshot.Keys.Where(k => k is not { EncryptsFrom: null, Status: KeyVersionStatus.Enabled }))
-            keys.Add(await UnwrapAsync(store, stored, previous?.Find((uint)stored.Version.Number), cancellationToken).ConfigureAwait(false));
+        {
+            // What one version waited for in vain, those that are wrapped alike and may do without it do not wait for again: callers wait for all of them.
+            var former = previous?.Find((uint)stored.Version.Number);
+            var key = (IsWrappedAlike(stored, unanswered?.Stored) ? TryKeep(stored, former, unanswered!.Failure) : null)
+                ?? await UnwrapAsync(store, stored, former, cancellationToken).ConfigureAwait(false);
+            if (key.Failure is KmsException { Kind: KmsErrorKind.Timeout })
+                unanswered ??= key;
+            keys.Add(key);
+        }
+
         if (previous is not null && !store.IsInTransaction)
             await RestoreLostIntermediatesAsync(store, keys, cancellationToken).ConfigureAwait(false);
         return new KeyRing(scope, keys, snapshot.StoreTime, readAt, time);
@@ -172,7 +182,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
     {
         if (stored.Status != KeyVersionStatus.Enabled || stored.Wrapped is null)
             return new RingKey(stored, null);
-        var kept = previous?.Key is { } key && stored.Commitment.Span.SequenceEqual(previous.Stored.Commitment.Span) ? key : null;
+        var kept = KeptOf(stored, previous);
         try
         {
             var opened = await opener.OpenAsync(store, stored, cancellationToken).ConfigureAwait(false);
@@ -185,10 +195,9 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         catch (KmsException e)
         {
             // No answer is waited out, for a time that each key has of its own; a refusal is obeyed at once.
-            var outage = e.IsTransient || e.Kind == KmsErrorKind.Unauthenticated;
-            var mayKeep = outage && previous?.VerifiedAt.Elapsed(time) < options.RefreshInterval + options.StaleIfErrorFor;
             logger.KeyUnwrapFailed(stored.Version.ToString(), e.Kind.ToString(), e);
-            return new RingKey(stored, mayKeep ? kept : null, e, previous?.VerifiedAt ?? default);
+            return (e.IsTransient || e.Kind == KmsErrorKind.Unauthenticated ? TryKeep(stored, previous, e) : null)
+                ?? new RingKey(stored, null, e, previous?.VerifiedAt ?? default);
         }
         catch (EnvelopeDecryptionException e)
         {
@@ -197,6 +206,19 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
             return new RingKey(stored, null, e);
         }
     }
+
+    private static DataKey? KeptOf(StoredKey stored, RingKey? previous)
+        => previous?.Key is { } key && stored.Commitment.Span.SequenceEqual(previous.Stored.Commitment.Span) ? key : null;
+
+    private RingKey? TryKeep(StoredKey stored, RingKey? previous, EnvelopeException? failure)
+        => KeptOf(stored, previous) is { } key && previous!.VerifiedAt.Elapsed(time) < options.RefreshInterval + options.StaleIfErrorFor
+            ? new RingKey(stored, key, failure, previous.VerifiedAt)
+            : null;
+
+    private static bool IsWrappedAlike(StoredKey stored, StoredKey? other)
+        => stored is { Status: KeyVersionStatus.Enabled, Wrapped: { } wrapped }
+            && other?.Wrapped is { } others
+            && wrapped.Copies.Select(c => c.Kek).SequenceEqual(others.Copies.Select(c => c.Kek));
 
     // The same for what they are wrapped under: as long as this process has it, the next one can be given it.
     private async ValueTask RestoreLostIntermediatesAsync(IKeyStore store, List<RingKey> keys, CancellationToken cancellationToken)

@@ -14,18 +14,21 @@ internal static class KmsUsageRecord
     {
         if (store.IsInTransaction)
             return;
-        foreach (var (kek, operation, requests) in usage.Take())
+        var left = new Queue<(KekUri Kek, KmsOperation Operation, long Requests)>(usage.Take());
+        try
         {
-            try
-            {
-                if (await store.ReserveAsync(MonthOf(storeTime), FieldOf(kek, operation), requests, cancellationToken).ConfigureAwait(false) is not null)
-                    continue;
-            }
-            catch (KeyUnavailableException)
-            {
-            }
-
-            usage.Add(kek, operation, requests);
+            while (left.TryPeek(out var count)
+                && await store.ReserveAsync(MonthOf(storeTime), FieldOf(count.Kek, count.Operation), count.Requests, cancellationToken).ConfigureAwait(false) is not null)
+                left.Dequeue();
+        }
+        catch (Exception e) when (e is KeyUnavailableException or OverflowException)
+        {
+            // A store that is out of reach for one is so for all; a count that has no room for more was not made by counting.
+        }
+        finally
+        {
+            foreach (var (kek, operation, requests) in left)
+                usage.Add(kek, operation, requests);
         }
     }
 

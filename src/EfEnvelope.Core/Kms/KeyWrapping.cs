@@ -55,25 +55,30 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
 
     // A copy whose very KEK is configured goes before one whose service is only of the same kind: while keys are moved to another KEK, an
     // instance that has the former one alone must not take the new copy for an altered one. Only an outage moves on to the next copy: a
-    // denied or altered copy is news that must not be papered over.
+    // denied or altered copy is news that must not be papered over. That a service does not know a KEK which it was only guessed to know is none.
     public async ValueTask<byte[]> UnwrapAsync(WrappedKey wrapped, EncryptionContext context, CancellationToken cancellationToken)
     {
-        KmsException? outage = null;
+        KmsException? outage = null, unknown = null;
         foreach (var copy in InOrder(wrapped))
         {
-            if (FindWrapper(copy.Kek) is not { } wrapper)
-                continue;
-            try
+            foreach (var wrapper in FindWrappers(copy.Kek))
             {
-                return await AskAsync(wrapper, KmsOperation.Unwrap, (w, token) => w.UnwrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false);
-            }
-            catch (KmsException e) when (e.IsTransient)
-            {
-                outage ??= e;
+                try
+                {
+                    return await AskAsync(wrapper, KmsOperation.Unwrap, (w, token) => w.UnwrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false);
+                }
+                catch (KmsException e) when (e.IsTransient)
+                {
+                    outage ??= e;
+                }
+                catch (KmsException e) when (wrapper.Kek != copy.Kek && e.Kind is KmsErrorKind.WrongKey or KmsErrorKind.NotFound or KmsErrorKind.NotFoundOrDenied)
+                {
+                    unknown ??= e;
+                }
             }
         }
 
-        throw outage ?? new KmsException(
+        throw outage ?? unknown ?? new KmsException(
             KmsErrorKind.WrongKey,
             Messages.NoKmsForKek(wrapped.Copies.Select(c => c.Kek.ToString()), _wrappers.Select(w => w.Kek.ToString())));
     }
@@ -87,7 +92,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         => wrapped is not null && wrapped.Copies.Select(c => c.Kek).ToHashSet().SetEquals(_wrappers.Select(w => w.Kek));
 
     /// <summary>Whether a copy under a KEK can be unwrapped by what is configured: an offline recovery key only wraps.</summary>
-    public bool CanUnwrap(KekUri kek) => FindWrapper(kek) is not null;
+    public bool CanUnwrap(KekUri kek) => FindWrappers(kek).Any();
 
     // In the order in which the KEKs are configured, so that who names the nearest region first is served by it, whatever the key was wrapped by.
     private IEnumerable<WrappedKeyCopy> InOrder(WrappedKey wrapped)
@@ -149,10 +154,11 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
             TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
 
-    // The very KEK first; else any wrapper of the same service, because a service knows its former KEKs too.
-    private IKeyWrapper? FindWrapper(KekUri kek)
-        => _wrappers.FirstOrDefault(w => w.Kek == kek && w is not IOfflineKeyWrapper { CanUnwrap: false })
-            ?? _wrappers.FirstOrDefault(w => w.Kek.Scheme == kek.Scheme && w is not IOfflineKeyWrapper);
+    // The very KEK; else the wrappers of the same kind of service, because a service knows its former KEKs too: which of several is not told by the name.
+    private IEnumerable<IKeyWrapper> FindWrappers(KekUri kek)
+        => _wrappers.FirstOrDefault(w => w.Kek == kek && w is not IOfflineKeyWrapper { CanUnwrap: false }) is { } own
+            ? [own]
+            : _wrappers.Where(w => w.Kek.Scheme == kek.Scheme && w is not IOfflineKeyWrapper);
 }
 
 /// <summary>A KEK whose private half may be elsewhere.</summary>

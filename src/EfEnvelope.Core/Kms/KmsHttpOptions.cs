@@ -7,7 +7,9 @@ public abstract record KmsHttpOptions
     /// <value>The default is <see langword="null" />: the service's own public address.</value>
     public Uri? BaseAddress { get; init; }
 
-    /// <summary>Gets what sends the requests; it is not disposed.</summary>
+    /// <summary>
+    /// Gets what sends the requests; it is not disposed. It must not follow redirects (<c>AllowAutoRedirect = false</c>): keys and tokens would go with them.
+    /// </summary>
     /// <value>The default is <see langword="null" />: a <see cref="SocketsHttpHandler" /> that renews its connections every 5 minutes.</value>
     public HttpMessageHandler? Handler { get; init; }
 

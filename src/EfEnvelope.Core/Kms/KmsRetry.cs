@@ -16,7 +16,9 @@ internal sealed class KmsRetry(TimeSpan timeout, int maxRetries, TimeProvider ti
     /// <param name="attempt">
     /// Sends the request once; throws <see cref="KmsException" />. An <see cref="HttpRequestException" /> or <see cref="IOException" /> counts as unavailable.
     /// </param>
-    /// <param name="renewCredentials">Drops the credentials that were refused, so that the next attempt gets fresh ones; or nothing.</param>
+    /// <param name="renewCredentials">
+    /// Drops the credentials that were refused, so that the next attempt gets fresh ones; or nothing. It has the time of an attempt, and fails like one.
+    /// </param>
     /// <param name="cancellationToken">Cancels all attempts.</param>
     public async ValueTask<T> RunAsync<T>(
         KekUri kek, Func<CancellationToken, ValueTask<T>> attempt, Func<CancellationToken, ValueTask>? renewCredentials, CancellationToken cancellationToken)
@@ -37,7 +39,7 @@ internal sealed class KmsRetry(TimeSpan timeout, int maxRetries, TimeProvider ti
             if (failure.Kind == KmsErrorKind.Unauthenticated && !renewed)
             {
                 renewed = true;
-                await renewCredentials!(cancellationToken).ConfigureAwait(false);
+                await RunOnceAsync(kek, token => RenewAsync(renewCredentials!, token), cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -45,6 +47,12 @@ internal sealed class KmsRetry(TimeSpan timeout, int maxRetries, TimeProvider ti
                 throw failure;
             await Task.Delay(DelayOf(failure, retries++), time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private static async ValueTask<bool> RenewAsync(Func<CancellationToken, ValueTask> renewCredentials, CancellationToken cancellationToken)
+    {
+        await renewCredentials(cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     private async ValueTask<T> RunOnceAsync<T>(KekUri kek, Func<CancellationToken, ValueTask<T>> attempt, CancellationToken cancellationToken)
@@ -65,10 +73,11 @@ internal sealed class KmsRetry(TimeSpan timeout, int maxRetries, TimeProvider ti
         }
     }
 
-    // From half of an exponential delay up to all of it, so that many callers that were refused together do not come back together.
+    // From half of an exponential delay up to all of it, so that many callers that were refused together do not come back together. What a service asks for
+    // may be a date, and past.
     private static TimeSpan DelayOf(KmsException failure, int retries)
     {
         var delay = failure.RetryAfter ?? FirstDelay * Math.Pow(2, retries + 1) * (0.5 + (RandomNumberGenerator.GetInt32(1001) / 2000.0));
-        return delay < LongestDelay ? delay : LongestDelay;
+        return delay > LongestDelay ? LongestDelay : delay > TimeSpan.Zero ? delay : TimeSpan.Zero;
     }
 }

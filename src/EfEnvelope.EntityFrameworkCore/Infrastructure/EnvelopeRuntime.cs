@@ -1,4 +1,5 @@
 using EfEnvelope.Keys;
+using EfEnvelope.Kms;
 
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 
@@ -6,6 +7,7 @@ namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 internal sealed class EnvelopeRuntime : IDisposable
 {
     private readonly Lazy<KeyRingCache> _rings;
+    private readonly List<IDisposable> _clients = [];
 
     public EnvelopeRuntime(EnvelopeOptionsBuilder configuration)
         => _rings = new Lazy<KeyRingCache>(
@@ -13,7 +15,7 @@ internal sealed class EnvelopeRuntime : IDisposable
             {
                 var services = new KmsServices(configuration.TimeProvider, Loggers);
                 return new KeyRingCache(
-                    [.. configuration.Kms.Select(kms => kms.Create(services))],
+                    [.. configuration.Kms.Select(kms => Create(kms, services))],
                     configuration.Options,
                     configuration.TimeProvider,
                     Loggers.CreateLogger("EfEnvelope.Keys"));
@@ -27,5 +29,15 @@ internal sealed class EnvelopeRuntime : IDisposable
     {
         if (_rings.IsValueCreated)
             _rings.Value.Dispose();
+        _clients.ForEach(c => c.Dispose());
+    }
+
+    // A client of the caller's own is its identity, and stays the caller's.
+    private IKeyWrapper Create(KmsRegistration kms, KmsServices services)
+    {
+        var client = kms.Create(services);
+        if (client is IDisposable owned && !ReferenceEquals(client, kms.Identity))
+            _clients.Add(owned);
+        return client;
     }
 }

@@ -203,6 +203,19 @@ public class IntermediateKeyTests
     }
 
     [Fact]
+    public async Task Intermediate_key_that_was_left_unproved_and_that_the_kms_does_not_open_is_put_aside()
+    {
+        await _world.WarmSlotAsync();
+        var altered = Intermediates[1].Wrapped!.Copies.Single() with { Ciphertext = new byte[60] };
+        Rows[1] = Intermediates[1] with { EncryptsFrom = null, Wrapped = new WrappedKey(altered) };
+
+        await WriteAsync(_world.NewCache(), Lab);
+
+        Assert.Equal(KeyVersionStatus.Disabled, Intermediates[1].Status);
+        Assert.Equal("intermediate:2", _world.Store.RowsOf(Lab)[1].Wrapped!.Copies.Single().Kek.ToString());
+    }
+
+    [Fact]
     public async Task Kms_that_does_not_open_what_it_wrapped_gets_no_data_key()
     {
         var e = await Assert.ThrowsAnyAsync<EnvelopeException>(() => WriteAsync(_world.NewCache(new LyingKms(_world.Kms)), RingWorld.Scope));
@@ -422,6 +435,24 @@ public class IntermediateKeyTests
         var next = new TestKms("next");
         await _world.NewAdministration(next, online).RewrapAsync(_world.Store, RingWorld.Scope, Token);
         _ = (await ReadAsync(_world.NewCache(next, offline), RingWorld.Scope)).Primary;
+    }
+
+    [Fact]
+    public async Task Requests_that_could_not_be_counted_disturb_nobody_and_are_counted_with_the_next_ring()
+    {
+        foreach (var failure in new Exception[] { new KeyUnavailableException("Out of reach."), new OverflowException() })
+        {
+            _world.Store.UsageFailure = failure;
+            await WriteAsync(_world.NewCache(), new KeyScope(failure.GetType().Name));
+        }
+
+        var cache = _world.NewCache();
+        _world.Store.UsageFailure = new OperationCanceledException();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => WriteAsync(cache, RingWorld.Scope));
+        _world.Store.UsageFailure = null;
+        await WriteAsync(cache, Lab);
+
+        Assert.Equal(1, _world.Store.KmsRequests["unwrap test:test"]);
     }
 
     [Fact]

@@ -58,6 +58,42 @@ public class KeyWrappingTests
         Assert.True(e.IsTransient);
     }
 
+    [Theory]
+    [InlineData(KmsErrorKind.WrongKey)]
+    [InlineData(KmsErrorKind.NotFound)]
+    [InlineData(KmsErrorKind.NotFoundOrDenied)]
+    public async Task Copy_under_a_former_kek_of_the_second_service_is_found_there_when_the_first_does_not_know_it(KmsErrorKind unknown)
+    {
+        // 'test:former' was a KEK of the second service; the first, of the same kind, has never heard of it.
+        var former = await _two.WrapAsync(_key, _context);
+        var wrapped = new WrappedKey(former with { Kek = new KekUri("test:former") });
+        _one.Failure = unknown;
+
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Outage_stays_one_when_nobody_else_knows_the_other_copy()
+    {
+        var first = new KekUri("test:one");
+        var wrapped = new WrappedKey(new WrappedKeyCopy(first, null, new byte[] { 1 }), new WrappedKeyCopy(new KekUri("test:former"), null, new byte[] { 1 }));
+        _one.Failure = KmsErrorKind.Unavailable;
+        _two.Failure = KmsErrorKind.WrongKey;
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        Assert.Equal(KmsErrorKind.Unavailable, e.Kind);
+    }
+
+    [Fact]
+    public async Task Refusal_of_a_former_kek_is_told_when_no_service_opens_it()
+    {
+        var wrapped = new WrappedKey(new WrappedKeyCopy(new KekUri("test:former"), null, new byte[] { 1 }));
+        (_one.Failure, _two.Failure) = (KmsErrorKind.NotFound, KmsErrorKind.WrongKey);
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        Assert.Equal(KmsErrorKind.NotFound, e.Kind);
+    }
+
     [Fact]
     public async Task Key_under_a_kms_that_is_not_configured_names_both()
     {

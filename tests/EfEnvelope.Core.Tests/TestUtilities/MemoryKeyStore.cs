@@ -131,11 +131,16 @@ internal sealed class MemoryKeyStore(TimeProvider time, List<string> journal) : 
 
     public Dictionary<string, long> KmsRequests { get; } = [];
 
+    /// <summary>Gets or sets what counting requests to a KMS throws, or <see langword="null" /> to work.</summary>
+    public Exception? UsageFailure { get; set; }
+
     public async ValueTask<long?> ReserveAsync(KeyVersion version, string field, long count, CancellationToken cancellationToken)
     {
         // Requests to the KMS are counted beside what the tests follow step by step.
         if (version.Scope == KeyScope.KmsUsage)
         {
+            if (UsageFailure is not null)
+                throw UsageFailure;
             lock (_lock)
                 return KmsRequests[field] = KmsRequests.GetValueOrDefault(field) + count;
         }

@@ -155,7 +155,7 @@ public sealed class AwsKmsTests : IAsyncLifetime
     [Fact]
     public void All_faults_of_the_options_are_said_at_once()
     {
-        var options = new AwsKmsOptions { Region = "Frankfurt", BaseAddress = new Uri("ftp://kms"), Timeout = TimeSpan.Zero, MaxRetries = -1 };
+        var options = new AwsKmsOptions { Region = "Frankfurt", BaseAddress = new Uri("http://kms.example.org"), Timeout = TimeSpan.Zero, MaxRetries = -1 };
 
         var message = Assert.Throws<ArgumentException>(() => new EnvelopeOptionsBuilder().UseAwsKms("alias/clinic", options)).Message;
 

@@ -1,0 +1,139 @@
+using System.Net;
+using Amazon.Runtime;
+using EfEnvelope.Kms.Aws;
+using EfEnvelope.Kms.GoogleCloud;
+using EfEnvelope.Kms.Oci;
+using EfEnvelope.Kms.Vault;
+using Google.Apis.Auth.OAuth2;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace EfEnvelope.Kms.Tests.Http;
+
+/// <summary>What something on the way may answer in a service's place.</summary>
+public sealed class HostileAnswerTests
+{
+    private static readonly EncryptionContext Context = new([new("scope", "clinic")]);
+    private static readonly byte[] Key = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Services => ["aws", "google", "oci", "vault"];
+
+    [Theory]
+    [MemberData(nameof(Services))]
+    public async Task Redirect_takes_neither_key_nor_credentials_to_another_host(string service)
+    {
+        await using var other = await Answering.StartAsync(_ => 200);
+        await using var first = await Answering.StartAsync(
+            response =>
+            {
+                response.Headers.Location = $"http://localhost:{other.Address.Port}/stolen";
+                return 307;
+            });
+        var wrapper = Open(service, first.Address);
+
+        await Assert.ThrowsAsync<KmsException>(() => wrapper.WrapAsync(Key, Context, Token).AsTask());
+
+        Assert.NotEqual(0, first.Requests);
+        Assert.Equal(0, other.Requests);
+    }
+
+    [Theory]
+    [MemberData(nameof(Services))]
+    public async Task Time_to_retry_that_is_past_leaves_an_outage_an_outage(string service)
+    {
+        await using var server = await Answering.StartAsync(
+            response =>
+            {
+                response.Headers.RetryAfter = "Wed, 21 Oct 2015 07:28:00 GMT";
+                return 503;
+            });
+        var wrapper = Open(service, server.Address);
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => wrapper.WrapAsync(Key, Context, Token).AsTask());
+
+        Assert.Equal(KmsErrorKind.Unavailable, e.Kind);
+    }
+
+    [Fact]
+    public async Task Connection_that_breaks_while_a_refused_token_is_looked_at_is_an_outage()
+    {
+        await using var server = await Answering.StartAsync(
+            response =>
+            {
+                if (!response.HttpContext.Request.Path.Value!.EndsWith("lookup-self", StringComparison.Ordinal))
+                    return 403;
+                response.HttpContext.Abort();
+                return 200;
+            });
+
+        var e = await Assert.ThrowsAsync<KmsException>(() => Open("vault", server.Address).WrapAsync(Key, Context, Token).AsTask());
+
+        Assert.Equal(KmsErrorKind.Unavailable, e.Kind);
+    }
+
+    private static IKeyWrapper Open(string service, Uri address)
+        => service switch
+        {
+            "aws" => AwsKms.CreateKeyWrapper(
+                "alias/clinic",
+                new AwsKmsOptions { BaseAddress = address, Region = "eu-central-1", Credentials = new SessionAWSCredentials("AKIATEST", "secret", "token"), MaxRetries = 0 }),
+            "google" => GoogleCloudKms.CreateKeyWrapper(
+                "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+                GoogleCredential.FromAccessToken("ya29.token"),
+                new GoogleCloudKmsOptions { BaseAddress = address, MaxRetries = 1 }),
+            "oci" => OciVault.CreateKeyWrapper(
+                "ocid1.key.oc1.eu-frankfurt-1.bjqmywdtaafak.first", address.AbsoluteUri, new NoSignature(), new OciVaultOptions { MaxRetries = 1 }),
+            _ => VaultTransit.CreateKeyWrapper("clinic", VaultTokens.Fixed("hvs.token"), new VaultTransitOptions { BaseAddress = address, MaxRetries = 1 }),
+        };
+
+    private sealed class NoSignature : IOciRequestSigner
+    {
+        public ValueTask SignAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", "Signature version=\"1\"");
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    private sealed class Answering : IAsyncDisposable
+    {
+        private readonly WebApplication _application;
+        private int _requests;
+
+        private Answering(Func<HttpResponse, int> answer)
+        {
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+            _application = builder.Build();
+            _application.Run(
+                context =>
+                {
+                    Interlocked.Increment(ref _requests);
+                    context.Response.StatusCode = answer(context.Response);
+                    return Task.CompletedTask;
+                });
+        }
+
+        public Uri Address { get; private set; } = null!;
+
+        public int Requests => Volatile.Read(ref _requests);
+
+        public static async Task<Answering> StartAsync(Func<HttpResponse, int> answer)
+        {
+            var server = new Answering(answer);
+            await server._application.StartAsync(Token);
+            server.Address = new Uri(server._application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+            return server;
+        }
+
+        public ValueTask DisposeAsync() => _application.DisposeAsync();
+    }
+}
