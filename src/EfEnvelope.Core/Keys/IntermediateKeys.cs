@@ -45,7 +45,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     public async ValueTask<OpenIntermediateKey> GetAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
     {
         if (_entries.TryGetValue(id, out var entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } open)
-            return open;
+            return open.Failure is null ? open : await FollowAsync(store, entry, open, cancellationToken).ConfigureAwait(false);
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -94,6 +94,24 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
         {
             _refusal = (id, Moment.Now(time), e);
             throw;
+        }
+    }
+
+    // The KMS that is out of reach may be one that the key was moved away from since this process opened it.
+    private async ValueTask<OpenIntermediateKey> FollowAsync(
+        IKeyStore store, IntermediateEntry entry, OpenIntermediateKey open, CancellationToken cancellationToken)
+    {
+        var id = IntermediateId.Of(entry.Stored);
+        var snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+        if (snapshot.Keys.FirstOrDefault(id.IsOf) is not { Wrapped: not null } stored || stored.Wrapped.ToString() == entry.Stored.Wrapped!.ToString())
+            return open;
+        try
+        {
+            return (_entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false))).Current;
+        }
+        catch (KmsException)
+        {
+            return open;
         }
     }
 

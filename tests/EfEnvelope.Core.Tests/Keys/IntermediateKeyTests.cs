@@ -380,6 +380,26 @@ public class IntermediateKeyTests
     }
 
     [Fact]
+    public async Task Running_process_follows_a_move_to_another_KEK_when_the_former_one_is_out_of_reach()
+    {
+        var next = new TestKms("next");
+        await WriteAsync(_world.NewCache(), RingWorld.Scope);
+        var cache = _world.NewCache(_world.Kms, next);
+        await WriteAsync(cache, RingWorld.Scope);
+        await _world.NewAdministration(next, _world.Kms).RewrapAsync(_world.Store, RingWorld.Scope, Token);
+        await _world.NewAdministration(next).RewrapAsync(_world.Store, RingWorld.Scope, Token);
+        _world.Kms.Failure = KmsErrorKind.Unavailable;
+
+        for (var i = 0; i < 30; i++)
+        {
+            _world.Time.Advance(_world.Options.RefreshInterval);
+            var ring = await WriteAsync(cache, RingWorld.Scope);
+            Assert.True(ring.Unverified <= _world.Options.RefreshInterval);
+            Assert.DoesNotContain(ring.Keys, k => k.Failure is not null);
+        }
+    }
+
+    [Fact]
     public async Task Tenants_with_KEKs_of_their_own_share_a_database_and_no_key()
     {
         var (a, b) = (new TestKms("a"), new TestKms("b"));
