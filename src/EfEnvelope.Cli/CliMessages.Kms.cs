@@ -16,6 +16,9 @@ internal static partial class CliMessages
             ? $"The KMS '{type}' needs '{setting}', a secret. Give {KmsVariable(setting)}, or '{setting}File' or '{setting}Environment' under 'kms' in '{Configuration.ConfigurationFile.Name}'."
             : $"The KMS '{type}' needs '{setting}'. Give {KmsVariable(setting)}, or '{setting}' under 'kms' in '{Configuration.ConfigurationFile.Name}'.";
 
+    public static string RecoveryKeyMissing()
+        => $"The KMS 'recovery' needs 'publicKeyFile'. Give {KmsVariable("publicKeyFile")}, or 'publicKeyFile' under 'kms' in '{Configuration.ConfigurationFile.Name}'; to recover, 'privateKeyFile'.";
+
     public static string MalformedAddress(string setting) => $"The KMS setting '{setting}' is not an address. Give one such as 'https://kms.example.org:8200', without a user.";
 
     public static string EmptySecret(string setting, string source) => $"The KMS setting '{setting}' in '{source}' is empty. Put the secret there.";

@@ -144,7 +144,7 @@ internal static partial class CliMessages
     public static string KmsSealMissing()
         => $"Nothing opens the local KMS. Give '--kms-key-file', {KmsVariable("keyFile")}, {KmsVariable("passphrase")}, or 'keyFile', 'passphraseFile' or 'passphraseEnvironment' under 'kms' in '{Configuration.ConfigurationFile.Name}'.";
 
-    public static string NoKmsFile(string path) => $"There is no KMS in '{path}'. Correct the path, or restore the file from a backup; only 'keys create' makes a new one.";
+    public static string NoKmsFile(string path) => $"There is no KMS in '{path}'. Correct the path, or restore the file from a backup; only 'kms keys create', or 'keys create' for a first key, makes a new one.";
 
     public static string NoKeyFile(string path)
         => $"The key file '{path}' does not exist. Correct the path, or restore it from a backup; for a new KMS make one: (umask 077; head -c 32 /dev/urandom > '{path}').";

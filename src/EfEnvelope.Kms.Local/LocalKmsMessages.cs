@@ -76,7 +76,7 @@ internal static class LocalKmsMessages
             + "altered: restore it from a backup.";
 
     public static string OtherSeal(string file, IEnumerable<string> kinds, string kind)
-        => $"'{file}' is sealed by '{string.Join("', '", kinds)}', not by '{kind}'. Configure the seal the file was created with.";
+        => $"'{file}' is sealed by '{string.Join("', '", kinds)}', not by '{kind}'. Configure a seal that it has.";
 
     public static string WeakSeal(string file, int iterations, int minimum)
         => $"'{file}' asks for {iterations} iterations of PBKDF2, but at least {minimum} are ever written. The file was altered; restore it "
@@ -102,7 +102,7 @@ internal static class LocalKmsMessages
         => $"The KEK '{kek}' does not open '{store}'. Configure the KEK that seals it; if it is right, the store was altered: restore it from a backup.";
 
     public static string NoSuchSeal(string store)
-        => $"'{store}' has no such seal. See 'LocalKms.ListSealsAsync()' for those it has.";
+        => $"'{store}' has no such seal. See 'efenvelope kms seals list', or 'LocalKms.ListSealsAsync()', for those it has.";
 
     public static string LastSealStays(string store)
         => $"This is the last seal of '{store}', which nobody could open without it. Add another seal first.";

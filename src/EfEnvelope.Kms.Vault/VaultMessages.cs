@@ -33,7 +33,7 @@ internal static class VaultMessages
     // Tokens.
 
     public static string TokenFileUnreadable(string path)
-        => $"The token file '{path}' for Vault could not be read. Correct the path, or let this process read it.";
+        => $"The token file '{path}' for Vault could not be read. Correct the path, let this process read it, or, for 'VaultTokens.Default', set 'VAULT_TOKEN'.";
 
     public static string TokenSourceFailed()
         => "The token source of Vault failed. See the inner exception, and mend the delegate given to 'VaultTokens.From(…)'.";

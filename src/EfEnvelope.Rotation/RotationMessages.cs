@@ -165,7 +165,8 @@ internal static class RotationMessages
 
     public static string Rotated(KeyVersion version) => $"made '{version}'";
 
-    public static string ScopeNeeded(IEnumerable<KeyScope> known) => $"This database has several key scopes: {string.Join(", ", known)}. Name one.";
+    public static string ScopeNeeded(IReadOnlyCollection<KeyScope> known)
+        => $"This database has several key scopes: {string.Join(", ", known.Take(10))}{(known.Count > 10 ? $" and {known.Count - 10} more" : "")}. Name one.";
 
     public static string ScopeUnknown(KeyScope scope, IEnumerable<KeyScope> known)
         => $"There is no key scope '{scope}' in this database; {List(known.Select(k => k.Name))}. Check its name, or create it: 'efenvelope keys create {scope}'.";

@@ -114,7 +114,7 @@ public sealed class ConfigurationTests : IDisposable
     [InlineData("""{ "kms": { "type": "local", "kek": "clinic" } }""", "'clinic' is not a KEK", "'local:clinic'")]
     [InlineData("""{ "kms": { "type": "local", "kek": "aws-kms:alias/x" } }""", "not one of the KMS 'local'", "local:")]
     [InlineData("""{ "kms": { "type": "local" } }""", "file of the local KMS is not configured", "--kms-file")]
-    [InlineData("""{ "kms": { "file": "none.db", "keyFile": "k" } }""", "There is no KMS in '.*none.db'", "only 'keys create' makes a new one")]
+    [InlineData("""{ "kms": { "file": "none.db", "keyFile": "k" } }""", "There is no KMS in '.*none.db'", "only 'kms keys create', or 'keys create' for a first key, makes a new one")]
     [InlineData("""{ "kms": { "file": "kms.db" } }""", "Nothing opens the local KMS", "--kms-key-file")]
     [InlineData("""{ "kms": { "file": "kms.db", "keyFile": "none.key" } }""", "key file '.*none.key' does not exist", "head -c 32")]
     [InlineData("""{ "kms": { "file": "kms.db", "keyFile": "kms.key", "passphraseFile": "p" } }""", "'keyFile', 'passphraseFile' exclude each other", "Give one")]

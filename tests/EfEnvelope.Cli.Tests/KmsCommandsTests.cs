@@ -82,6 +82,7 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         Assert.Contains("enforced now\tno", (await PlanAsync("kms", "policies", "enforce")).Lines);
         (await World.RunAsync("kms", "policies", "enforce", "--execute")).Exits(0);
         (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(2);
+        (await World.RunAsync("kms", "grants", "add", "app", "clinic", "--operations", "Unwrap", "--execute")).Exits(0);
         (await World.RunAsync("kms", "policies", "enforce", "--stop", "--execute")).Exits(0);
 
         // The tool itself as that principal.

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
+using EfEnvelope.Kms;
 using EfEnvelope.Kms.Local;
 
 namespace EfEnvelope.Cli.Commands;
@@ -53,7 +54,7 @@ internal static class KmsGrantsCommand
             async (call, kms) =>
             {
                 var context = KmsCommand.ParsePairs(call.Get(pairs)!);
-                var named = (await kms.DescribeKeyAsync(call.Get(key)!, call.Cancellation).ConfigureAwait(false)).Name;
+                var named = await NameAsync(kms, call.Get(key)!, call.Cancellation).ConfigureAwait(false);
                 return
                 [
                     ("action", CliMessages.GrantAdds(call.Get(principal)!, named, Operations(call))), ("context", context.ToString()), ("exactly", Views.YesNo(call.Get(exactly))),
@@ -76,6 +77,19 @@ internal static class KmsGrantsCommand
             => call.Get(operations)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } names
                 ? names
                 : throw new EnvelopeConfigurationException(CliMessages.OperationsMissing());
+
+        // Who may manage access need not be allowed to look at keys: 'root' is not, once policies are enforced. An alias is then shown as it was typed.
+        static async Task<string> NameAsync(LocalKms kms, string key, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return (await kms.DescribeKeyAsync(key, cancellationToken).ConfigureAwait(false)).Name;
+            }
+            catch (KmsException e) when (e.Kind == KmsErrorKind.AccessDenied)
+            {
+                return key;
+            }
+        }
 
         DateTimeOffset? Expires(Call call) => call.Get(expires) is { } text ? call.Host.TimeProvider.GetUtcNow() + Durations.Parse("--expires", text) : null;
     }

@@ -16,7 +16,7 @@ internal sealed class RecoveryKeyAdapter : IKmsAdapter
 
     public ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
     {
-        var setting = settings.Choose("publicKeyFile", "privateKeyFile") ?? throw this.Missing("publicKeyFile");
+        var setting = settings.Choose("publicKeyFile", "privateKeyFile") ?? throw new EnvelopeConfigurationException(CliMessages.RecoveryKeyMissing());
         var path = settings.FindFile(setting)!;
         var pem = Read(path);
         if (setting == "publicKeyFile" && pem.Contains("PRIVATE KEY", StringComparison.Ordinal))

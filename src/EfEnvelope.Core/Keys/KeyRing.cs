@@ -97,7 +97,7 @@ internal sealed class KeyRing
     public DataKey? FindSearchKey(int slot)
         => _searches.Length switch
         {
-            0 => null,
+            0 => IsShredded(_keys.Select(k => k.Stored)) ? throw new KeyDestroyedException(Messages.ScopeShredded(Scope)) : null,
             > MaxSearchVersions => throw new EnvelopeConfigurationException(Messages.TooManySearchVersions(Scope, _searches.Length, MaxSearchVersions)),
             var count => RequireKey(_searches[Math.Min(slot, count - 1)]),
         };

@@ -25,7 +25,8 @@ internal sealed class KeyChecks(DatabaseSource source, IReadOnlyDictionary<KeySc
                 yield return DoctorMessages.SearchRotating(scope, searched);
             if (versions.FirstOrDefault(v => v.IsPrimary) is not { } primary)
             {
-                if (versions.Any(v => v.EncryptsFrom is not null))
+                // A scope that was shredded is meant to be without.
+                if (versions.Any(v => v.EncryptsFrom is not null && v.Status != KeyVersionStatus.Destroyed))
                     yield return DoctorMessages.KeyNoPrimary(scope);
                 continue;
             }

@@ -64,6 +64,8 @@ public class IntermediateKeyTests
         var ring = await _world.ReadAsync(slot);
         Assert.Throws<KeyDestroyedException>(() => KeyRing.RequireKey(ring.Find(1)!));
         Assert.Throws<KeyDestroyedException>(() => ring.Primary);
+        Assert.Throws<KeyDestroyedException>(() => ring.FindSearchKey(0));
+        Assert.Throws<KeyDestroyedException>(() => ring.FindSearchKey(1));
         await Assert.ThrowsAsync<KeyDestroyedException>(() => _world.RotateAsync(slot).AsTask());
         Assert.Equal(2, _world.Store.Rows.Count);
         Assert.All(_world.Store.Rows, r => Assert.Null(r.Wrapped));
