@@ -1,9 +1,12 @@
 namespace EfEnvelope.Kms.GoogleCloud;
 
 /// <summary>The seam over a transport: which key, what is bound, which version.</summary>
-internal sealed class GoogleKeyWrapper(KekUri kek, IGoogleKmsTransport transport) : IKeyWrapper
+internal sealed class GoogleKeyWrapper(KekUri kek, IGoogleKmsTransport transport) : IKeyWrapper, IDisposable
 {
     public KekUri Kek { get; } = kek;
+
+    // A transport of the caller's stays the caller's.
+    public void Dispose() => (transport as Http.GoogleHttpTransport)?.Dispose();
 
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {

@@ -3,9 +3,12 @@ using System.Text;
 namespace EfEnvelope.Kms.Oci;
 
 /// <summary>The seam over a transport: which key, what is bound, which version.</summary>
-internal sealed class OciKeyWrapper(KekUri kek, IOciKmsTransport transport) : IKeyWrapper
+internal sealed class OciKeyWrapper(KekUri kek, IOciKmsTransport transport) : IKeyWrapper, IDisposable
 {
     public KekUri Kek { get; } = kek;
+
+    // A transport of the caller's stays the caller's.
+    public void Dispose() => (transport as Http.OciHttpTransport)?.Dispose();
 
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {

@@ -8,14 +8,13 @@ namespace EfEnvelope.Kms.Vault;
 internal sealed class VaultHttp : IDisposable
 {
     private readonly VaultTransitOptions _options;
-    private readonly HttpMessageHandler _handler;
     private readonly KmsHttpClient _client;
     private readonly ILogger _logger;
 
     public VaultHttp(VaultTransitOptions options, TimeProvider time, ILogger logger)
     {
-        (_options, _logger, _handler) = (options, logger, KmsHttpClient.HandlerOf(options));
-        _client = new KmsHttpClient(_handler, time);
+        (_options, _logger) = (options, logger);
+        _client = KmsHttpClient.Create(options, time);
     }
 
     /// <summary>Sends a request. The body, which may hold a key, is zeroed; so must be the answer's, by the caller.</summary>
@@ -43,11 +42,7 @@ internal sealed class VaultHttp : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        if (_options.Handler is null)
-            _handler.Dispose();
-    }
+    public void Dispose() => _client.Dispose();
 }
 
 /// <summary>An answer of Vault.</summary>

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace EfEnvelope.Kms.Local;
 
 public abstract class KeyCatalogTests(TestStore store) : StoreTests(store)
@@ -124,7 +126,13 @@ public abstract class KeyCatalogTests(TestStore store) : StoreTests(store)
         Assert.Equal(Store is SqliteTestStore ? Store.Address : null, kms.FilePath);
         Assert.DoesNotContain("postgres;", kms.StoreName);
         Assert.DoesNotContain("Username", kms.ToString());
-        Assert.Equal(kms.StoreName, Store is SqliteTestStore ? Store.Address : "tcp://127.0.0.1:15432/postgres");
+        Assert.Equal(Store is SqliteTestStore ? Store.Address : ServerAddress(), kms.StoreName);
+
+        static string ServerAddress()
+        {
+            var server = new NpgsqlConnectionStringBuilder(Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES"));
+            return $"tcp://{server.Host}:{server.Port}/{server.Database}";
+        }
     }
 }
 

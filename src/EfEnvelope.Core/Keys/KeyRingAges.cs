@@ -26,6 +26,12 @@ internal static class KeyRingAges
         }
     }
 
+    public static void Remove(KeyRingCache cache)
+    {
+        lock (Gate)
+            Caches.RemoveAll(c => !c.TryGetTarget(out var other) || ReferenceEquals(other, cache));
+    }
+
     private static IEnumerable<KeyRing> Rings()
     {
         List<WeakReference<KeyRingCache>> caches;

@@ -27,8 +27,21 @@ internal sealed class KeyRingCache : IDisposable
     /// <summary>Gets the KEKs that are configured.</summary>
     public KeyWrapping Wrapping => _wrapping;
 
-    /// <summary>Gets the rings that are held now.</summary>
-    public IEnumerable<KeyRing> Rings => SlotsOf(_ => true).Select(id => _slots.Get<KeyRingSlot>(id)?.Current).OfType<KeyRing>();
+    /// <summary>Gets the rings that are held now; none once this is disposed.</summary>
+    public IReadOnlyList<KeyRing> Rings
+    {
+        get
+        {
+            try
+            {
+                return [.. SlotsOf(_ => true).Select(id => _slots.Get<KeyRingSlot>(id)?.Current).OfType<KeyRing>()];
+            }
+            catch (ObjectDisposedException)
+            {
+                return [];
+            }
+        }
+    }
 
     /// <summary>Finds the slot of a scope. Idle slots are dropped, and with them their keys; so is the loader of a key store that nobody asks for.</summary>
     public KeyRingSlot GetSlot(KeyStoreIdentity store, KeyScope scope)
@@ -57,6 +70,7 @@ internal sealed class KeyRingCache : IDisposable
 
     public void Dispose()
     {
+        KeyRingAges.Remove(this);
         foreach (var id in SlotsOf(_ => true))
             _slots.Get<KeyRingSlot>(id)?.Dispose();
         _slots.Dispose();

@@ -15,11 +15,17 @@ internal sealed record KmsHttpResponse(int Status, HttpResponseHeaders Headers, 
 /// <summary>
 /// Sends requests to a key management service: no redirect is followed, because credentials would go with it, and no answer is read without limit.
 /// </summary>
-internal sealed class KmsHttpClient(HttpMessageHandler handler, TimeProvider time)
+/// <param name="handler">What sends.</param>
+/// <param name="ownsHandler">Whether it is disposed with this.</param>
+/// <param name="time">The clock, for answers that name a time to wait for.</param>
+internal sealed class KmsHttpClient(HttpMessageHandler handler, bool ownsHandler, TimeProvider time) : IDisposable
 {
     private const int LongestBody = 256 * 1024;
 
-    private readonly HttpClient _client = new(handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _client = new(handler, disposeHandler: ownsHandler) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <summary>Makes a client of the options: over their handler, which stays the caller's, or one of its own.</summary>
+    public static KmsHttpClient Create(KmsHttpOptions options, TimeProvider time) => new(HandlerOf(options), options.Handler is null, time);
 
     /// <summary>The handler of the options, or one that renews its connections, so that a changed address is noticed.</summary>
     public static HttpMessageHandler HandlerOf(KmsHttpOptions options)
@@ -33,6 +39,8 @@ internal sealed class KmsHttpClient(HttpMessageHandler handler, TimeProvider tim
         var after = response.Headers.RetryAfter;
         return new KmsHttpResponse((int)response.StatusCode, response.Headers, body, after?.Delta ?? after?.Date - time.GetUtcNow());
     }
+
+    public void Dispose() => _client.Dispose();
 
     private static async ValueTask<byte[]> ReadAsync(HttpContent content, CancellationToken cancellationToken)
     {

@@ -10,13 +10,16 @@ namespace EfEnvelope.Kms.GoogleCloud.Http;
 /// Google's JSON over HTTP. Checksums go with every request and are checked in every answer: a damaged one is sent again like a failure of the service, so at
 /// most <see cref="KmsHttpOptions.MaxRetries" /> times, and is <see cref="KmsErrorKind.Unavailable" /> in the end, because the key itself is not in doubt.
 /// </summary>
-internal sealed class GoogleHttpTransport(GoogleTokens tokens, GoogleCloudKmsOptions options, TimeProvider time, ILogger logger) : IGoogleKmsTransport
+internal sealed class GoogleHttpTransport(GoogleTokens tokens, GoogleCloudKmsOptions options, TimeProvider time, ILogger logger)
+    : IGoogleKmsTransport, IDisposable
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly string _address = (options.BaseAddress?.AbsoluteUri ?? "https://cloudkms.googleapis.com").TrimEnd('/');
-    private readonly KmsHttpClient _http = new(KmsHttpClient.HandlerOf(options), time);
+    private readonly KmsHttpClient _http = KmsHttpClient.Create(options, time);
     private readonly KmsRetry _retry = new(options.Timeout, options.MaxRetries, time);
+
+    public void Dispose() => _http.Dispose();
 
     public ValueTask<GoogleEncryptResult> EncryptAsync(
         string cryptoKey, ReadOnlyMemory<byte> plaintext, ReadOnlyMemory<byte> additionalAuthenticatedData, CancellationToken cancellationToken)

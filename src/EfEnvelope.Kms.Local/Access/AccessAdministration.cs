@@ -106,6 +106,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
     {
         var reader = new AccessReader(db, root, file);
         var to = await GetPrincipalAsync(reader, principal, cancellationToken).ConfigureAwait(false);
+        if (expires <= timeProvider.Now())
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsAccessMessages.GrantExpired(principal));
         var row = new GrantRow
         {
             GrantId = NewId(),

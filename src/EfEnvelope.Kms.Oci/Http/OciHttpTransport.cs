@@ -8,14 +8,17 @@ using Microsoft.Extensions.Logging;
 namespace EfEnvelope.Kms.Oci.Http;
 
 /// <summary>OCI's JSON over HTTP, signed. The key is made here and encrypted there, because only encryption tells which version was used.</summary>
-internal sealed class OciHttpTransport(Uri cryptoEndpoint, IOciRequestSigner signer, OciVaultOptions options, TimeProvider time, ILogger logger) : IOciKmsTransport
+internal sealed class OciHttpTransport(Uri cryptoEndpoint, IOciRequestSigner signer, OciVaultOptions options, TimeProvider time, ILogger logger)
+    : IOciKmsTransport, IDisposable
 {
     // The content type is signed, so it must be exactly what is sent: without a character set.
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly Uri _crypto = new(options.BaseAddress ?? cryptoEndpoint, "/20180608/");
-    private readonly KmsHttpClient _http = new(new OciSigningHandler(signer) { InnerHandler = KmsHttpClient.HandlerOf(options) }, time);
+    private readonly KmsHttpClient _http = new(new OciSigningHandler(signer) { InnerHandler = KmsHttpClient.HandlerOf(options) }, options.Handler is null, time);
     private readonly KmsRetry _retry = new(options.Timeout, options.MaxRetries, time);
+
+    public void Dispose() => _http.Dispose();
 
     public ValueTask<OciEncryptedData> EncryptAsync(
         string keyId, ReadOnlyMemory<byte> plaintext, IReadOnlyDictionary<string, string> associatedData, CancellationToken cancellationToken)

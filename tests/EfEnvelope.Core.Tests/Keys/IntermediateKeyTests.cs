@@ -478,6 +478,33 @@ public class IntermediateKeyTests
     }
 
     [Fact]
+    public async Task Rings_are_measured_also_after_one_cache_of_them_was_disposed()
+    {
+        var (cache, other) = (_world.NewCache(), _world.NewCache());
+        await WriteAsync(cache, RingWorld.Scope);
+        await WriteAsync(other, RingWorld.Scope);
+        var measured = new List<string>();
+        using var listener = new System.Diagnostics.Metrics.MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument is { Meter.Name: "EfEnvelope", IsObservable: true })
+                    l.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<int>((instrument, _, _, _) => measured.Add(instrument.Name));
+        listener.SetMeasurementEventCallback<double>((instrument, _, _, _) => measured.Add(instrument.Name));
+        listener.Start();
+
+        cache.Dispose();
+        listener.RecordObservableInstruments();
+
+        Assert.Empty(cache.Rings);
+        Assert.Single(other.Rings);
+        Assert.Equal(["efenvelope.keyring.age", "efenvelope.keyring.count", "efenvelope.keyring.unverified"], measured.Order());
+    }
+
+    [Fact]
     public async Task Requests_to_the_kms_are_counted_in_the_key_store()
     {
         var slot = await _world.WarmSlotAsync();
