@@ -22,8 +22,7 @@ internal sealed class AwsKeyWrapper(AwsKeyId key, AwsConnection connection, ILog
     // name a material that was rotated away in between, and proves that the copy opens.
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
-        if (key.Length is < 16 or > 64)
-            throw new KmsException(KmsErrorKind.InvalidRequest, AwsKmsMessages.KeyLength(key.Length));
+        WrappableKey.Require(Kek, key);
         var plaintext = key.ToArray();
         try
         {

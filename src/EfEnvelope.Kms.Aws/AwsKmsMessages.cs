@@ -21,9 +21,6 @@ internal static class AwsKmsMessages
     public static string NoRegion(object kek)
         => $"No region is known for '{kek}'. Set 'AwsKmsOptions.Region' or 'AWS_REGION', or name the key by its ARN.";
 
-    public static string KeyLength(int length)
-        => $"A key of {length} bytes cannot be wrapped by AWS KMS. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek)
         => $"The key is wrapped under '{kek}', which is not a key of AWS KMS. Configure the KMS that holds it.";
 

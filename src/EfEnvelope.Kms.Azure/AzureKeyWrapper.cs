@@ -31,8 +31,7 @@ internal sealed class AzureKeyWrapper(
 
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
-        if (key.Length is < 16 or > 64)
-            throw new KmsException(KmsErrorKind.InvalidRequest, AzureMessages.KeyLength(key.Length));
+        WrappableKey.Require(Kek, key);
         var (kid, ciphertext) = _algorithm == AzureKeyVaultAlgorithm.A256Gcm
             ? await EncryptAsync(key, context, cancellationToken).ConfigureAwait(false)
             : await WrapBoundAsync(key, context, cancellationToken).ConfigureAwait(false);

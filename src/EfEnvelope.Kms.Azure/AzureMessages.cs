@@ -26,9 +26,6 @@ internal static class AzureMessages
 
     public static string Faults(IEnumerable<string> faults) => string.Join(' ', faults);
 
-    public static string KeyLength(int length)
-        => $"A key of {length} bytes cannot be wrapped by Azure Key Vault. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek)
         => $"The key is wrapped under '{kek}', which is not a key of Azure Key Vault. Configure the KMS that holds it.";
 

@@ -11,8 +11,7 @@ internal sealed class GoogleKeyWrapper(KekUri kek, IGoogleKmsTransport transport
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (key.Length is < 16 or > 64)
-            throw new KmsException(KmsErrorKind.InvalidRequest, GoogleKmsMessages.KeyLength(Kek, key.Length));
+        WrappableKey.Require(Kek, key);
         var result = await AskAsync(Kek, t => t.EncryptAsync(Kek.Key, key, context.AssociatedData, cancellationToken)).ConfigureAwait(false);
         return CryptoKeyName.VersionOf(result.CryptoKeyVersion) is { } version
             ? new WrappedKeyCopy(Kek, version, result.Ciphertext)
@@ -59,16 +58,6 @@ internal sealed class GoogleKeyWrapper(KekUri kek, IGoogleKmsTransport transport
             _ => KekState.Unknown,
         };
 
-    // A transport of the caller's own may throw what it likes; the seam has one exception.
-    private async ValueTask<T> AskAsync<T>(KekUri asked, Func<IGoogleKmsTransport, ValueTask<T>> ask)
-    {
-        try
-        {
-            return await ask(transport).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not (KmsException or OperationCanceledException))
-        {
-            throw new KmsException(KmsErrorKind.InvalidRequest, GoogleKmsMessages.TransportFailed(asked), e);
-        }
-    }
+    private ValueTask<T> AskAsync<T>(KekUri asked, Func<IGoogleKmsTransport, ValueTask<T>> ask)
+        => KmsTransport.AskAsync(asked, () => ask(transport), static kek => GoogleKmsMessages.TransportFailed(kek));
 }

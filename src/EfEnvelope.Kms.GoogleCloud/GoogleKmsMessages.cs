@@ -16,9 +16,6 @@ internal static class GoogleKmsMessages
     public static string MalformedMaxRetries(int retries)
         => $"The 'MaxRetries' of Google Cloud KMS are {retries}. Use 0 to 10.";
 
-    public static string KeyLength(object kek, int length)
-        => $"A key of {length} bytes cannot be wrapped under '{kek}'. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek)
         => $"The key is wrapped under '{kek}', which is not a key of Google Cloud KMS. Configure the KMS that holds it.";
 

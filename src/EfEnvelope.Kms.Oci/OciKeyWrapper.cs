@@ -13,8 +13,7 @@ internal sealed class OciKeyWrapper(KekUri kek, IOciKmsTransport transport) : IK
     public async ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (key.Length is < 16 or > 64)
-            throw new KmsException(KmsErrorKind.InvalidRequest, OciMessages.KeyLength(Kek, key.Length));
+        WrappableKey.Require(Kek, key);
         var result = await AskAsync(Kek, t => t.EncryptAsync(Kek.Key, key, context.Pairs, cancellationToken)).ConfigureAwait(false);
         return IsText(result.Ciphertext)
             ? new WrappedKeyCopy(Kek, result.KeyVersionId, Encoding.ASCII.GetBytes(result.Ciphertext))
@@ -64,16 +63,6 @@ internal sealed class OciKeyWrapper(KekUri kek, IOciKmsTransport transport) : IK
         _ => KekState.Unknown,
     };
 
-    // A transport of the caller's own may throw what it likes; the seam has one exception.
-    private async ValueTask<T> AskAsync<T>(KekUri asked, Func<IOciKmsTransport, ValueTask<T>> ask)
-    {
-        try
-        {
-            return await ask(transport).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not (KmsException or OperationCanceledException))
-        {
-            throw new KmsException(KmsErrorKind.InvalidRequest, OciMessages.TransportFailed(asked), e);
-        }
-    }
+    private ValueTask<T> AskAsync<T>(KekUri asked, Func<IOciKmsTransport, ValueTask<T>> ask)
+        => KmsTransport.AskAsync(asked, () => ask(transport), static kek => OciMessages.TransportFailed(kek));
 }

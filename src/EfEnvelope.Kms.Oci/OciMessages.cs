@@ -19,9 +19,6 @@ internal static class OciMessages
     public static string MalformedProfile()
         => "The 'Profile' of OCI Vault is empty. Name one of the configuration file, such as 'DEFAULT'.";
 
-    public static string KeyLength(object kek, int length)
-        => $"A key of {length} bytes cannot be wrapped under '{kek}'. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek)
         => $"The key is wrapped under '{kek}', which is not a key of OCI Vault. Configure the KMS that holds it.";
 

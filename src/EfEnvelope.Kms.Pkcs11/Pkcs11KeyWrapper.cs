@@ -16,8 +16,6 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
     private const int IvSize = 12;
     private const int TagSize = 16;
     private const int Overhead = 1 + IvSize + TagSize;
-    private const int ShortestKey = 16;
-    private const int LongestKey = 64;
 
     private readonly Pkcs11KeyName _name;
     private readonly Pkcs11Options _options;
@@ -42,8 +40,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (key.Length is < ShortestKey or > LongestKey)
-            throw new KmsException(KmsErrorKind.InvalidRequest, Pkcs11Messages.KeyLength(Kek, key.Length));
+        WrappableKey.Require(Kek, key);
         var associatedData = context.AssociatedData.ToArray();
         var (wrapped, version) = await Sessions.RunAsync(session => Encrypt(session, key, associatedData), null, cancellationToken).ConfigureAwait(false);
         Pkcs11Log.KeyWrapped(_logger, version, Kek);
@@ -111,7 +108,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
     {
         if (!Pkcs11KeyName.TryParse(wrapped.Kek, out var name) || name.Value.Token != _name.Token)
             throw new KmsException(KmsErrorKind.WrongKey, Pkcs11Messages.ForeignKek(wrapped.Kek, Kek));
-        if (wrapped.Ciphertext.Length is < Overhead + ShortestKey or > Overhead + LongestKey || wrapped.Ciphertext.Span[0] != AesGcm)
+        if (wrapped.Ciphertext.Length is < Overhead + WrappableKey.MinimumSize or > Overhead + WrappableKey.MaximumSize || wrapped.Ciphertext.Span[0] != AesGcm)
             throw new KmsException(KmsErrorKind.InvalidCiphertext, Pkcs11Messages.WrappedKeyRefused(wrapped.Kek));
         try
         {

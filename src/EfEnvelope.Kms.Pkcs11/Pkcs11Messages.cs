@@ -97,9 +97,6 @@ internal static class Pkcs11Messages
     public static string CallFailed(object kek)
         => $"The call of the PKCS#11 module for '{kek}' failed. See the inner exception, and whether the module is made for this platform.";
 
-    public static string KeyLength(object kek, int length)
-        => $"A key of {length} bytes cannot be wrapped under '{kek}'. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek, object own)
         => $"The key is wrapped under '{kek}', which is not on the token of '{own}'. Configure the KMS that holds it.";
 

@@ -12,8 +12,6 @@ namespace EfEnvelope.Kms.Vault;
 /// </remarks>
 internal sealed class VaultKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposable
 {
-    private const int ShortestKey = 16;
-    private const int LongestKey = 64;
 
     private readonly VaultKeyName _name;
     private readonly VaultHttp _http;
@@ -37,8 +35,7 @@ internal sealed class VaultKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (key.Length is < ShortestKey or > LongestKey)
-            throw new KmsException(KmsErrorKind.InvalidRequest, VaultMessages.KeyLength(Kek, key.Length));
+        WrappableKey.Require(Kek, key);
         // To encrypt under a key that does not exist makes it, if the token's policy allows 'create'. So the key is looked at first.
         (await ReadKeyAsync(cancellationToken).ConfigureAwait(false)).Require(Kek);
         var (ciphertext, version) = await AskAsync(

@@ -83,9 +83,6 @@ internal static class VaultMessages
     public static string NotVault(object kek)
         => $"The answer for '{kek}' is not one of Vault's. Look at the address, and at proxies in front of it.";
 
-    public static string KeyLength(object kek, int length)
-        => $"A key of {length} bytes cannot be wrapped under '{kek}'. Give 16 to 64 bytes.";
-
     public static string ForeignKek(object kek)
         => $"The key is wrapped under '{kek}', which is not a key of a transit engine. Configure the KMS that holds it.";
 }

@@ -43,6 +43,9 @@ internal static partial class Messages
     public static string ScopeShredded(object scope)
         => $"Every key of scope '{scope}' was destroyed, so what it encrypted is lost for good, and nothing is written under it. Use another scope.";
 
+    public static string KeyNotWrappable(object kek, int size, int minimum, int maximum)
+        => $"A key of {size} bytes cannot be wrapped under '{kek}'. Give {minimum} to {maximum} bytes.";
+
     public static string KmsTimedOut(object kek, TimeSpan timeout)
         => $"The key management service of '{kek}' did not answer within {timeout}. Retry, or look at its network path; the time is set by 'Timeout'.";
 

@@ -8,8 +8,8 @@ namespace EfEnvelope.Keys;
 /// <summary>Reads a ring from the key store and unwraps its keys; makes new versions, proving each before it may encrypt.</summary>
 internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, TimeProvider time, ILogger logger)
 {
-    /// <summary>As <see cref="LoadAsync" />, seen from outside as an activity and a measurement.</summary>
-    public async ValueTask<KeyRing> LoadMeasuredAsync(
+    /// <summary>Reads the ring. Keys that the previous ring holds outlive an outage of the KMS, but not its refusal.</summary>
+    public async ValueTask<KeyRing> LoadAsync(
         IKeyStore store, KeyScope scope, KeyRing? previous, bool mayAdd, CancellationToken cancellationToken)
     {
         var started = Moment.Now(time);
@@ -17,7 +17,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         activity?.SetTag("efenvelope.scope", scope.Name);
         try
         {
-            var ring = await LoadAsync(store, scope, previous, mayAdd, cancellationToken).ConfigureAwait(false);
+            var ring = await LoadCoreAsync(store, scope, previous, mayAdd, cancellationToken).ConfigureAwait(false);
             EnvelopeTelemetry.RingLoads.Record(started.Elapsed(time).TotalSeconds);
             return ring;
         }
@@ -29,8 +29,7 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         }
     }
 
-    /// <summary>Reads the ring. Keys that the previous ring holds outlive an outage of the KMS, but not its refusal.</summary>
-    public async ValueTask<KeyRing> LoadAsync(
+    private async ValueTask<KeyRing> LoadCoreAsync(
         IKeyStore store, KeyScope scope, KeyRing? previous, bool mayAdd, CancellationToken cancellationToken)
     {
         // The ring is as old as its read: asking the KMS may take its time, and must not make the snapshot look younger.

@@ -232,7 +232,7 @@ internal sealed class KeyRingSlot(
 
     private async ValueTask<State> LoadAsync(IKeyStore store, State? former, RingUse use, CancellationToken cancellationToken)
     {
-        var ring = await loader.LoadMeasuredAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
+        var ring = await loader.LoadAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
         var failed = ring.Keys.FirstOrDefault(k => k.Failure is not null);
         if (former is null && failed is not null && ring.Keys.All(k => k.Key is null))
             KeyRing.RequireKey(failed);

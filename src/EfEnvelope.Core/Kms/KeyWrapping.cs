@@ -34,23 +34,27 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         var copies = new List<WrappedKeyCopy>(_wrappers.Count);
         foreach (var wrapper in _wrappers)
         {
-            var copy = former.Copies.FirstOrDefault(c => c.Kek == wrapper.Kek);
-            try
-            {
-                if (copy is not null && CanUnwrap(copy.Kek))
-                {
-                    copies.Add(await AskAsync(wrapper, KmsOperation.Rewrap, (w, token) => w.RewrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false));
-                    continue;
-                }
-            }
-            catch (KmsException e) when (!e.IsTransient)
-            {
-            }
-
-            copies.Add(await AskAsync(wrapper, KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false));
+            copies.Add(
+                await TryRewrapAsync(wrapper, former, context, cancellationToken).ConfigureAwait(false)
+                    ?? await AskAsync(wrapper, KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false));
         }
 
         return new WrappedKey(copies);
+    }
+
+    // Why a service refuses to rewrap is not told: it is asked to wrap then, and what it answers to that is.
+    private async ValueTask<WrappedKeyCopy?> TryRewrapAsync(IKeyWrapper wrapper, WrappedKey former, EncryptionContext context, CancellationToken cancellationToken)
+    {
+        if (former.Copies.FirstOrDefault(c => c.Kek == wrapper.Kek) is not { } copy || !CanUnwrap(copy.Kek))
+            return null;
+        try
+        {
+            return await AskAsync(wrapper, KmsOperation.Rewrap, (w, token) => w.RewrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false);
+        }
+        catch (KmsException e) when (!e.IsTransient)
+        {
+            return null;
+        }
     }
 
     // A copy whose very KEK is configured goes before one whose service is only of the same kind: while keys are moved to another KEK, an

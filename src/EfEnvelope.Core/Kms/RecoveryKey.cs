@@ -50,6 +50,7 @@ internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
     public ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        WrappableKey.Require(Kek, key);
         var bound = BoundKey.Join(key.Span, context);
         try
         {

@@ -7,8 +7,8 @@ namespace EfEnvelope.Kms.Local.Keks;
 /// <summary>A wrapped key, or a small value that was encrypted, as the embedded KMS writes it.</summary>
 internal readonly ref struct WrappedBytes
 {
-    public const int MinimumKeySize = 16;
-    public const int MaximumKeySize = 64;
+    public const int MinimumKeySize = WrappableKey.MinimumSize;
+    public const int MaximumKeySize = WrappableKey.MaximumSize;
     public const int MaximumPlaintextSize = 4096;
 
     private const byte KeyFormat = 1;

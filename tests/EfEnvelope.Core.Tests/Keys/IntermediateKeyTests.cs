@@ -447,6 +447,12 @@ public class IntermediateKeyTests
         await WriteAsync(_world.NewCache(_world.Kms, offline), RingWorld.Scope);
         Assert.Equal(["test", "recovery"], Intermediates[1].Wrapped!.Copies.Select(c => c.Kek.Scheme));
 
+        foreach (var length in (int[])[0, 15, 65, 5000])
+        {
+            var refused = await Assert.ThrowsAsync<KmsException>(() => offline.WrapAsync(new byte[length], EncryptionContext.Empty, Token).AsTask());
+            Assert.Equal((KmsErrorKind.InvalidRequest, Messages.KeyNotWrappable(offline.Kek, length, 16, 64)), (refused.Kind, refused.Message));
+        }
+
         // Day by day it is never asked, and an outage of the KMS is told as what it is.
         _ = (await ReadAsync(_world.NewCache(_world.Kms, offline), RingWorld.Scope)).Primary;
         _world.Kms.Failure = KmsErrorKind.Unavailable;

@@ -8,7 +8,7 @@ namespace EfEnvelope.Kms.Tests.Aws;
 /// <summary>The real AWS SDK against <see cref="AwsKmsServer" />: the first KEK by its ARN, the second by an alias.</summary>
 internal sealed class AwsKmsHarness : KmsHarness
 {
-    private readonly RecordingLoggerFactory _log = new();
+    private readonly CollectedLog _log = new();
     private readonly AssumedRole _role;
     private readonly AwsKey _key;
 

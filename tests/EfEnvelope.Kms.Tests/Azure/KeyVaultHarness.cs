@@ -1,5 +1,4 @@
 using EfEnvelope.Kms.Azure;
-using EfEnvelope.Kms.Tests.Aws;
 using EfEnvelope.Kms.Tests.Conformance;
 using EfEnvelope.Kms.Tests.Http;
 
@@ -8,7 +7,7 @@ namespace EfEnvelope.Kms.Tests.Azure;
 /// <summary>A vault with RSA keys, or a Managed HSM with AES keys, under its true host name.</summary>
 internal sealed class KeyVaultHarness : KmsHarness
 {
-    private readonly RecordingLoggerFactory _log = new();
+    private readonly CollectedLog _log = new();
 
     private KeyVaultHarness(KeyVaultServer server, bool hsm)
     {

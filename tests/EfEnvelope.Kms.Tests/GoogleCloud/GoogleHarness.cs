@@ -11,7 +11,7 @@ internal sealed class GoogleHarness : KmsHarness
     public const string Ring = "projects/efenvelope-tests/locations/europe-west3/keyRings/clinic";
     public const string First = $"{Ring}/cryptoKeys/first";
 
-    private readonly LogText _log = new();
+    private readonly CollectedLog _log = new();
 
     private GoogleHarness(GoogleServer server)
     {
@@ -36,7 +36,7 @@ internal sealed class GoogleHarness : KmsHarness
 
     public override IEnumerable<string> Secrets => [.. Server.Tokens, GoogleServiceAccount.SecretLine];
 
-    public override string Log => _log.ToString();
+    public override string Log => _log.Text;
 
     public override int Requests => Server.Requests;
 

@@ -8,7 +8,7 @@ internal sealed class CollectedLog : ILoggerFactory, ILogger
 {
     private readonly ConcurrentQueue<(int Id, string Text)> _entries = new();
 
-    public string Text => string.Join('\n', _entries.Select(e => e.Text));
+    public string Text => string.Join('\n', _entries.Select(e => $"{e.Id} {e.Text}"));
 
     public int Count(int eventId) => _entries.Count(e => e.Id == eventId);
 

@@ -13,7 +13,7 @@ internal sealed class OciHarness : KmsHarness
 
     private const string NotTold = "OCI answers NotAuthorizedOrNotFound, so that nobody learns by asking which keys there are.";
 
-    private readonly LogText _log = new();
+    private readonly CollectedLog _log = new();
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("efenvelope-oci-");
     private string _token = "";
 
@@ -61,7 +61,7 @@ internal sealed class OciHarness : KmsHarness
 
     public override IEnumerable<string> Secrets => [_token, CallerKey.ExportRSAPrivateKeyPem().Split('\n')[5]];
 
-    public override string Log => _log.ToString();
+    public override string Log => _log.Text;
 
     public override int Requests => Server.Requests;
 
