@@ -75,7 +75,9 @@ public sealed class Pkcs11SessionTests
         await Pkcs11Kms.CreateKeyAsync("kek", options, Token);
         using var client = new Pkcs11Client(options, "kek");
         var before = await client.WrapAsync(Key, Context, Token);
-        var kek = RandomNumberGenerator.GetBytes(32);
+
+        // The utility reads the file as a line of text: it would cut the key at a zero or at a line's end.
+        byte[] kek = [.. Enumerable.Range(0, 32).Select(_ => (byte)RandomNumberGenerator.GetInt32('\n' + 1, 256))];
         var file = Path.GetTempFileName();
         await File.WriteAllBytesAsync(file, kek, Token);
 
