@@ -66,6 +66,9 @@ public sealed record EnvelopeOptions
     /// <value>The default is <see langword="true" />.</value>
     public bool UsesIntermediateKey { get; init; } = true;
 
+    /// <summary>Gets what encrypts values: a matter of speed alone.</summary>
+    internal GcmEngine Engine { get; init; } = GcmEngine.Platform;
+
     internal IEnumerable<string> FindFaults()
     {
         if (!KeyScope.IsWellFormed(Scope))

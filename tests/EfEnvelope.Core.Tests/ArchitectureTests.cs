@@ -10,10 +10,11 @@ public partial class ArchitectureTests
     private static readonly string[] KmsProjects =
         ["EfEnvelope.Kms.Local", "EfEnvelope.Kms.Aws", "EfEnvelope.Kms.Azure", "EfEnvelope.Kms.GoogleCloud", "EfEnvelope.Kms.Oci", "EfEnvelope.Kms.Vault", "EfEnvelope.Kms.Pkcs11"];
 
-    // Core <- { EntityFrameworkCore, Kms.* } <- Rotation <- Cli
+    // Core <- { EntityFrameworkCore, Kms.*, Sodium } <- Rotation <- Cli
     private static readonly Dictionary<string, string[]> Projects = new Dictionary<string, string[]>
     {
         ["EfEnvelope.Core"] = [],
+        ["EfEnvelope.Sodium"] = ["EfEnvelope.Core"],
         ["EfEnvelope.EntityFrameworkCore"] = ["EfEnvelope.Core"],
         ["EfEnvelope.Rotation"] = ["EfEnvelope.Core", "EfEnvelope.EntityFrameworkCore", .. KmsProjects],
         ["EfEnvelope.Cli"] = ["EfEnvelope.Core", "EfEnvelope.EntityFrameworkCore", "EfEnvelope.Rotation", .. KmsProjects],

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using EfEnvelope.Keys;
 
 namespace EfEnvelope.Envelopes;
@@ -8,60 +7,30 @@ namespace EfEnvelope.Envelopes;
 //  +------------+------------+--------------+----------+
 internal sealed class AesGcmFieldCipher : FieldCipher
 {
-    public const int EnvelopeOverhead = EnvelopeHeader.Length + NonceLength + TagLength;
-    private const int KeyLength = 32;
-    private const int NonceLength = 12;
-    private const int TagLength = 16;
+    public const int EnvelopeOverhead = EnvelopeHeader.Length + GcmEngine.NonceLength + GcmEngine.TagLength;
 
-    // AesGcm is not thread-safe: on Linux a shared instance gives silently wrong ciphertext.
-    private readonly InstancePool<AesGcm> _pool;
+    private readonly GcmCipher _gcm;
 
     public AesGcmFieldCipher(DataKey key, FieldContext field)
     {
-        var subkey = new OwnedBytes(KeyLength);
+        var subkey = new OwnedBytes(GcmEngine.KeyLength);
         key.Derive(SubkeyPurpose.Value, (byte)EnvelopeAlgorithm.Aes256Gcm, field.Context, subkey.Span);
-        _pool = new InstancePool<AesGcm>(subkey, static bytes => new AesGcm(bytes, TagLength));
+        _gcm = key.Engine.Create(subkey);
     }
 
     public override int Overhead => EnvelopeOverhead;
 
-    public override int BodyOffset => EnvelopeHeader.Length + NonceLength;
+    public override int BodyOffset => EnvelopeHeader.Length + GcmEngine.NonceLength;
 
     public override void Encrypt(Span<byte> envelope)
     {
-        var nonce = envelope.Slice(EnvelopeHeader.Length, NonceLength);
-        var body = envelope[BodyOffset..^TagLength];
+        var nonce = envelope.Slice(EnvelopeHeader.Length, GcmEngine.NonceLength);
         NonceSource.Fill(nonce);
-        var gcm = _pool.Rent(out var slot);
-        try
-        {
-            gcm.Encrypt(nonce, body, body, envelope[^TagLength..]);
-        }
-        catch
-        {
-            gcm.Dispose();
-            throw;
-        }
-
-        _pool.Return(gcm, slot);
+        _gcm.Encrypt(nonce, envelope[BodyOffset..]);
     }
 
     public override void Decrypt(ReadOnlySpan<byte> envelope, Span<byte> plaintext)
-    {
-        var gcm = _pool.Rent(out var slot);
-        try
-        {
-            gcm.Decrypt(
-                envelope.Slice(EnvelopeHeader.Length, NonceLength), envelope[BodyOffset..^TagLength], envelope[^TagLength..], plaintext);
-        }
-        catch
-        {
-            gcm.Dispose();
-            throw;
-        }
+        => _gcm.Decrypt(envelope.Slice(EnvelopeHeader.Length, GcmEngine.NonceLength), envelope[BodyOffset..], plaintext);
 
-        _pool.Return(gcm, slot);
-    }
-
-    public override void Dispose() => _pool.Dispose();
+    public override void Dispose() => _gcm.Dispose();
 }

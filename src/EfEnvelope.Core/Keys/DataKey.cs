@@ -20,16 +20,19 @@ internal sealed class DataKey : IDisposable
     private volatile bool _disposed;
 
     /// <summary>Takes over the bytes: the caller's array is zeroed.</summary>
-    public DataKey(KeyVersion version, Span<byte> key)
+    public DataKey(KeyVersion version, Span<byte> key, GcmEngine? engine = null)
     {
         if (key.Length != Length)
             throw new ArgumentException($"A data key has {Length} bytes.", nameof(key));
-        Version = version;
+        (Version, Engine) = (version, engine ?? GcmEngine.Platform);
         key.CopyTo(_key.Span);
         CryptographicOperations.ZeroMemory(key);
     }
 
     public KeyVersion Version { get; }
+
+    /// <summary>Gets what encrypts under its subkeys.</summary>
+    public GcmEngine Engine { get; }
 
     public uint Number => (uint)Version.Number;
 

@@ -40,7 +40,7 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
         var (bytes, verifiedAt, failure) = await UnwrapAsync(store, stored, cancellationToken).ConfigureAwait(false);
         try
         {
-            return new OpenDataKey(ProvedKey.Prove(stored, bytes), verifiedAt, failure);
+            return new OpenDataKey(ProvedKey.Prove(stored, bytes, options.Engine), verifiedAt, failure);
         }
         finally
         {

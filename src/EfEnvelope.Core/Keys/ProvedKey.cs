@@ -10,7 +10,7 @@ internal static class ProvedKey
 {
     /// <summary>Makes a key of unwrapped bytes, which are zeroed.</summary>
     /// <exception cref="EnvelopeDecryptionException">They are not the key.</exception>
-    public static DataKey Prove(StoredKey stored, byte[] bytes)
+    public static DataKey Prove(StoredKey stored, byte[] bytes, GcmEngine? engine = null)
     {
         if (bytes.Length != DataKey.Length)
         {
@@ -18,7 +18,7 @@ internal static class ProvedKey
             throw new EnvelopeDecryptionException(Messages.WrappedKeyDoesNotOpen(stored.Version));
         }
 
-        var key = new DataKey(stored.Version, bytes);
+        var key = new DataKey(stored.Version, bytes, engine);
         if (CryptographicOperations.FixedTimeEquals(key.DeriveCommitment(), stored.Commitment.Span))
             return key;
         key.Dispose();

@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using BenchmarkDotNet.Running;
+
+namespace EfEnvelope.Benchmarks.Running;
+
+/// <summary>Figures that are no time and no allocation, such as bytes stored, KMS calls or percentiles; shown as columns of their own.</summary>
+internal static class Metrics
+{
+    private static readonly ConcurrentDictionary<(string Row, string Metric), double> Values = new();
+
+    /// <summary>Records a figure of the benchmark method that calls this. The last one counts.</summary>
+    /// <param name="benchmark">The instance, for its class.</param>
+    /// <param name="parameters">Its parameters as BenchmarkDotNet names them, in its order: <c>Name=Value, Name=Value</c>; empty when there are none.</param>
+    /// <param name="metric">The heading of the column, with its unit.</param>
+    /// <param name="value">The figure.</param>
+    /// <param name="method">The method, filled in by the compiler.</param>
+    public static void Record(object benchmark, string parameters, string metric, double value, [CallerMemberName] string method = "")
+        => Values[(Name(benchmark.GetType().Name, method, parameters), metric)] = value;
+
+    public static double? Find(BenchmarkCase row, string metric)
+        => Values.TryGetValue((NameOf(row), metric), out var value) ? value : null;
+
+    public static IReadOnlyList<string> MetricsOf(IEnumerable<BenchmarkCase> rows)
+    {
+        var names = rows.Select(NameOf).ToHashSet();
+        return [.. Values.Keys.Where(k => names.Contains(k.Row)).Select(k => k.Metric).Distinct().Order(StringComparer.Ordinal)];
+    }
+
+    private static string NameOf(BenchmarkCase row)
+        => Name(row.Descriptor.Type.Name, row.Descriptor.WorkloadMethod.Name, string.Join(", ", row.Parameters.Items.Select(p => $"{p.Name}={p.Value}")));
+
+    private static string Name(string type, string method, string parameters) => $"{type}.{method}({parameters})";
+}
