@@ -70,8 +70,12 @@ internal sealed class SodiumGcmEngine(int maxKeys) : GcmEngine
 
         public override void Decrypt(ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> bodyAndTag, Span<byte> plaintext)
         {
-            if (!Algorithm.Decrypt(_key, nonce, [], bodyAndTag, plaintext))
-                throw new AuthenticationTagMismatchException();
+            if (Algorithm.Decrypt(_key, nonce, [], bodyAndTag, plaintext))
+                return;
+
+            // As the platform does it; libsodium leaves another filling.
+            plaintext.Clear();
+            throw new AuthenticationTagMismatchException();
         }
 
         public override void Dispose()
