@@ -9,7 +9,7 @@ namespace EfEnvelope.Envelopes;
 /// <summary>The one path on which values become envelopes and envelopes become values.</summary>
 internal static class EnvelopeCodec
 {
-    private const int StackLimit = 512;
+    private const int StackLimit = 256;
 
     /// <summary>Encrypts a value: one allocation, the envelope itself; the plaintext is written and encrypted in place.</summary>
     public static byte[] Encrypt<T>(DataKey key, FieldContext field, EnvelopeAlgorithm algorithm, T value, PlaintextCodec<T> codec)

@@ -9,27 +9,31 @@ internal static class NonceSource
     private const int BlockLength = 4080;
 
     [ThreadStatic]
-    private static byte[]? t_block;
-
-    [ThreadStatic]
-    private static int t_position;
+    private static Block? t_block;
 
     public static void Fill(Span<byte> nonce)
     {
-        var block = t_block;
-        var position = t_position;
-        if (block is null || position + nonce.Length > BlockLength)
-        {
-            // Kept only when it is filled: a block that the system failed to fill holds zeros.
-            block ??= new byte[BlockLength];
-            RandomNumberGenerator.Fill(block);
-            t_block = block;
-            position = 0;
-        }
-
-        var drawn = block.AsSpan(position, nonce.Length);
+        var block = t_block ??= new Block();
+        if (block.Left < nonce.Length)
+            block.Refill();
+        var drawn = block.Bytes.AsSpan(BlockLength - block.Left, nonce.Length);
         drawn.CopyTo(nonce);
         drawn.Clear();
-        t_position = position + nonce.Length;
+        block.Left -= nonce.Length;
+    }
+
+    private sealed class Block
+    {
+        public readonly byte[] Bytes = new byte[BlockLength];
+
+        public int Left;
+
+        // What is left counts only when it is filled: bytes that the system failed to fill are zeros.
+        public void Refill()
+        {
+            Left = 0;
+            RandomNumberGenerator.Fill(Bytes);
+            Left = BlockLength;
+        }
     }
 }

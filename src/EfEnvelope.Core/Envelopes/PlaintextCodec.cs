@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using EfEnvelope.Diagnostics;
 
 namespace EfEnvelope.Envelopes;
@@ -8,6 +9,10 @@ namespace EfEnvelope.Envelopes;
 /// </summary>
 internal abstract class PlaintextCodec<T>
 {
+    private const int RecentCount = 64;
+
+    private readonly FieldContext?[] _recent = new FieldContext?[RecentCount];
+
     /// <summary>Gets the codec of <typeparamref name="T" />.</summary>
     public static PlaintextCodec<T> Default { get; } = PlaintextCodecs.Create<T>();
 
@@ -20,7 +25,12 @@ internal abstract class PlaintextCodec<T>
     /// <summary>Gets the most bytes that a value of so many units (characters, bytes) can need.</summary>
     public virtual int? MaxLength(int units) => FixedLength;
 
-    public FieldContext GetField(string name) => FieldContext.Get(name, Type);
+    /// <summary>Gets the field of a name. A model gives its names as the same few strings for every value, so these are found by reference.</summary>
+    public FieldContext GetField(string name)
+    {
+        ref var recent = ref _recent[RuntimeHelpers.GetHashCode(name) & (RecentCount - 1)];
+        return recent is { } field && field.Name == name ? field : recent = FieldContext.Get(name, Type);
+    }
 
     /// <summary>Measures a value, keeping what had to be made for that.</summary>
     public abstract MeasuredPlaintext Measure(T value);

@@ -230,7 +230,8 @@ public class DataKeyTests
     private static List<FieldCipher> CiphersOf(DataKey key)
         => [.. TestRings.Field<ConcurrentDictionary<object, IDisposable>>(key, "_subkeys").Values.OfType<FieldCipher>()];
 
-    private static object PoolOf(FieldCipher cipher) => TestRings.Field<object>(cipher, "_pool");
+    private static object PoolOf(FieldCipher cipher)
+        => TestRings.Field<object>(cipher is AesGcmFieldCipher ? TestRings.Field<object>(cipher, "_gcm") : cipher, "_pool");
 
     private static byte[] SubkeyOf(FieldCipher cipher) => TestRings.MemoryOf(TestRings.Field<OwnedBytes>(PoolOf(cipher), "_key"));
 
