@@ -6,7 +6,7 @@ namespace EfEnvelope.Benchmarks.Reencryption;
 public sealed class Customer
 {
     /// <summary>How many rows have values of their own; the rows beyond repeat their envelopes.</summary>
-    public const int Seeds = 10_000;
+    public const int Seeds = 1_000;
 
     public long Id { get; set; }
 

@@ -13,7 +13,7 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
     private const string NewHeader = "f900000002";
     private const int Samples = 500;
 
-    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(200);
 
     public long Rows => rows;
 
@@ -51,7 +51,7 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
             Require(version.Number == 2, "the key was not rotated to version 2");
         }
 
-        await Task.Delay(Settling + TimeSpan.FromSeconds(0.5));
+        await Task.Delay(2 * Settling);
         await KeepTemplateAsync();
         await RestoreAsync();
         Require(await CountAsync(NewHeader) == 0, "rows are under the new key version from the beginning");
