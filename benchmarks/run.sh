@@ -27,7 +27,7 @@ set -u -o pipefail
 script=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/$(basename "${BASH_SOURCE[0]}") || exit 2
 root=$(dirname "$(dirname "$script")")
 
-# shellcheck source=../tests/postgres.sh
+# shellcheck source=tests/postgres.sh
 . "$root/tests/postgres.sh" || exit 2
 nothingDone='nothing was measured'
 

@@ -19,7 +19,7 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
 
     protected int SeedRows => Math.Min(rows, Customer.Seeds);
 
-    protected string Folder { get; } = Directory.CreateTempSubdirectory("efenvelope-bench").FullName;
+    protected string Folder { get; } = Directory.CreateTempSubdirectory("efenvelope-reencryption-").FullName;
 
     /// <summary>Gets the number of rows: EFENVELOPE_BENCHMARK_ROWS, or as many as the run has.</summary>
     public static int CountRows(int full, int inShortRun)
