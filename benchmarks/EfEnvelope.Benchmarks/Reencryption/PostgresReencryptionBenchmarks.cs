@@ -1,0 +1,92 @@
+using BenchmarkDotNet.Attributes;
+using EfEnvelope.Benchmarks.Running;
+using EfEnvelope.Rotation;
+
+namespace EfEnvelope.Benchmarks.Reencryption;
+
+/// <summary>
+/// How many rows with three encrypted columns a job re-encrypts in a second on PostgreSQL, without a throttle, from its start to the proof that nothing is left.
+/// Baseline: the database writing constant bytes by the same statement, in batches of the same size, with nothing to read, open or seal. EFENVELOPE_BENCHMARK_ROWS
+/// sets another number of rows than 1,000,000 (60,000 in a short run). Each round begins on a fresh table behind a checkpoint.
+/// </summary>
+[Macro(rounds: 5, shortRounds: 2)]
+public class PostgresReencryptionBenchmarks
+{
+    private static readonly Throttle Unthrottled = new();
+
+    private readonly PostgresCustomers _customers = new(CustomerDatabase.CountRows(1_000_000, 60_000));
+    private readonly Rates _rates = new();
+    private Reencryptor? _platform;
+    private Reencryptor? _sodium;
+    private ConstantWriter? _constants;
+    private UnnestWriter? _unnest;
+    private Func<Task> _prove = () => Task.CompletedTask;
+
+    [GlobalSetup]
+    public async Task Setup()
+    {
+        await _customers.CreateAsync();
+        (_platform, _sodium) = (new Reencryptor(_customers, Engine.Platform), new Reencryptor(_customers, Engine.Sodium));
+        _prove = _customers.ProveAsync;
+    }
+
+    [GlobalSetup(Targets = [nameof(ConstantsBySameStatement), nameof(ConstantsByPlainUpdate)])]
+    public async Task SetupConstants()
+    {
+        await _customers.CreateAsync();
+        _constants = await ConstantWriter.CreateAsync(_customers);
+        _unnest = await UnnestWriter.CreateAsync(_customers, _constants.BatchSize, _constants.ValueLength);
+        _prove = _customers.ProveConstantsAsync;
+    }
+
+    [GlobalSetup(Target = nameof(PgcryptoUnauthenticated))]
+    public async Task SetupPgcrypto()
+    {
+        await _customers.CreateAsync();
+        await Pgcrypto.CreateAsync(_customers);
+        _prove = () => Pgcrypto.ProveAsync(_customers);
+    }
+
+    [IterationSetup]
+    public void Restore() => _customers.RestoreAsync().GetAwaiter().GetResult();
+
+    [IterationCleanup]
+    public void Prove() => _prove().GetAwaiter().GetResult();
+
+    [GlobalCleanup]
+    public async Task Cleanup()
+    {
+        foreach (var used in new IAsyncDisposable?[] { _platform, _sodium, _constants, _unnest, _customers })
+        {
+            if (used is not null)
+                await used.DisposeAsync();
+        }
+    }
+
+    [Benchmark(Baseline = true)]
+    public Task ConstantsBySameStatement() => _rates.MeasureAsync(this, _customers.Rows, _constants!.RunAsync);
+
+    [Benchmark]
+    public Task ConstantsByPlainUpdate() => _rates.MeasureAsync(this, _customers.Rows, _unnest!.RunAsync);
+
+    [Benchmark]
+    public Task PlatformOneWorker() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 1));
+
+    [Benchmark]
+    public Task PlatformTwoWorkers() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 2));
+
+    [Benchmark]
+    public Task SodiumOneWorker() => _rates.MeasureAsync(this, _customers.Rows, () => _sodium!.RunAsync(Unthrottled, workers: 1));
+
+    [Benchmark]
+    public Task SodiumTwoWorkers() => _rates.MeasureAsync(this, _customers.Rows, () => _sodium!.RunAsync(Unthrottled, workers: 2));
+
+    [Benchmark]
+    public Task PgcryptoUnauthenticated() => _rates.MeasureAsync(this, _customers.Rows, () => Pgcrypto.RunAsync(_customers));
+
+    [Benchmark]
+    public Task EfCoreChunksPlatform() => _rates.MeasureAsync(this, _customers.Rows, () => EfCoreChunks.RunAsync(_customers.Options(Engine.Platform)));
+
+    [Benchmark]
+    public Task EfCoreChunksSodium() => _rates.MeasureAsync(this, _customers.Rows, () => EfCoreChunks.RunAsync(_customers.Options(Engine.Sodium)));
+}

@@ -1,0 +1,76 @@
+using BenchmarkDotNet.Attributes;
+using EfEnvelope.Benchmarks.Running;
+using EfEnvelope.Rotation;
+
+namespace EfEnvelope.Benchmarks.Reencryption;
+
+/// <summary>
+/// How many rows with three encrypted columns a job re-encrypts in a second on SQLite. A job leaves the write lock to others for half of the time there: that is
+/// the row WithDefaultRests; all others of ours take it for the whole time (DutyCycle = 1). Baseline: constant bytes written by the same prepared statement, with
+/// compare-and-set, in batches of the same size. EFENVELOPE_BENCHMARK_ROWS sets another number of rows than 200,000 (20,000 in a short run).
+/// </summary>
+[Macro(rounds: 5, shortRounds: 2)]
+public class SqliteReencryptionBenchmarks
+{
+    private static readonly Throttle Unthrottled = new() { DutyCycle = 1 };
+
+    private readonly SqliteCustomers _customers = new(CustomerDatabase.CountRows(200_000, 20_000));
+    private readonly Rates _rates = new();
+    private Reencryptor? _platform;
+    private Reencryptor? _sodium;
+    private ConstantWriter? _constants;
+
+    [GlobalSetup]
+    public async Task Setup()
+    {
+        await _customers.CreateAsync();
+        (_platform, _sodium) = (new Reencryptor(_customers, Engine.Platform), new Reencryptor(_customers, Engine.Sodium));
+    }
+
+    [IterationSetup]
+    public void Restore() => _customers.RestoreAsync().GetAwaiter().GetResult();
+
+    [IterationSetup(Target = nameof(ConstantsBySameStatement))]
+    public void RestoreForConstants()
+    {
+        Restore();
+        _constants = ConstantWriter.CreateAsync(_customers).GetAwaiter().GetResult();
+    }
+
+    [IterationCleanup]
+    public void Prove() => _customers.ProveAsync().GetAwaiter().GetResult();
+
+    [IterationCleanup(Target = nameof(ConstantsBySameStatement))]
+    public void ProveConstants()
+    {
+        // Its connection would keep the file from being restored.
+        _constants!.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        _customers.ProveConstantsAsync().GetAwaiter().GetResult();
+    }
+
+    [GlobalCleanup]
+    public async Task Cleanup()
+    {
+        await _platform!.DisposeAsync();
+        await _sodium!.DisposeAsync();
+        await _customers.DisposeAsync();
+    }
+
+    [Benchmark(Baseline = true)]
+    public Task ConstantsBySameStatement() => _rates.MeasureAsync(this, _customers.Rows, _constants!.RunAsync);
+
+    [Benchmark]
+    public Task Platform() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 1));
+
+    [Benchmark]
+    public Task PlatformWithDefaultRests() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(new Throttle(), workers: 1));
+
+    [Benchmark]
+    public Task Sodium() => _rates.MeasureAsync(this, _customers.Rows, () => _sodium!.RunAsync(Unthrottled, workers: 1));
+
+    [Benchmark]
+    public Task EfCoreChunksPlatform() => _rates.MeasureAsync(this, _customers.Rows, () => EfCoreChunks.RunAsync(_customers.Options(Engine.Platform)));
+
+    [Benchmark]
+    public Task EfCoreChunksSodium() => _rates.MeasureAsync(this, _customers.Rows, () => EfCoreChunks.RunAsync(_customers.Options(Engine.Sodium)));
+}
