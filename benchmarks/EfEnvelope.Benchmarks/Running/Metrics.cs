@@ -16,7 +16,7 @@ internal static class Metrics
     /// <param name="value">The figure.</param>
     /// <param name="method">The method, filled in by the compiler.</param>
     public static void Record(object benchmark, string parameters, string metric, double value, [CallerMemberName] string method = "")
-        => Values[(Name(benchmark.GetType().Name, method, parameters), metric)] = value;
+        => Values[(Name(ClassOf(benchmark).Name, method, parameters), metric)] = value;
 
     public static double? Find(BenchmarkCase row, string metric)
         => Values.TryGetValue((NameOf(row), metric), out var value) ? value : null;
@@ -25,6 +25,15 @@ internal static class Metrics
     {
         var names = rows.Select(NameOf).ToHashSet();
         return [.. Values.Keys.Where(k => names.Contains(k.Row)).Select(k => k.Metric).Distinct().Order(StringComparer.Ordinal)];
+    }
+
+    // BenchmarkDotNet runs an instance of a class that it derives at run time.
+    private static Type ClassOf(object benchmark)
+    {
+        var type = benchmark.GetType();
+        while (type.Assembly.IsDynamic && type.BaseType is { } parent)
+            type = parent;
+        return type;
     }
 
     private static string NameOf(BenchmarkCase row)

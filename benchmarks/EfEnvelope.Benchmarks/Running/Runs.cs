@@ -2,6 +2,7 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Engines;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
 
 namespace EfEnvelope.Benchmarks.Running;
 
@@ -19,8 +20,11 @@ internal static class Runs
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class MicroAttribute : Attribute, IConfigSource
 {
+    // Rounds are short and many, rather than as many as BenchmarkDotNet would like: the rows of one group are then measured within seconds of each other.
     public IConfig Config { get; } = ManualConfig.CreateEmpty().AddJob(
-        Runs.InProcess(Runs.IsShort ? Job.Default.WithWarmupCount(3).WithIterationCount(7).WithIterationTime(Perfolizer.Horology.TimeInterval.FromMilliseconds(50)) : Job.Default));
+        Runs.InProcess(
+            Job.Default.WithWarmupCount(Runs.IsShort ? 3 : 6).WithIterationCount(Runs.IsShort ? 7 : 31)
+                .WithIterationTime(TimeInterval.FromMilliseconds(Runs.IsShort ? 50 : 100))));
 }
 
 /// <summary>Milliseconds to minutes: one call in each round.</summary>
