@@ -15,22 +15,33 @@ internal sealed class ReportColumns : IColumnProvider
             .. DefaultColumnProviders.Params.GetColumns(summary),
             StatisticColumn.Median,
             StatisticColumn.P95,
-            new FigureColumn("Ratio", "Median of the row / median of the baseline", ColumnCategory.Baseline, "0.00", Baselines.FindRatio),
-            .. DefaultColumnProviders.Metrics.GetColumns(summary).Where(c => c.ColumnName == "Allocated"),
+            new FigureColumn("Ratio", ColumnCategory.Baseline, Baselines.FindRatio, value => Text(value, "0.00")),
+            new FigureColumn("Allocated", ColumnCategory.Metric, MeasuredRow.FindAllocated, BytesText),
             .. Metrics.MetricsOf(summary.BenchmarksCases).Select(
-                m => new FigureColumn(m, m, ColumnCategory.Custom, "#,0.##", (_, row) => Metrics.Find(row, m))),
+                m => new FigureColumn(m, ColumnCategory.Custom, (_, row) => Metrics.Find(row, m), value => Text(value, "#,0.##"))),
         ];
+
+    private static string BytesText(double bytes)
+        => bytes switch
+        {
+            0 => "-",
+            < 10_000 => Text(bytes, "#,0 B"),
+            < 10_000_000 => Text(bytes / 1_000, "#,0.0 kB"),
+            _ => Text(bytes / 1_000_000, "#,0.0 MB"),
+        };
+
+    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }
 
 /// <summary>A column of plain figures; a dash where a row has none.</summary>
 internal sealed class FigureColumn(
-    string name, string legend, ColumnCategory category, string format, Func<Summary, BenchmarkCase, double?> find) : IColumn
+    string name, ColumnCategory category, Func<Summary, BenchmarkCase, double?> find, Func<double, string> format) : IColumn
 {
     public string Id => $"{nameof(FigureColumn)}.{name}";
 
     public string ColumnName => name;
 
-    public string Legend => legend;
+    public string Legend => name;
 
     public ColumnCategory Category => category;
 
@@ -47,7 +58,7 @@ internal sealed class FigureColumn(
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
-        => find(summary, benchmarkCase)?.ToString(format, CultureInfo.InvariantCulture) ?? "-";
+        => find(summary, benchmarkCase) is { } value ? format(value) : "-";
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
 }

@@ -61,6 +61,7 @@ internal sealed class Report(string folder)
     private string TargetPage(IReadOnlyCollection<Summary> summaries, string[] before)
     {
         var rows = MeasuredRow.ReadAll(summaries).ToList();
+        var classes = summaries.SelectMany(s => s.BenchmarksCases).Select(c => c.Descriptor.Type.Name).ToHashSet();
         var page = new StringBuilder();
         page.Append($"# What must be reached{(Runs.IsShort ? ": a short run, for orientation only" : "")}\n\n");
         page.Append(Wrap(
@@ -71,7 +72,8 @@ internal sealed class Report(string folder)
         {
             foreach (var line in target.Judge(rows))
             {
-                var kept = line.WasRun ? [] : Array.FindAll(before, b => IsOf(b, line));
+                // What this run tried and could not measure is not run, whatever an earlier one found.
+                var kept = line.WasRun || classes.Contains(RowSelector.Parse(target.Row).Class) ? [] : Array.FindAll(before, b => IsOf(b, line));
                 page.AppendJoin('\n', kept.Length > 0 ? kept : [line.Markdown]).Append('\n');
             }
         }
