@@ -1,3 +1,4 @@
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using EfEnvelope.Benchmarks.Running;
 
@@ -24,11 +25,13 @@ try
     var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run([.. arguments], RunConfig.Create(folder.FullName)).ToList();
     if (arguments.Exists(a => a is "--list" or "--info" or "--help" or "--version"))
         return 0;
-    if (summaries.Count > 0)
-        new Report(results).Write(summaries);
-    return summaries.Count > 0 && summaries.TrueForAll(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r is { Success: true, ResultStatistics: not null })) ? 0 : 1;
+    new Report(results).Write(summaries);
+    return summaries.Count > 0 && summaries.TrueForAll(HasRun) ? 0 : 1;
 }
 finally
 {
     folder.Delete(recursive: true);
 }
+
+static bool HasRun(Summary summary)
+    => !summary.HasCriticalValidationErrors && summary.Reports.All(r => r is { Success: true, ResultStatistics: not null });

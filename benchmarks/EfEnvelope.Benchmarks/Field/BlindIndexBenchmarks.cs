@@ -10,7 +10,8 @@ namespace EfEnvelope.Benchmarks.Field;
 /// <summary>What does the blind index of one text cost? Baseline: one call of the platform's HMACSHA256.HashData over bytes that are there already.</summary>
 [Question(
     "What does the blind index of one text cost?",
-    Note = "Ratios are to one call of the platform's `HMACSHA256.HashData` over bytes that are there already. EfEnvelope's rows start from a `string`, normalize it, and make what is stored.")]
+    Note = "Ratios are to one call of the platform's `HMACSHA256.HashData` over bytes that are there already. "
+        + "EfEnvelope's rows start from a `string`, normalize it, and make what is stored.")]
 [Micro]
 [MemoryDiagnoser]
 public class BlindIndexBenchmarks

@@ -7,8 +7,9 @@ namespace EfEnvelope.Benchmarks.Field;
 /// <summary>What does it cost to seal one text so that equal ones stay equal? Baseline: that of a randomized one, the platform's reused AesGcm.</summary>
 [Question(
     "What does it cost to seal one text so that equal ones stay equal?",
-    Note = "Ratios are to sealing a randomized value with the platform's reused `AesGcm`, nonce given, 24 bytes of associated data. EfEnvelope's is AES-256-SIV: authenticated, "
-        + "and only whole values of one column are seen to be equal. *UNSAFE* is AES-CBC with one IV for all: no authentication, equal beginnings visible in all columns, no key id.")]
+    Note = "Ratios are to sealing a randomized value with the platform's reused `AesGcm`, nonce given, 24 bytes of associated data. "
+        + "EfEnvelope's is AES-256-SIV: authenticated, and only whole values of one column are seen to be equal. "
+        + "*UNSAFE* is AES-CBC with one IV for all: no authentication, equal beginnings visible in all columns, no key id.")]
 [Micro]
 [MemoryDiagnoser]
 public class DeterministicSealBenchmarks

@@ -3,11 +3,14 @@ using EfEnvelope.Benchmarks.Running;
 
 namespace EfEnvelope.Benchmarks.Field;
 
-/// <summary>What does it cost to open one text? Baseline: the platform's AesGcm on one reused instance, with 24 bytes of associated data that bind the column.</summary>
+/// <summary>
+/// What does it cost to open one text? Baseline: the platform's AesGcm on one reused instance, with 24 bytes of associated data that bind the column.
+/// </summary>
 [Question(
     "What does it cost to open one text?",
-    Note = "Ratios are to the platform's `AesGcm` on one reused instance, into a buffer that is there already, with 24 bytes of associated data that bind the column. "
-        + "Everyone else makes a `string` of what is stored. *UNSAFE* is AES-CBC with one IV for all: no authentication, equal values visible, no key id.")]
+    Note = "Ratios are to the platform's `AesGcm` on one reused instance, into a buffer that is there already, "
+        + "with 24 bytes of associated data that bind the column. Everyone else makes a `string` of what is stored. "
+        + "*UNSAFE* is AES-CBC with one IV for all: no authentication, equal values visible, no key id.")]
 [Micro]
 [MemoryDiagnoser]
 public class OpenBenchmarks

@@ -4,13 +4,14 @@ using EfEnvelope.Benchmarks.Running;
 namespace EfEnvelope.Benchmarks.Field;
 
 /// <summary>
-/// What does it cost to seal one text? Baseline: the platform's AesGcm on one reused instance, with the nonce given and 24 bytes of associated data that bind the column,
-/// which a program needs that has one key for all columns. It makes no nonce and allocates nothing.
+/// What does it cost to seal one text? Baseline: the platform's AesGcm on one reused instance, with the nonce given and 24 bytes of associated data that
+/// bind the column, which a program needs that has one key for all columns. It makes no nonce and allocates nothing.
 /// </summary>
 [Question(
     "What does it cost to seal one text?",
-    Note = "Ratios are to the platform's `AesGcm` on one reused instance, with the nonce given, every buffer made before, and 24 bytes of associated data that bind the column. "
-        + "Everyone else makes what is stored, from a `string`. *UNSAFE* is AES-CBC with one IV for all: no authentication, equal values visible, no key id.")]
+    Note = "Ratios are to the platform's `AesGcm` on one reused instance, with the nonce given, every buffer made before, "
+        + "and 24 bytes of associated data that bind the column. Everyone else makes what is stored, from a `string`. "
+        + "*UNSAFE* is AES-CBC with one IV for all: no authentication, equal values visible, no key id.")]
 [Micro]
 [MemoryDiagnoser]
 public class SealBenchmarks

@@ -17,7 +17,7 @@ internal static class Machine
         [
             // BenchmarkDotNet's version and the system; the processor and its cores.
             .. HostEnvironmentInfo.GetCurrent().ToFormattedString().Take(2),
-            $"{RuntimeInformation.FrameworkDescription} ({RuntimeInformation.ProcessArchitecture}), {Environment.ProcessorCount} logical processors for this process",
+            $"{RuntimeInformation.FrameworkDescription} ({RuntimeInformation.ProcessArchitecture}), {Environment.ProcessorCount} processors for this process",
             $"EF Core {VersionOf(typeof(DbContext))}, Npgsql {VersionOf(typeof(NpgsqlConnection))}, PostgreSQL {Try(FindPostgres)}, SQLite {Try(FindSqlite)}",
             $"OpenSSL {Try(FindOpenSsl)}, libsodium {Try(FindSodium)} (NSec {VersionOf(typeof(AeadAlgorithm))})",
         ];

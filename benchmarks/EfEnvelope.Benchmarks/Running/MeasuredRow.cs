@@ -34,8 +34,8 @@ internal sealed record MeasuredRow(
 
     /// <summary>Finds what one call allocates, in bytes.</summary>
     /// <remarks>
-    /// BenchmarkDotNet divides what the process allocated by the calls, so what other threads do adds a byte or two. Objects are multiples of 8 bytes: what is less is not of
-    /// the call.
+    /// BenchmarkDotNet divides what the process allocated by the calls, so what other threads do adds a byte or two. Objects are multiples of 8 bytes:
+    /// what is less is not of the call.
     /// </remarks>
     public static double? FindAllocated(Summary summary, BenchmarkCase row)
         => summary[row]?.Metrics.Values.FirstOrDefault(m => m.Descriptor.DisplayName == "Allocated") is { } metric ? Math.Floor(metric.Value / 8) * 8 : null;

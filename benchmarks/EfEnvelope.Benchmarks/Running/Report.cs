@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text;
+using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Reports;
 
 namespace EfEnvelope.Benchmarks.Running;
@@ -27,12 +28,17 @@ internal sealed class Report(string folder)
         return Path.Combine(Directory.GetCurrentDirectory(), "results");
     }
 
-    public void Write(IReadOnlyCollection<Summary> summaries)
+    public void Write(IReadOnlyCollection<Summary> all)
     {
+        // A part of a class must not stand where the whole stood.
+        var summaries = all.Where(IsWhole).ToList();
+        if (summaries.Count == 0)
+            return;
+
         // Figures of a short run are never taken for those of a long one.
         var pages = Runs.IsShort ? Path.Combine(folder, "short") : folder;
         Directory.CreateDirectory(pages);
-        foreach (var summary in summaries.Where(s => s.BenchmarksCases.Length > 0))
+        foreach (var summary in summaries)
         {
             var type = summary.BenchmarksCases[0].Descriptor.Type;
             File.WriteAllText(Path.Combine(pages, $"{PageOf(type)}.md"), Page(type, summary));
@@ -41,6 +47,11 @@ internal sealed class Report(string folder)
         var targets = Path.Combine(folder, Runs.IsShort ? "targets-short.md" : "targets.md");
         File.WriteAllText(targets, TargetPage(summaries, File.Exists(targets) ? File.ReadAllLines(targets) : []));
     }
+
+    private static bool IsWhole(Summary summary)
+        => summary.BenchmarksCases.Length > 0
+            && summary.BenchmarksCases[0].Descriptor.Type.GetMethods().Count(m => m.IsDefined(typeof(BenchmarkAttribute)))
+                == summary.BenchmarksCases.Select(c => c.Descriptor.WorkloadMethod).Distinct().Count();
 
     private static string PageOf(Type type)
         => type.Name.EndsWith("Benchmarks", StringComparison.Ordinal) ? type.Name[..^"Benchmarks".Length] : type.Name;
@@ -102,8 +113,8 @@ internal sealed class Report(string folder)
         yield return $"|{string.Concat(columns.Select(c => c.OriginalColumn.IsNumeric ? "---:|" : "---|"))}";
         for (var i = 0; i < summary.Table.FullContent.Length; i++)
         {
-            var row = i;
-            yield return $"| {string.Join(" | ", columns.Select(c => summary.Table.FullContent[row][c.Index].Trim('\'').Replace("|", "\\|", StringComparison.Ordinal)))} |";
+            var row = summary.Table.FullContent[i];
+            yield return $"| {string.Join(" | ", columns.Select(c => row[c.Index].Trim('\'').Replace("|", "\\|", StringComparison.Ordinal)))} |";
         }
     }
 

@@ -5,7 +5,9 @@ namespace EfEnvelope.Benchmarks.Running;
 /// <summary>One thing that must be reached.</summary>
 /// <param name="Work">What the report calls it.</param>
 /// <param name="Row">Which rows it is about; see <see cref="RowSelector" />. Each row that is found is judged.</param>
-/// <param name="Baseline">Which row of the same class each is compared with; parameters that neither selector names must be equal. Or <see langword="null" />.</param>
+/// <param name="Baseline">
+/// Which row of the same class each is compared with, if any: its parameters are those of the row but for those that the selector names.
+/// </param>
 /// <param name="Of">Finds the figure of a row, or of a row and its baseline; <see langword="null" /> when there is none.</param>
 /// <param name="Unit">What stands behind the figure.</param>
 /// <param name="IsAtLeast">Whether more is better.</param>

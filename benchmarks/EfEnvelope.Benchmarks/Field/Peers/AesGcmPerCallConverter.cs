@@ -3,7 +3,9 @@ using System.Text;
 
 namespace EfEnvelope.Benchmarks.Field.Peers;
 
-/// <summary>A value converter as articles about EF Core show it: a new AesGcm for each value, a nonce of the system's generator, all in one array, as Base64.</summary>
+/// <summary>
+/// A value converter as articles about EF Core show it: a new AesGcm for each value, a nonce of the system's generator, all in one array, as Base64.
+/// </summary>
 internal sealed class AesGcmPerCallConverter
 {
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);

@@ -4,8 +4,9 @@ using System.Text;
 namespace EfEnvelope.Benchmarks.Field.Peers;
 
 /// <summary>
-/// UNSAFE, as the old encryption libraries for EF do it: AES-CBC with the same IV for every value. Nothing is authenticated, so an altered value opens as another one;
-/// equal values, and equal beginnings, are seen to be equal in every column; no stored value names its key. Here without their streams, and stored as bytes: in their favour.
+/// UNSAFE, as the old encryption libraries for EF do it: AES-CBC with the same IV for every value. Nothing is authenticated, so an altered value opens as
+/// another one; equal values, and equal beginnings, are seen to be equal in every column; no stored value names its key. Here without their streams, and
+/// stored as bytes: in their favour.
 /// </summary>
 internal sealed class UnsafeFixedIvConverter
 {
