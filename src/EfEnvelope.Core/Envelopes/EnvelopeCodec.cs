@@ -43,6 +43,24 @@ internal static class EnvelopeCodec
     /// <param name="codec">The type of the plaintext.</param>
     public static T Decrypt<T>(
         EnvelopeHeader header, DataKey key, FieldContext field, ReadOnlySpan<byte> envelope, PlaintextCodec<T> codec)
+        => Decrypt(header, key, field, envelope, (codec, field), static (plaintext, to) => to.codec.Read(plaintext, to.field));
+
+    /// <summary>Decrypts and compares, so that no plaintext is left behind.</summary>
+    /// <param name="header">What <see cref="ReadHeader" /> read.</param>
+    /// <param name="key">The key that the header names.</param>
+    /// <param name="field">The column that the value is in.</param>
+    /// <param name="envelope">The stored bytes.</param>
+    /// <param name="plaintext">The bytes that it is to open to.</param>
+    public static bool OpensTo(
+        EnvelopeHeader header, DataKey key, FieldContext field, ReadOnlySpan<byte> envelope, ReadOnlySpan<byte> plaintext)
+        => Decrypt(header, key, field, envelope, plaintext, static (opened, expected) => opened.SequenceEqual(expected));
+
+    private delegate T Reader<TState, T>(ReadOnlySpan<byte> plaintext, TState state)
+        where TState : allows ref struct;
+
+    private static T Decrypt<TState, T>(
+        EnvelopeHeader header, DataKey key, FieldContext field, ReadOnlySpan<byte> envelope, TState state, Reader<TState, T> read)
+        where TState : allows ref struct
     {
         byte[]? rented = null;
         try
@@ -59,7 +77,7 @@ internal static class EnvelopeCodec
             {
                 cipher.Decrypt(envelope, plaintext);
                 EnvelopeTelemetry.ValuesDecrypted.Add(1);
-                return codec.Read(plaintext, field);
+                return read(plaintext, state);
             }
             finally
             {

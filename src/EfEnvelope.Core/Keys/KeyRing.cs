@@ -138,6 +138,11 @@ internal sealed class KeyRing
                 return keys[i];
         }
 
+        return FindOldest(keys, isUsable, now);
+    }
+
+    private static RingKey? FindOldest(RingKey[] keys, Func<RingKey, bool> isUsable, DateTimeOffset now)
+    {
         // No time has come at all: the store's clock was set back, as by a failover to a server that is behind. The oldest proved
         // version is the one that every other process knows, too; one that was retired is none that they write under.
         return keys.Any(k => k.Stored.RetiredAt is null && k.Stored.EncryptsFrom <= now)

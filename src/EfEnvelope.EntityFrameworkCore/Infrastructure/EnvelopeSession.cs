@@ -150,14 +150,19 @@ internal sealed class EnvelopeSession : IResettableService
         if (EnvelopeCodec.TryDecrypt(ring, field, bytes, codec, out var value))
             return value!;
 
-        // A version that another instance made since this ring was read: load it once, here, because nothing before could know.
+        ReloadFor(field, bytes);
+        return EnvelopeCodec.TryDecrypt(_ring!, field, bytes, codec, out value)
+            ? value!
+            : throw new EnvelopeDecryptionException(Messages.UnknownKeyVersion(field.Name, Scope.Name, EnvelopeCodec.ReadHeader(field, bytes).KeyNumber));
+    }
+
+    // A version that another instance made since this ring was read: it is loaded once, here, because nothing before could know.
+    private void ReloadFor(FieldContext field, ReadOnlySpan<byte> bytes)
+    {
         var header = EnvelopeCodec.ReadHeader(field, bytes);
         var connection = ConnectStore();
         _ring = SyncBridge.Run(
             () => FindSlot(connection).ReloadForUnknownAsync(new EfKeyStore(connection, synchronous: true), header.KeyNumber, CancellationToken.None));
-        return EnvelopeCodec.TryDecrypt(_ring, field, bytes, codec, out value)
-            ? value!
-            : throw new EnvelopeDecryptionException(Messages.UnknownKeyVersion(field.Name, Scope.Name, header.KeyNumber));
     }
 
     // A ring that writes under nothing has nothing to prove: whoever wants to write by it is told why it cannot.

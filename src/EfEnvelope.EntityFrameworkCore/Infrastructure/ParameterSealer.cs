@@ -1,5 +1,6 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 
@@ -17,9 +18,10 @@ internal static class ParameterSealer
         var ring = pending.Writes
             ? SyncBridge.Run(() => session.LoadWritingRingAsync(synchronous: true, CancellationToken.None))
             : session.LoadRing(RingUse.Search);
-        if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
-            SyncBridge.Run(() => ReserveAsync(session, ring.Primary, missing, synchronous: true, CancellationToken.None));
-        pending.Seal(ring);
+        var keys = new RoleKeys(ring);
+        if (TakeBudgets(keys, pending) is { Count: > 0 } missing)
+            SyncBridge.Run(() => ReserveAsync(session, keys, missing, synchronous: true, CancellationToken.None));
+        pending.Seal(keys);
         return true;
     }
 
@@ -32,14 +34,15 @@ internal static class ParameterSealer
         var ring = pending.Writes
             ? await session.LoadWritingRingAsync(synchronous: false, cancellationToken).ConfigureAwait(false)
             : await session.LoadRingAsync(RingUse.Search, cancellationToken).ConfigureAwait(false);
-        if (TakeBudgets(ring, pending) is { Count: > 0 } missing)
-            await ReserveAsync(session, ring.Primary, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
-        pending.Seal(ring);
+        var keys = new RoleKeys(ring);
+        if (TakeBudgets(keys, pending) is { Count: > 0 } missing)
+            await ReserveAsync(session, keys, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+        pending.Seal(keys);
         return true;
     }
 
     // Takes what the budgets in memory allow; returns the columns that need more from the key store.
-    private static List<(FieldContext Field, int Count)> TakeBudgets(KeyRing ring, PendingParameters pending)
+    private static List<(FieldContext Field, int Count)> TakeBudgets(RoleKeys keys, PendingParameters pending)
     {
         // Most commands write few columns: count in a small list instead of a dictionary.
         var counts = new List<(FieldContext Field, int Count)>();
@@ -47,8 +50,10 @@ internal static class ParameterSealer
         {
             if (envelope.BudgetField is not { } field)
                 continue;
-            var at = counts.FindIndex(c => ReferenceEquals(c.Field, field));
-            if (at < 0)
+            var at = 0;
+            while (at < counts.Count && !ReferenceEquals(counts[at].Field, field))
+                at++;
+            if (at == counts.Count)
                 counts.Add((field, 1));
             else
                 counts[at] = (field, counts[at].Count + 1);
@@ -56,7 +61,7 @@ internal static class ParameterSealer
 
         if (counts.Count > 0)
         {
-            var key = ring.Primary;
+            var key = keys.Find(KeyRole.Primary)!;
             counts.RemoveAll(c => c.Field.GetBudget(key).TryTake(c.Count));
         }
 
@@ -64,9 +69,9 @@ internal static class ParameterSealer
     }
 
     private static async ValueTask ReserveAsync(
-        EnvelopeSession session, DataKey key, List<(FieldContext Field, int Count)> missing, bool synchronous, CancellationToken cancellationToken)
+        EnvelopeSession session, RoleKeys keys, List<(FieldContext Field, int Count)> missing, bool synchronous, CancellationToken cancellationToken)
     {
-        var connection = session.ConnectStore();
+        var (connection, key) = (session.ConnectStore(), keys.Find(KeyRole.Primary)!);
         var slot = session.FindSlot(connection);
         foreach (var (field, count) in missing)
             await slot.TakeBudgetAsync(new EfKeyStore(connection, synchronous), key, field.GetBudget(key), count, cancellationToken).ConfigureAwait(false);

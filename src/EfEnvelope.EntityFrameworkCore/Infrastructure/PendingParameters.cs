@@ -35,18 +35,18 @@ internal sealed class PendingParameters
         return found;
     }
 
-    public void Seal(KeyRing ring)
+    public void Seal(RoleKeys keys)
     {
         foreach (var envelope in _envelopes)
-            (envelope as OneVersionProbe)?.Require(ring);
+            (envelope as OneVersionProbe)?.Require(keys.Ring);
         foreach (var parameter in _parameters)
         {
             parameter.Value = parameter.Value switch
             {
-                IEnumerable<TextEnvelope?> texts => texts.Select(t => t?.Seal(ring)).ToArray(),
-                IEnumerable<Envelope?> envelopes => envelopes.Select(e => e is null ? null : Seal(e, ring)).ToArray(),
-                TextEnvelope text => Fit(parameter, text, text.Seal(ring), s => s.Length),
-                var envelope => Fit(parameter, (Envelope)envelope!, Seal((Envelope)envelope!, ring), b => b.Length),
+                IEnumerable<TextEnvelope?> texts => texts.Select(t => t?.Seal(keys)).ToArray(),
+                IEnumerable<Envelope?> envelopes => envelopes.Select(e => e is null ? null : Seal(e, keys)).ToArray(),
+                TextEnvelope text => Fit(parameter, text, text.Seal(keys), s => s.Length),
+                var envelope => Fit(parameter, (Envelope)envelope!, Seal((Envelope)envelope!, keys), b => b.Length),
             } ?? DBNull.Value;
         }
     }
@@ -71,10 +71,10 @@ internal sealed class PendingParameters
     }
 
     // What was read is written back as it is.
-    private static byte[]? Seal(Envelope envelope, KeyRing ring)
+    private static byte[]? Seal(Envelope envelope, RoleKeys keys)
         => envelope switch
         {
-            PendingEnvelope pending => pending.Seal(ring),
+            PendingEnvelope pending => pending.Seal(keys),
             StoredEnvelope stored => stored.ToArray(),
             _ => throw new InvalidOperationException($"'{envelope}' cannot be sealed."),
         };

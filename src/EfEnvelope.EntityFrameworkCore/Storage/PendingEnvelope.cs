@@ -14,7 +14,7 @@ internal abstract class PendingEnvelope(KeyRole role, EnvelopeAlgorithm algorith
 
     public EnvelopeAlgorithm Algorithm => algorithm;
 
-    /// <summary>Measures the bytes that <see cref="Seal(KeyRing)" /> will return.</summary>
+    /// <summary>Measures the bytes that <see cref="Seal(RoleKeys)" /> will return.</summary>
     public abstract int EnvelopeLength { get; }
 
     /// <summary>Gets the column whose budget of random nonces this takes from, if it has a nonce.</summary>
@@ -22,8 +22,8 @@ internal abstract class PendingEnvelope(KeyRole role, EnvelopeAlgorithm algorith
 
     /// <summary>Seals it.</summary>
     /// <returns>The bytes, or <see langword="null" /> when it is for a second column and no version is to come.</returns>
-    public byte[]? Seal(KeyRing ring)
-        => Role.FindKey(ring) is { } key ? Seal(key)
+    public byte[]? Seal(RoleKeys keys)
+        => keys.Find(Role) is { } key ? Seal(key)
             : Role == KeyRole.UniqueNext ? null
             : NothingStored(Algorithm);
 

@@ -84,9 +84,9 @@ public sealed class TextEnvelope : Envelope
         return Expression.Call(EnvelopeConverters.FindFrom(typeof(TextEnvelope)).MakeGenericMethod(inner.Method.GetGenericArguments()), [.. inner.Arguments, Expression.Constant(_plaintext is not null)]);
     }
 
-    internal string? Seal(KeyRing ring)
+    internal string? Seal(RoleKeys keys)
         => Pending is not { } pending || IsStoredPlain ? _plaintext!
-            : pending.Seal(ring) is { } bytes ? Encode(bytes)
+            : pending.Seal(keys) is { } bytes ? Encode(bytes)
             : null;
 
     internal static string Encode(ReadOnlySpan<byte> envelope) => Prefix + Base64Url.EncodeToString(envelope);

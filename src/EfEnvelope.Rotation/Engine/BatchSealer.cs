@@ -17,14 +17,14 @@ internal sealed class BatchSealer(DatabaseSource source, Session session, RowPla
     private readonly IKeyStore _store = source.StoreOf(session);
 
     /// <summary>Loads the ring anew, because the database may have changed it since.</summary>
-    public async Task<RoleKeys> ReloadAsync(CancellationToken cancellationToken) => new(await _slot.ReloadAsync(_store, RingUse.Write, cancellationToken).ConfigureAwait(false));
+    public async Task<JobKeys> ReloadAsync(CancellationToken cancellationToken) => new(await _slot.ReloadAsync(_store, RingUse.Write, cancellationToken).ConfigureAwait(false));
 
     public async Task<SealedBatch> SealAsync(IReadOnlyList<(object?[] Key, object?[] Values)> rows, CancellationToken cancellationToken)
     {
         var ring = await _slot.GetAsync(_store, RingUse.Write, cancellationToken).ConfigureAwait(false);
         if (FindUnknown(ring, rows) is { } unknown)
             ring = await _slot.ReloadForUnknownAsync(_store, unknown, cancellationToken).ConfigureAwait(false);
-        var keys = new RoleKeys(ring);
+        var keys = new JobKeys(ring);
         foreach (var (field, role) in plan.Tasks.Select(t => t.Budget).OfType<(FieldContext, KeyRole)>())
         {
             if (keys.Find(role) is { } key)

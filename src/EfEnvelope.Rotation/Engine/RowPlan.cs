@@ -25,7 +25,7 @@ internal sealed class RowPlan(
         => tasks.Any(t => t.Writes is { } at && columns[at].Name == column && t.Roles.Contains(EntityFrameworkCore.Storage.KeyRole.Search));
 
     /// <summary>Makes the condition that a row may need work, or <see langword="null" /> when every row has to be looked at.</summary>
-    public string? Filter(Dialect dialect, RoleKeys keys)
+    public string? Filter(Dialect dialect, JobKeys keys)
     {
         var terms = tasks.Select(t => t.Filter(this, dialect, keys)).ToList();
         return terms.Contains(null) ? null : $"({string.Join(" OR ", terms)})";
@@ -35,7 +35,7 @@ internal sealed class RowPlan(
 
     /// <summary>Converts a row.</summary>
     /// <exception cref="RowRefusedException">It cannot be converted.</exception>
-    public void Apply(RowWork row, RoleKeys keys)
+    public void Apply(RowWork row, JobKeys keys)
     {
         foreach (var task in tasks)
             task.Apply(this, row, keys);

@@ -20,9 +20,9 @@ internal abstract class RowTask
     public virtual IEnumerable<KeyRole> Roles => [];
 
     /// <summary>Makes the condition that a row may need it, or <see langword="null" /> when that cannot be told in SQL.</summary>
-    public abstract string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys);
+    public abstract string? Filter(RowPlan plan, Dialect dialect, JobKeys keys);
 
-    public abstract void Apply(RowPlan plan, RowWork row, RoleKeys keys);
+    public abstract void Apply(RowPlan plan, RowWork row, JobKeys keys);
 
     protected static string NotUnder(RowPlan plan, Dialect dialect, int column, IEnumerable<EnvelopeHeader> fine)
     {
@@ -40,13 +40,13 @@ internal sealed class ResealTask(int column, FieldContext binding, EnvelopeAlgor
 
     public override IEnumerable<KeyRole> Roles => [role];
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys)
     {
         var needed = NotUnder(plan, dialect, column, keys.Fine(role, algorithm));
         return leavesPlaintext ? $"({needed} AND {dialect.LooksLikeText(plan.Quoted(dialect, column))})" : needed;
     }
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         if (row.Old[column] is null || keys.Find(role) is not { } key)
             return;
@@ -74,13 +74,13 @@ internal sealed class BackfillTask(int column, FieldContext binding, EnvelopeAlg
 
     public override IEnumerable<KeyRole> Roles => [role];
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys)
     {
         // A plaintext may start like an envelope; what has the header of a version that is known is taken for one.
         return NotUnder(plan, dialect, column, keys.Known([EnvelopeAlgorithm.Aes256Gcm, EnvelopeAlgorithm.Aes256Siv]));
     }
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         if (row.Old[column] is null)
             return;
@@ -100,9 +100,9 @@ internal sealed class DecryptTask(int column) : RowTask
 {
     public override int? Writes => column;
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys) => dialect.LooksLikeText(plan.Quoted(dialect, column));
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys) => dialect.LooksLikeText(plan.Quoted(dialect, column));
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         if (row.FindEnvelope(column) is null)
             return;
@@ -125,9 +125,9 @@ internal sealed class CopyTask(int source, int target, FieldContext? binding, En
 
     public override IEnumerable<KeyRole> Roles => binding is null ? [] : [role];
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys) => $"{plan.Quoted(dialect, source)} IS NOT NULL";
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys) => $"{plan.Quoted(dialect, source)} IS NOT NULL";
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         if (row.Old[source] is null)
             return;
@@ -157,7 +157,7 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
 
     public override IEnumerable<KeyRole> Roles => [role];
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys)
     {
         var name = plan.Quoted(dialect, column);
         if (keys.Find(role) is null)
@@ -167,7 +167,7 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
         return $"(({complete}) AND ({name} IS NULL OR NOT ({fine}))) OR (NOT ({complete}) AND {name} IS NOT NULL)";
     }
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         var key = keys.Find(role);
         if (key is null || sources.Any(s => row.New[s] is null))
@@ -217,7 +217,7 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
 
     public override IEnumerable<KeyRole> Roles => [KeyRole.UniqueNext];
 
-    public override string? Filter(RowPlan plan, Dialect dialect, RoleKeys keys)
+    public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys)
     {
         var (name, from) = (plan.Quoted(dialect, column), plan.Quoted(dialect, source));
         if (keys.Find(KeyRole.UniqueNext) is null)
@@ -226,7 +226,7 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
         return $"({from} IS NOT NULL AND ({name} IS NULL OR NOT ({fine}))) OR ({from} IS NULL AND {name} IS NOT NULL)";
     }
 
-    public override void Apply(RowPlan plan, RowWork row, RoleKeys keys)
+    public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
     {
         var key = keys.Find(KeyRole.UniqueNext);
         if (key is null || row.New[source] is null)

@@ -69,17 +69,8 @@ internal sealed class RowWork(RowPlan plan, object?[] key, object?[] old, KeyRin
     public object Seal(int column, byte[] plaintext, FieldContext field, EnvelopeAlgorithm algorithm, DataKey key)
     {
         var envelope = EnvelopeCodec.Encrypt(key, field, algorithm, plaintext, Bytes);
-        var again = EnvelopeCodec.Decrypt(new EnvelopeHeader(algorithm, key.Number), key, field, envelope, Bytes);
-        try
-        {
-            if (!plaintext.AsSpan().SequenceEqual(again))
-                throw new EnvelopeDecryptionException(RotationMessages.SealedWrong(plan.NameOf(column), key.Version));
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(again);
-        }
-
+        if (!EnvelopeCodec.OpensTo(new EnvelopeHeader(algorithm, key.Number), key, field, envelope, plaintext))
+            throw new EnvelopeDecryptionException(RotationMessages.SealedWrong(plan.NameOf(column), key.Version));
         return plan.Columns[column].Form == StoredForm.Text ? TextEnvelope.Encode(envelope) : envelope;
     }
 

@@ -82,7 +82,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
         => $"(substr({column}::text, 1, {TextEnvelope.Prefix.Length}) COLLATE \"C\" = '{TextEnvelope.Prefix}')";
 
     // A row that is locked is left for later instead of waited for, so a job is in nobody's way and part of no deadlock. Of the rows that it locked, those
-    // are written that still hold what was read: the database looks at the newest version of each.
+    // are written that still hold what was read: the database looks at the newest version of each. The values pass through the locking query, because the
+    // planner knows no number of rows for arrays and would compare each locked row with each value.
     public override async ValueTask<int> WriteAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
     {
@@ -92,15 +93,13 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             .Concat(columns.Select((c, i) => ($"o{i}", $"@o{i}::{TypeOf(c)}[]")))
             .Concat(columns.Select((c, i) => ($"n{i}", $"@n{i}::{TypeOf(c)}[]"))).ToList();
         var unnested = $"unnest({string.Join(", ", arrays.Select(a => a.Item2))}) AS u({string.Join(", ", arrays.Select(a => a.Item1))})";
-        var locked = string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)} AS {k.Name}"));
         var unchanged = compares ? string.Concat(columns.Select((c, i) => $" AND {Compare(c, $"t.{Quote(c.Name)}", $"u.o{i}")}")) : "";
         var command = session.CreateCommand(
             $"""
-            WITH u AS MATERIALIZED (SELECT * FROM {unnested}),
-            l AS MATERIALIZED (SELECT {locked} FROM u JOIN {Table(table)} AS t ON {same} ORDER BY {string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)}"))} FOR NO KEY UPDATE OF t SKIP LOCKED)
-            UPDATE {Table(table)} AS t SET {SetClause(columns, (c, i) => $"u.n{i}{Cast(c)}")}
-            FROM u JOIN l ON {string.Join(" AND ", keys.Select(k => $"l.{k.Name} = u.{k.Name}"))}
-            WHERE {same}{unchanged}
+            WITH u AS MATERIALIZED (
+                SELECT u.* FROM {unnested} JOIN {Table(table)} AS t ON {same}
+                ORDER BY {string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)}"))} FOR NO KEY UPDATE OF t SKIP LOCKED)
+            UPDATE {Table(table)} AS t SET {SetClause(columns, (c, i) => $"u.n{i}{Cast(c)}")} FROM u WHERE {same}{unchanged}
             """);
         await using (command.ConfigureAwait(false))
         {
