@@ -7,7 +7,7 @@ namespace EfEnvelope.Benchmarks.EfCore;
 /// What encryption adds to one SaveChanges of 1,000 rows, three encrypted columns and five plain ones, by a new context: new rows, or rows that are
 /// there and get a new value in every column. The table is made anew before each round. Baseline: the same model unencrypted.
 /// </summary>
-[Macro(rounds: 25, shortRounds: 7, warmups: 4)]
+[Macro(rounds: 25, shortRounds: 5, warmups: 3)]
 [MemoryDiagnoser]
 public class WriteBenchmarks : PatientBenchmarks
 {
