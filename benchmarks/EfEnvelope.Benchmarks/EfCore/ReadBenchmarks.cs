@@ -1,0 +1,37 @@
+using BenchmarkDotNet.Attributes;
+using EfEnvelope.Benchmarks.Running;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Benchmarks.EfCore;
+
+/// <summary>
+/// What encryption adds to reading 1,000 rows with three encrypted columns and five plain ones by a new context: entities that are not tracked,
+/// entities that are, or one encrypted column alone. Baseline: the same model unencrypted.
+/// </summary>
+[Micro]
+[MemoryDiagnoser]
+public class ReadBenchmarks : PatientBenchmarks
+{
+    public enum What
+    {
+        Untracked,
+        Tracked,
+        OneColumn,
+    }
+
+    [Params(What.Untracked, What.Tracked, What.OneColumn)]
+    public What Read { get; set; }
+
+    private protected override async Task<int> WorkAsync()
+    {
+        await using var context = Clinic.Open();
+        return Read switch
+        {
+            What.Untracked => (await context.Patients.AsNoTracking().ToListAsync()).Count,
+            What.Tracked => (await context.Patients.ToListAsync()).Count,
+            _ => (await context.Patients.Select(p => p.Ssn).ToListAsync()).Count,
+        };
+    }
+
+    private protected override string MarkOf(int number) => "a";
+}
