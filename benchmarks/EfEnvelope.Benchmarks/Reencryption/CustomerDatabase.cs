@@ -1,5 +1,6 @@
 using EfEnvelope.Benchmarks.Running;
 using EfEnvelope.Keys;
+using EfEnvelope.Kms.Local;
 using EfEnvelope.Rotation;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -15,11 +16,14 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
 
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(200);
 
+    private string? _folder;
+    private LocalKmsSeal? _seal;
+
     public long Rows => rows;
 
     protected int SeedRows => Math.Min(rows, Customer.Seeds);
 
-    protected string Folder { get; } = Directory.CreateTempSubdirectory("efenvelope-reencryption-").FullName;
+    protected string Folder => _folder ??= Directory.CreateTempSubdirectory("efenvelope-reencryption-").FullName;
 
     /// <summary>Gets the number of rows: EFENVELOPE_BENCHMARK_ROWS, or as many as the run has.</summary>
     public static int CountRows(int full, int inShortRun)
@@ -84,7 +88,8 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
 
     public virtual ValueTask DisposeAsync()
     {
-        Directory.Delete(Folder, recursive: true);
+        if (_folder is not null)
+            Directory.Delete(_folder, recursive: true);
         return ValueTask.CompletedTask;
     }
 
@@ -111,6 +116,7 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
         var options = new DbContextOptionsBuilder<CustomerContext>();
         options.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
         UseProvider(options);
-        return options.UseEnvelopeEncryption(e => e.UseLocalKms($"Data Source={Path.Combine(Folder, "kms.db")}", "benchmark").UseEngine(engine).Configure(configure)).Options;
+        var seal = _seal ??= LocalKmsSeal.CreateKeyFile(Path.Combine(Folder, "kms.key"));
+        return options.UseEnvelopeEncryption(e => e.UseLocalKms($"Data Source={Path.Combine(Folder, "kms.db")}", seal).UseEngine(engine).Configure(configure)).Options;
     }
 }

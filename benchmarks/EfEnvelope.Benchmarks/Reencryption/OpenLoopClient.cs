@@ -10,6 +10,7 @@ namespace EfEnvelope.Benchmarks.Reencryption;
 internal sealed class OpenLoopClient : IDisposable
 {
     private const double TransactionsPerSecond = 200;
+    private const int WarmUps = 100;
 
     // Prime, so that keys are spread over the table and come again only after all of them.
     private const long Stride = 7_368_787;
@@ -19,7 +20,7 @@ internal sealed class OpenLoopClient : IDisposable
     private readonly NpgsqlCommand _update;
     private readonly long _rows;
 
-    /// <summary>Connects, and does everything once.</summary>
+    /// <summary>Connects, and warms up.</summary>
     public OpenLoopClient(string connectionString, long rows)
     {
         _rows = rows;
@@ -27,7 +28,8 @@ internal sealed class OpenLoopClient : IDisposable
         _connection.Open();
         _read = Prepare("SELECT * FROM \"Customers\" WHERE \"Id\" = $1");
         _update = Prepare("UPDATE \"Customers\" SET \"Visits\" = \"Visits\" + 1 WHERE \"Id\" = $1");
-        Transact(1);
+        for (var i = 0; i < WarmUps; i++)
+            Transact(1 + (i * Stride % rows));
     }
 
     /// <summary>Runs for a time, on a thread of its own, so that it begins whatever else this process does.</summary>
