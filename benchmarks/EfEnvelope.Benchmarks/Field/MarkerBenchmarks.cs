@@ -29,7 +29,7 @@ public class MarkerBenchmarks
     private DirectoryInfo _folder = null!;
     private Context _context = null!;
     private EnvelopeSession _session = null!;
-    private KeyRing _ring = null!;
+    private RoleKeys _keys = null!;
     private DataKey _key = null!;
     private FieldContext _field = null!;
     private byte[] _sealed = [];
@@ -48,8 +48,8 @@ public class MarkerBenchmarks
         _context.Add(new Row { Ssn = _value });
         _context.SaveChanges();
         _session = _context.GetService<EnvelopeSession>();
-        _ring = _session.LoadRing(RingUse.Read);
-        _key = _ring.Primary;
+        _keys = new RoleKeys(_session.LoadRing(RingUse.Read));
+        _key = _keys.Find(KeyRole.Primary)!;
         _field = _codec.GetField("Rows.Ssn");
         _sealed = MarkAndSeal();
         Samples.Require(Open() == _value && WrapAndOpen() == _value && _context.Set<Row>().AsNoTracking().Single().Ssn == _value, "the value opens");
@@ -67,7 +67,7 @@ public class MarkerBenchmarks
 
     [Benchmark(Description = "Out: marker, then seal")]
     public byte[] MarkAndSeal()
-        => ((PendingEnvelope)Envelope.From(_value, _field.Name, (int)EnvelopeAlgorithm.Aes256Gcm, unique: false)).Seal(_ring)!;
+        => ((PendingEnvelope)Envelope.From(_value, _field.Name, (int)EnvelopeAlgorithm.Aes256Gcm, unique: false)).Seal(_keys)!;
 
     [Benchmark(Description = "Back: open alone")]
     public string Open() => EnvelopeCodec.Decrypt(EnvelopeCodec.ReadHeader(_field, _sealed), _key, _field, _sealed, _codec);
