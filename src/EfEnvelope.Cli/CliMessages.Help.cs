@@ -18,6 +18,8 @@ internal static partial class CliMessages
 
     public static string ScopeOption() => "The key scope. Default: the only one there is.";
 
+    public static string EngineOption() => "What encrypts: platform, or sodium, which stores the same bytes in less time. Default: platform.";
+
     public static string KmsOption() => "The kind of KMS: local, aws, azure, google, oci, vault, pkcs11 or recovery. Default: by the KEK, else local.";
 
     public static string KekOption() => "The KEK that wraps, such as local:clinic or aws-kms:alias/clinic.";

@@ -111,6 +111,11 @@ internal static partial class CliMessages
 
     public static string UnknownProvider(string name, IEnumerable<string> known) => $"'{Shorten(name)}' is not a kind of database that the tool knows. Give {List(known)}.";
 
+    public static string UnknownEngine(string name, IEnumerable<string> known) => $"'{Shorten(name)}' is not an engine that the tool can encrypt with. Give {List(known)}.";
+
+    public static string EngineNotUsable(string reason, string other)
+        => $"{reason} Choose '{other}' by '--engine', {Variable("engine")} or 'engine' in '{Configuration.ConfigurationFile.Name}': the stored bytes are the same.";
+
     public static string NoConnection()
         => $"No connection is configured. Put the connection string into {Variable("connection")} or '{Configuration.ConfigurationFile.Name}'; one without a password may be given by '--connection'.";
 

@@ -87,7 +87,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
         return new Failure(code, first, rest.Length > 0 ? rest : hint);
     }
 
-    private static string FirstSentence(string message)
+    internal static string FirstSentence(string message)
         => SentenceEnd().Match(message) is { Success: true } end ? message[..(end.Index + 1)] : message;
 
     // A sentence begins with a capital, or with a command in quotes.

@@ -1,5 +1,7 @@
+using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.TestUtilities;
 using EfEnvelope.Kms.Local;
+using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Cli;
 
@@ -62,6 +64,43 @@ public sealed class ConfigurationTests : IDisposable
         _environment["EFENVELOPE_CONNECTION"] = "Data Source=variable.db";
         Assert.Contains("variable.db'", (await RunAsync("status", "--provider", "sqlite")).Error, StringComparison.Ordinal);
         Assert.Contains("flag.db'", (await RunAsync("status", "--provider", "sqlite", "--connection", "Data Source=flag.db")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_engine_is_chosen_by_the_flag_before_the_environment_and_the_file()
+    {
+        Write("""{ "engine": "file-engine" }""");
+        (await WithDatabase("keys", "list")).Fails(2, "'file-engine' is not an engine", "'platform', 'sodium'");
+
+        _environment["EFENVELOPE_ENGINE"] = "variable-engine";
+        (await WithDatabase("keys", "list")).Fails(2, "'variable-engine' is not an engine", "'platform', 'sodium'");
+
+        (await WithDatabase("keys", "list", "--engine", "Sodium")).Fails(2, "'Sodium' is not an engine", "'platform', 'sodium'");
+        (await WithDatabase("keys", "list", "--engine", "sodium")).Exits(0);
+        (await WithDatabase("keys", "list", "--engine", "platform")).Exits(0);
+    }
+
+    [Fact]
+    public void The_engine_of_that_name_encrypts()
+    {
+        var (platform, sodium) = (new EnvelopeOptionsBuilder(), new EnvelopeOptionsBuilder());
+        EncryptionEngine.Find("platform").Use(platform);
+        EncryptionEngine.Find("sodium").Use(sodium);
+
+        Assert.Equal(new EnvelopeOptionsBuilder().Options, platform.Options);
+        Assert.Equal(new EnvelopeOptionsBuilder().UseSodium().Options, sodium.Options);
+        Assert.NotEqual(platform.Options, sodium.Options);
+    }
+
+    [Fact]
+    public void An_engine_that_cannot_be_used_here_names_the_other_by_settings_of_the_tool()
+    {
+        var engine = new EncryptionEngine("sodium", _ => throw new EnvelopeConfigurationException("It needs AES instructions (a, b). Remove 'UseSodium()', a call."));
+
+        var failure = Failure.Of(Assert.Throws<EnvelopeConfigurationException>(() => engine.Use(new EnvelopeOptionsBuilder())), CancellationToken.None);
+
+        Assert.Equal((2, "It needs AES instructions (a, b)."), (failure.ExitCode, failure.Error));
+        Assert.Equal("Choose 'platform' by '--engine', EFENVELOPE_ENGINE or 'engine' in 'efenvelope.json': the stored bytes are the same.", failure.Hint);
     }
 
     [Fact]

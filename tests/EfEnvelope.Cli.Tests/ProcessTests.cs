@@ -58,6 +58,25 @@ public sealed class ProcessTests : ServerTests<SqliteWorld>
         (await tool.WaitAsync()).Fails(2, "needs its name once more", "--confirm clinic:v1");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_executable_loads_the_libsodium_beside_it_only_where_it_is_chosen(bool chosen)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux lists what a process has loaded in a file.");
+        await World.FillAsync(patients: 200, contacts: 0);
+        (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
+        World.Environment["EFENVELOPE_ENGINE"] = chosen ? "sodium" : "platform";
+        using var tool = ToolProcess.Start(World.Environment, World.Directory, "reencrypt", "--execute", "--batch-size", "10", "--rows-per-second", "10", "--progress", "plain");
+
+        await tool.ReadUntilAsync("efenvelope: job 1 ");
+        var loaded = await File.ReadAllLinesAsync($"/proc/{tool.Id}/maps", TestContext.Current.CancellationToken);
+        tool.Interrupt();
+
+        (await tool.WaitAsync()).Exits(130);
+        Assert.Equal(chosen, loaded.Any(l => l.Contains(AppContext.BaseDirectory, StringComparison.Ordinal) && l.EndsWith("libsodium.so", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Ctrl_c_stops_after_the_batch_and_the_job_goes_on_where_it_was()
     {

@@ -27,6 +27,21 @@ public abstract class RowsTests<TWorld> : ServerTests<TWorld>
         await PatientsAreReadAsync();
     }
 
+    [Theory]
+    [InlineData("sodium", "platform")]
+    [InlineData("platform", "sodium")]
+    public async Task What_one_engine_re_encrypts_is_verified_by_the_other_and_read_by_the_application(string engine, string other)
+    {
+        await World.FillAsync();
+        (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
+
+        (await World.RunAsync("reencrypt", "--execute", "--engine", engine)).Exits(0);
+        Assert.Equal(["2"], await KeyNumbersAsync("Patients", "Ssn"));
+
+        Assert.Contains("clean\tyes", (await World.RunAsync("verify", "--engine", other)).Exits(0).Lines);
+        await PatientsAreReadAsync();
+    }
+
     [Fact]
     public async Task Reencrypt_as_json_is_one_document_of_plans_and_jobs()
     {

@@ -17,7 +17,7 @@ public partial class ArchitectureTests
         ["EfEnvelope.Sodium"] = ["EfEnvelope.Core"],
         ["EfEnvelope.EntityFrameworkCore"] = ["EfEnvelope.Core"],
         ["EfEnvelope.Rotation"] = ["EfEnvelope.Core", "EfEnvelope.EntityFrameworkCore", .. KmsProjects],
-        ["EfEnvelope.Cli"] = ["EfEnvelope.Core", "EfEnvelope.EntityFrameworkCore", "EfEnvelope.Rotation", .. KmsProjects],
+        ["EfEnvelope.Cli"] = ["EfEnvelope.Core", "EfEnvelope.EntityFrameworkCore", "EfEnvelope.Rotation", "EfEnvelope.Sodium", .. KmsProjects],
     }.Concat(KmsProjects.Select(kms => KeyValuePair.Create<string, string[]>(kms, ["EfEnvelope.Core"]))).ToDictionary();
 
     // Diagnostics <- Kms <- Keys <- Envelopes <- BlindIndexes <- the root of Core

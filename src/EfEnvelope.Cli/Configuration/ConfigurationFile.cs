@@ -12,7 +12,7 @@ internal sealed record ConfigurationFile(
     public const string Name = "efenvelope.json";
 
     private static readonly string[] Known =
-        ["provider", "connection", "connectionName", "schema", "scope", "refreshInterval", "activationDelay"];
+        ["provider", "connection", "connectionName", "schema", "scope", "engine", "refreshInterval", "activationDelay"];
 
     private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 

@@ -17,6 +17,8 @@ internal sealed class GlobalOptions
 
     public Option<string?> Scope { get; } = Text("--scope", CliMessages.ScopeOption());
 
+    public Option<string?> Engine { get; } = Text("--engine", CliMessages.EngineOption());
+
     public Option<string?> Kms { get; } = Text("--kms", CliMessages.KmsOption());
 
     public Option<string?> Kek { get; } = Text("--kek", CliMessages.KekOption());
@@ -31,7 +33,7 @@ internal sealed class GlobalOptions
 
     public void AddTo(Command root)
     {
-        foreach (Option option in (Option[])[Config, Provider, Connection, ConnectionName, Schema, Scope, Kms, Kek, KmsFile, KmsKeyFile, Json, Progress])
+        foreach (Option option in (Option[])[Config, Provider, Connection, ConnectionName, Schema, Scope, Engine, Kms, Kek, KmsFile, KmsKeyFile, Json, Progress])
             root.Add(option);
     }
 
@@ -44,6 +46,7 @@ internal sealed class GlobalOptions
         Add("connectionName", ConnectionName);
         Add("schema", Schema);
         Add("scope", Scope);
+        Add("engine", Engine);
         return flags;
 
         void Add(string name, Option<string?> option)

@@ -29,6 +29,8 @@ internal sealed class ToolConfiguration
     public DatabaseProvider Provider
         => DatabaseProvider.Find(Find("provider") ?? throw new EnvelopeConfigurationException(CliMessages.NoProvider(DatabaseProvider.Names)));
 
+    public EncryptionEngine Engine => EncryptionEngine.Find(Find("engine") ?? EncryptionEngine.Default);
+
     /// <summary>Gets the KEKs that new keys are wrapped under; known once the database was opened.</summary>
     public IReadOnlyList<ConfiguredKek> Keks { get; private set; } = [];
 
@@ -77,6 +79,7 @@ internal sealed class ToolConfiguration
             envelope.UseKms(new MissingKms());
         else
             Keks = [.. _kms.Select(settings => KmsRegistry.Add(envelope, settings, need == KmsNeed.MayBeMade))];
+        Engine.Use(envelope);
         if (Scope is { } scope)
             envelope.UseScope(Names.ParseScope(scope).Name);
         if (FindTime("refreshInterval") is { } refresh)

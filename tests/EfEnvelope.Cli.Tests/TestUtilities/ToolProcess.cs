@@ -31,6 +31,8 @@ public sealed partial class ToolProcess : IDisposable
         process.BeginErrorReadLine();
     }
 
+    public int Id => _process.Id;
+
     public static ToolProcess Start(IReadOnlyDictionary<string, string> environment, string directory, params string[] args)
     {
         var start = new ProcessStartInfo("dotnet")
