@@ -100,7 +100,7 @@ internal static partial class CliMessages
 
     public static string BatchSizeOption() => "How many rows are written in one transaction, 1 to 500.";
 
-    public static string RangeSizeOption() => "How many rows a range has, the unit that workers share. Default: 10000.";
+    public static string RangeSizeOption() => "How many rows a range has, the unit that workers share. Default: 50000.";
 
     public static string NoWaitOption() => "Return when a job is paused or waits for its time, with exit code 3.";
 

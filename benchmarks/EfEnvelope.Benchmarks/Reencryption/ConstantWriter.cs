@@ -54,7 +54,7 @@ internal sealed class ConstantWriter : IAsyncDisposable
         foreach (var batch in _batches)
         {
             await using var transaction = await _session.BeginAsync(CancellationToken.None);
-            var written = await _session.Dialect.WriteAsync(_session, _plan.Table, _plan.Columns, batch, compares: true, CancellationToken.None);
+            var written = await _session.Dialect.WriteAsync(_session, _plan.Table, _plan.Columns, batch, compares: true, [], CancellationToken.None);
             CustomerDatabase.Require(written == batch.Length, $"{written} of {batch.Length} rows of a batch were written");
             await transaction.CommitAsync();
         }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -14,29 +15,23 @@ namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 /// </summary>
 internal static class KeyProof
 {
+    /// <summary>Asks the database.</summary>
+    /// <exception cref="KeyUnavailableException">It does not answer.</exception>
     public static async ValueTask<bool> HoldsAsync(
         DbContext context, IReadOnlyList<StoredKey> keys, int newest, bool synchronous, CancellationToken cancellationToken)
     {
-        var sql = context.GetService<ISqlGenerationHelper>();
-        var table = sql.DelimitIdentifier(EnvelopeTables.Keys, context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema());
         var command = context.GetService<IRelationalConnection>().DbConnection.CreateCommand();
         await using (command.ConfigureAwait(false))
         {
-            command.CommandText =
-                $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)}, {sql.DelimitIdentifier(EnvelopeTables.SearchesFrom)} FROM {table}"
-                + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName("scope")}"
-                + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'"
-                + $" AND {sql.DelimitIdentifier(EnvelopeTables.RetiredAt)} IS NULL";
+            var scope = command.CreateParameter();
+            (scope.ParameterName, scope.Value) = (context.GetService<ISqlGenerationHelper>().GenerateParameterName("scope"), keys[0].Version.Scope.Name);
+            command.CommandText = Query(context, scope.ParameterName);
             if (context.Database.CurrentTransaction is { } transaction)
                 command.Transaction = transaction.GetDbTransaction();
-            var scope = command.CreateParameter();
-            (scope.ParameterName, scope.Value) = (sql.GenerateParameterName("scope"), keys[0].Version.Scope.Name);
             command.Parameters.Add(scope);
             try
             {
-                var stored = synchronous ? Read(command) : await ReadAsync(command, cancellationToken).ConfigureAwait(false);
-                return keys.All(k => stored.TryGetValue(k.Version.Number, out var row) && row.Commitment == Convert.ToBase64String(k.Commitment.Span))
-                    && !stored.Any(s => s.Key > newest && s.Value.IsSearched);
+                return Holds(synchronous ? Read(command) : await ReadAsync(command, cancellationToken).ConfigureAwait(false), keys, newest);
             }
             catch (DbException e)
             {
@@ -45,24 +40,53 @@ internal static class KeyProof
         }
     }
 
-    private static Dictionary<int, (string Commitment, bool IsSearched)> Read(DbCommand command)
+    /// <summary>Makes the query whose answer <see cref="Holds" /> judges.</summary>
+    /// <param name="context">The context that writes, or one of the same database.</param>
+    /// <param name="scope">The parameter that holds the name of the scope.</param>
+    public static string Query(DbContext context, string scope)
     {
-        using var reader = command.ExecuteReader();
-        var stored = new Dictionary<int, (string Commitment, bool IsSearched)>();
-        while (reader.Read())
-            stored[reader.GetInt32(0)] = (reader.GetString(1), !reader.IsDBNull(2));
-        return stored;
+        var sql = context.GetService<ISqlGenerationHelper>();
+        return $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)}, {sql.DelimitIdentifier(EnvelopeTables.SearchesFrom)}"
+            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema())}"
+            + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {scope}"
+            + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'"
+            + $" AND {sql.DelimitIdentifier(EnvelopeTables.RetiredAt)} IS NULL";
     }
 
-    private static async ValueTask<Dictionary<int, (string Commitment, bool IsSearched)>> ReadAsync(DbCommand command, CancellationToken cancellationToken)
+    /// <summary>Tells whether the versions that are written under are all there, and none is searched that they do not know of.</summary>
+    public static bool Holds(IEnumerable<ProvedRow> rows, IReadOnlyList<StoredKey> keys, int newest)
+    {
+        var stored = rows.ToDictionary(r => r.Version);
+        return keys.All(k => stored.TryGetValue(k.Version.Number, out var row) && row.Commitment == Convert.ToBase64String(k.Commitment.Span))
+            && !stored.Values.Any(r => r.Version > newest && r.IsSearched);
+    }
+
+    /// <summary>Reads a row of the answer.</summary>
+    public static ProvedRow Read(object?[] row) => new(Convert.ToInt32(row[0], CultureInfo.InvariantCulture), (string)row[1]!, row[2] is not null);
+
+    private static ProvedRow Read(DbDataReader reader) => new(reader.GetInt32(0), reader.GetString(1), !reader.IsDBNull(2));
+
+    private static List<ProvedRow> Read(DbCommand command)
+    {
+        using var reader = command.ExecuteReader();
+        var rows = new List<ProvedRow>();
+        while (reader.Read())
+            rows.Add(Read(reader));
+        return rows;
+    }
+
+    private static async ValueTask<List<ProvedRow>> ReadAsync(DbCommand command, CancellationToken cancellationToken)
     {
         var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            var stored = new Dictionary<int, (string Commitment, bool IsSearched)>();
+            var rows = new List<ProvedRow>();
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                stored[reader.GetInt32(0)] = (reader.GetString(1), !reader.IsDBNull(2));
-            return stored;
+                rows.Add(Read(reader));
+            return rows;
         }
     }
 }
+
+/// <summary>A version that may be written under.</summary>
+internal readonly record struct ProvedRow(int Version, string Commitment, bool IsSearched);

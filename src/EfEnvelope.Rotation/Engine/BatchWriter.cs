@@ -41,14 +41,19 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         await using (transaction.ConfigureAwait(false))
         {
             var started = source.TimeProvider.GetTimestamp();
-            await ObeyAsync(cancellationToken).ConfigureAwait(false);
-            await ProveAsync(batch, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<Question> questions = [Control, .. Proof(batch)];
+            if (oneByOne || batch.Changes.Count == 0)
+            {
+                await session.AskAsync(questions, cancellationToken).ConfigureAwait(false);
+                questions = [];
+            }
+
             if (oneByOne)
                 await session.Dialect.CheckAtOnceAsync(session, cancellationToken).ConfigureAwait(false);
             var refused = batch.Findings.ToList();
             var written = batch.Changes.Count == 0 ? 0
                 : oneByOne ? await WriteOneByOneAsync(transaction, batch, refused, cancellationToken).ConfigureAwait(false)
-                : await WriteRowsAsync(batch.Changes, cancellationToken).ConfigureAwait(false);
+                : await WriteRowsAsync(batch.Changes, questions, cancellationToken).ConfigureAwait(false);
             var lost = batch.Changes.Count - written - (refused.Count - batch.Findings.Count);
             var result = new BatchResult(batch.Position, batch.Read, written, lost, refused.Count);
             if (!await _store.TryMoveCheckpointAsync(job.Id, range, job.Pass, _step, result, cancellationToken).ConfigureAwait(false))
@@ -61,8 +66,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         }
     }
 
-    private ValueTask<int> WriteRowsAsync(IReadOnlyList<RowChange> rows, CancellationToken cancellationToken)
-        => session.Dialect.WriteAsync(session, plan.Table, plan.Columns, rows, compares: !source.SkipsCompareAndSet, cancellationToken);
+    private ValueTask<int> WriteRowsAsync(IReadOnlyList<RowChange> rows, IReadOnlyList<Question> questions, CancellationToken cancellationToken)
+        => session.Dialect.WriteAsync(session, plan.Table, plan.Columns, rows, compares: !source.SkipsCompareAndSet, questions, cancellationToken);
 
     private async Task<int> WriteOneByOneAsync(IDbContextTransaction transaction, SealedBatch batch, List<JobFinding> refused, CancellationToken cancellationToken)
     {
@@ -72,7 +77,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             await transaction.CreateSavepointAsync("row", cancellationToken).ConfigureAwait(false);
             try
             {
-                written += await WriteRowsAsync([row], cancellationToken).ConfigureAwait(false);
+                written += await WriteRowsAsync([row], [], cancellationToken).ConfigureAwait(false);
             }
             catch (DbException e) when (session.Dialect.RefusesRow(e))
             {
@@ -96,25 +101,33 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         {
             await Task.Delay(left < LongestNap ? left : LongestNap, source.TimeProvider, cancellationToken).ConfigureAwait(false);
             if (left > LongestNap)
-                await ObeyAsync(cancellationToken).ConfigureAwait(false);
+                await session.AskAsync([Control], cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task ObeyAsync(CancellationToken cancellationToken)
-    {
-        if (await _store.ReadControlAsync(job.Id, cancellationToken).ConfigureAwait(false) is not var (state, pass, throttle)
-            || state != JobState.Running || pass != job.Pass)
-            throw new RangeStoppedException(RotationMessages.JobStopped(job.Id));
-        brake.Follow(throttle);
-        if (Brake.OpensAt(brake.Throttle, source.TimeProvider.GetUtcNow()) is { } opens)
-            throw new RangeStoppedException(RotationMessages.WindowClosed(opens));
-    }
+    private Question Control => _store.AskControl(
+        job.Id,
+        control =>
+        {
+            if (control is not var (state, pass, throttle) || state != JobState.Running || pass != job.Pass)
+                throw new RangeStoppedException(RotationMessages.JobStopped(job.Id));
+            brake.Follow(throttle);
+            if (Brake.OpensAt(brake.Throttle, source.TimeProvider.GetUtcNow()) is { } opens)
+                throw new RangeStoppedException(RotationMessages.WindowClosed(opens));
+        });
 
     // Beside the rows, in their transaction: what was sealed under a version that was disabled, retired or exchanged since must not be written.
-    private async Task ProveAsync(SealedBatch batch, CancellationToken cancellationToken)
+    private IEnumerable<Question> Proof(SealedBatch batch)
     {
-        if (batch.Changes.Count > 0 && batch.Keys.Count > 0
-            && !await KeyProof.HoldsAsync(session.Context, batch.Keys, newest: int.MaxValue, synchronous: false, cancellationToken).ConfigureAwait(false))
-            throw new KeyUnavailableException(RotationMessages.KeyChangedMeanwhile(batch.Keys[0].Version.Scope));
+        if (batch.Changes.Count == 0 || batch.Keys.Count == 0)
+            yield break;
+        var scope = batch.Keys[0].Version.Scope;
+        yield return new Question(
+            KeyProof.Query(session.Context, "@p0"), [scope.Name],
+            rows =>
+            {
+                if (!KeyProof.Holds(rows.Select(KeyProof.Read), batch.Keys, newest: int.MaxValue))
+                    throw new KeyUnavailableException(RotationMessages.KeyChangedMeanwhile(scope));
+            });
     }
 }

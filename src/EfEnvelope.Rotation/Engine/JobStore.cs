@@ -131,11 +131,11 @@ internal sealed class JobStore(Session session)
             : null;
     }
 
-    /// <summary>Reads what a worker obeys between batches.</summary>
-    public async Task<(JobState State, int Pass, string Throttle)?> ReadControlAsync(long id, CancellationToken cancellationToken)
-        => await session.QueryAsync(Q($"SELECT [State], [Pass], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false) is [var r]
-            ? (Enum.Parse<JobState>((string)r[0]!, ignoreCase: true), ToInt(r[1]), (string)r[2]!)
-            : null;
+    /// <summary>Asks for what a worker obeys between batches; there is nothing to obey when the job is gone.</summary>
+    public Question AskControl(long id, Action<(JobState State, int Pass, string Throttle)?> obey)
+        => new(
+            Q($"SELECT [State], [Pass], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id],
+            rows => obey(rows is [var r] ? (Enum.Parse<JobState>((string)r[0]!, ignoreCase: true), ToInt(r[1]), (string)r[2]!) : null));
 
     /// <summary>Begins a job with the ranges of its table, unless somebody else has begun it.</summary>
     public async Task BeginAsync(long id, IReadOnlyList<(string? Lower, string? Upper)> ranges, long rows, CancellationToken cancellationToken)

@@ -66,8 +66,8 @@ public sealed record JobRequest
     public int? BatchSize { get; init; }
 
     /// <summary>Gets how many rows a range has, the unit that workers share.</summary>
-    /// <value>The default is 10,000.</value>
-    public int RangeSize { get; init; } = 10_000;
+    /// <value>The default is 50,000.</value>
+    public int RangeSize { get; init; } = 50_000;
 
     /// <summary>
     /// Gets whether it stores plaintext, or gives values another column, name or mode. Whoever may write the job tables could ask for that without any key, so nothing

@@ -125,10 +125,11 @@ internal abstract class Dialect(Func<string, string> quote)
     /// <summary>Makes the condition that a text column holds what starts like an envelope.</summary>
     public abstract string LooksLikeText(string column);
 
-    /// <summary>Writes rows, each only if it still holds what was read.</summary>
+    /// <summary>Writes rows, each only if it still holds what was read, and asks what has to be asked in the same transaction.</summary>
     /// <returns>How many were written.</returns>
     public abstract ValueTask<int> WriteAsync(
-        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken);
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
+        CancellationToken cancellationToken);
 
     /// <summary>Makes the statement that claims a range: the first of those that are not done and that nobody else has claimed.</summary>
     public abstract string ClaimRange(string table);

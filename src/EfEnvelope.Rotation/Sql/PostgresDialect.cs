@@ -85,7 +85,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     // are written that still hold what was read: the database looks at the newest version of each. The values pass through the locking query, because the
     // planner knows no number of rows for arrays and would compare each locked row with each value.
     public override async ValueTask<int> WriteAsync(
-        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
+        CancellationToken cancellationToken)
     {
         var keys = table.Key.Select((k, i) => (Column: k, Name: $"k{i}")).ToList();
         var same = string.Join(" AND ", keys.Select(k => $"t.{Quote(k.Column.Name)} = u.{k.Name}"));
@@ -94,27 +95,16 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             .Concat(columns.Select((c, i) => ($"n{i}", $"@n{i}::{TypeOf(c)}[]"))).ToList();
         var unnested = $"unnest({string.Join(", ", arrays.Select(a => a.Item2))}) AS u({string.Join(", ", arrays.Select(a => a.Item1))})";
         var unchanged = compares ? string.Concat(columns.Select((c, i) => $" AND {Compare(c, $"t.{Quote(c.Name)}", $"u.o{i}")}")) : "";
-        var command = session.CreateCommand(
-            $"""
+        var sql = $"""
             WITH u AS MATERIALIZED (
                 SELECT u.* FROM {unnested} JOIN {Table(table)} AS t ON {same}
                 ORDER BY {string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)}"))} FOR NO KEY UPDATE OF t SKIP LOCKED)
             UPDATE {Table(table)} AS t SET {SetClause(columns, (c, i) => $"u.n{i}{Cast(c)}")} FROM u WHERE {same}{unchanged}
-            """);
-        await using (command.ConfigureAwait(false))
-        {
-            for (var k = 0; k < keys.Count; k++)
-                AddParameter(command, $"@k{k}", ToArray(rows, r => r.Key[k]));
-            for (var i = 0; i < columns.Count; i++)
-            {
-                AddParameter(command, $"@o{i}", IsBytes(columns[i]) ? rows.Select(r => (byte[]?)r.Old[i]).ToArray() : rows.Select(r => (string?)r.Old[i]).ToArray());
-                AddParameter(command, $"@n{i}", IsBytes(columns[i]) ? rows.Select(r => (byte[]?)r.New[i]).ToArray() : rows.Select(r => (string?)r.New[i]).ToArray());
-            }
-
-            // The server parses and plans it once for this connection.
-            await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
-            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
+            """;
+        var values = keys.Select((k, i) => (k.Name, (object)ToArray(rows, r => r.Key[i])))
+            .Concat(columns.Select((c, i) => ($"o{i}", (object)ToArray(c, rows, r => r.Old[i]))))
+            .Concat(columns.Select((c, i) => ($"n{i}", (object)ToArray(c, rows, r => r.New[i])))).ToList();
+        return await session.ExecuteAsync(questions, sql, values, cancellationToken).ConfigureAwait(false);
     }
 
     public override string ClaimRange(string table)
@@ -184,6 +174,9 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
 
     private static string ArrayParameter(TableColumn key, string parameter)
         => NativeKeys.Contains(key.StoreType) ? $"{parameter}::{key.StoreType}[]" : $"{parameter}::text[]::{key.StoreType}[]";
+
+    private static Array ToArray(RowColumn column, IReadOnlyList<RowChange> rows, Func<RowChange, object?> select)
+        => IsBytes(column) ? rows.Select(r => (byte[]?)select(r)).ToArray() : rows.Select(r => (string?)select(r)).ToArray();
 
     private static Array ToArray(IReadOnlyList<RowChange> rows, Func<RowChange, object?> select)
     {

@@ -39,31 +39,85 @@ internal sealed class Session(RotationContext context, string? schema) : IAsyncD
             return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Asks one question after the other.</summary>
+    public async ValueTask AskAsync(IReadOnlyList<Question> questions, CancellationToken cancellationToken)
+    {
+        foreach (var question in questions)
+            question.Judge(await QueryAsync(question.Sql, question.Values, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Sends questions and a command at once. The command has been run when they are judged, so the transaction must not commit if one of them throws.</summary>
+    /// <returns>How many rows the command wrote.</returns>
+    public async ValueTask<int> ExecuteAsync(IReadOnlyList<Question> questions, string sql, IReadOnlyList<(string Name, object Value)> values, CancellationToken cancellationToken)
+    {
+        var batch = Connection.CreateBatch();
+        await using (batch.ConfigureAwait(false))
+        {
+            batch.Transaction = context.Database.CurrentTransaction?.GetDbTransaction();
+            foreach (var question in questions)
+                Add(batch, question.Sql, question.Values.Select((v, i) => ($"@p{i}", v ?? DBNull.Value)));
+            var command = Add(batch, sql, values);
+
+            // The server parses and plans it once for this connection.
+            await batch.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            var answers = new List<List<object?[]>>(questions.Count);
+            var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                do
+                    answers.Add(await ReadAllAsync(reader, cancellationToken).ConfigureAwait(false));
+                while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false));
+            }
+
+            for (var i = 0; i < questions.Count; i++)
+                questions[i].Judge(answers[i]);
+            return command.RecordsAffected;
+        }
+    }
+
     /// <summary>Reads all rows; null for a database's null.</summary>
     public async ValueTask<List<object?[]>> QueryAsync(string sql, object?[] values, CancellationToken cancellationToken)
     {
-        var rows = new List<object?[]>();
         var command = CreateCommand(sql, values);
         await using (command.ConfigureAwait(false))
         {
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
-            {
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    var row = new object?[reader.FieldCount];
-                    for (var i = 0; i < row.Length; i++)
-                        row[i] = reader.IsDBNull(i) ? null : reader.GetValue(i);
-                    rows.Add(row);
-                }
-            }
+                return await ReadAllAsync(reader, cancellationToken).ConfigureAwait(false);
         }
-
-        return rows;
     }
 
     public async ValueTask<object?> ScalarAsync(string sql, object?[] values, CancellationToken cancellationToken)
         => await QueryAsync(sql, values, cancellationToken).ConfigureAwait(false) is [[var first, ..], ..] ? first : null;
 
     public ValueTask DisposeAsync() => context.DisposeAsync();
+
+    private static DbBatchCommand Add(DbBatch batch, string sql, IEnumerable<(string Name, object Value)> values)
+    {
+        var command = batch.CreateBatchCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in values)
+        {
+            var parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = (name, value);
+            command.Parameters.Add(parameter);
+        }
+
+        batch.BatchCommands.Add(command);
+        return command;
+    }
+
+    private static async ValueTask<List<object?[]>> ReadAllAsync(DbDataReader reader, CancellationToken cancellationToken)
+    {
+        var rows = new List<object?[]>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var row = new object?[reader.FieldCount];
+            for (var i = 0; i < row.Length; i++)
+                row[i] = reader.IsDBNull(i) ? null : reader.GetValue(i);
+            rows.Add(row);
+        }
+
+        return rows;
+    }
 }

@@ -74,8 +74,10 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         => $"(LEFT({column}, {TextEnvelope.Prefix.Length}) COLLATE Latin1_General_BIN2 = '{TextEnvelope.Prefix}')";
 
     public override async ValueTask<int> WriteAsync(
-        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
+        CancellationToken cancellationToken)
     {
+        await session.AskAsync(questions, cancellationToken).ConfigureAwait(false);
         var command = session.CreateCommand(UpdateStatement(table, columns, compares));
         await using (command.ConfigureAwait(false))
         {

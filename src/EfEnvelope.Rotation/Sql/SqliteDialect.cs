@@ -47,8 +47,10 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
 
     // One prepared statement; what is compared is compared byte by byte, whatever the column's collation.
     public override async ValueTask<int> WriteAsync(
-        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, CancellationToken cancellationToken)
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
+        CancellationToken cancellationToken)
     {
+        await session.AskAsync(questions, cancellationToken).ConfigureAwait(false);
         var where = table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}");
         if (compares)
             where = where.Concat(columns.Select((c, i) => $"({Quote(c.Name)} COLLATE BINARY) IS @o{i} AND typeof({Quote(c.Name)}) = typeof(@o{i})"));
