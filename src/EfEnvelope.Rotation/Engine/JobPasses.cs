@@ -38,6 +38,11 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
             return RangeOutcome.Busy;
         if (job.PassWork > 0)
         {
+            // If nobody is left who wrote in the old way, or began to, the pass that begins now may be the last one.
+            if (job.Pass == 1 && await IsSettledAsync(job, cancellationToken).ConfigureAwait(false)
+                && await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+                return await NextAsync(job, null, JobInfo.Fenced, waits, cancellationToken).ConfigureAwait(false);
+
             // The first pass did the bulk; what later ones find trickles in, and is looked for less and less often.
             var pause = job.Pass == 1 ? TimeSpan.Zero : Min(TimeSpan.FromMilliseconds(250) * Math.Pow(1.5, Math.Min(job.Pass, 20)), LongestPause);
             var from = (await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false)) + pause;
@@ -65,6 +70,12 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         return await store.TryCompleteAsync(job.Id, job.Pass, () => UpdateMapAsync(job, cancellationToken), cancellationToken).ConfigureAwait(false)
             ? RangeOutcome.Ended
             : RangeOutcome.Busy;
+    }
+
+    private async Task<bool> IsSettledAsync(JobInfo job, CancellationToken cancellationToken)
+    {
+        var snapshot = await source.StoreOf(session).ReadAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false);
+        return FindSettled(snapshot) is not { } settled || settled.At < snapshot.StoreTime;
     }
 
     // Until when instances may write under the versions before, that have not loaded the newest one.

@@ -39,6 +39,18 @@ internal sealed class Session(RotationContext context, string? schema) : IAsyncD
             return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Runs what is run again and again: parsed and planned once for this connection, where that helps.</summary>
+    public async ValueTask<int> ExecutePreparedAsync(string sql, object?[] values, CancellationToken cancellationToken)
+    {
+        var command = CreateCommand(sql, values);
+        await using (command.ConfigureAwait(false))
+        {
+            if (Dialect.PreparesStatements)
+                await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Asks one question after the other.</summary>
     public async ValueTask AskAsync(IReadOnlyList<Question> questions, CancellationToken cancellationToken)
     {
