@@ -24,13 +24,15 @@ public class ColdStartBenchmarks
 
     public static IEnumerable<int> Sizes => Runs.IsShort ? [1, 1_000, 20_000] : [1, 1_000, 100_000];
 
+    public static IEnumerable<int> LoadersAtATime => Runs.IsShort ? [4] : [1, 4];
+
     [ParamsSource(nameof(Databases))]
     public KeyDatabaseKind Database { get; set; }
 
     [ParamsSource(nameof(Sizes))]
     public int Scopes { get; set; }
 
-    [Params(1, 4)]
+    [ParamsSource(nameof(LoadersAtATime))]
     public int Loaders { get; set; }
 
     private string Parameters => $"Loaders={Loaders}, Database={Database}, Scopes={Scopes}";
