@@ -35,7 +35,7 @@ public class ColdStartBenchmarks
     [ParamsSource(nameof(LoadersAtATime))]
     public int Loaders { get; set; }
 
-    private string Parameters => $"Loaders={Loaders}, Database={Database}, Scopes={Scopes}";
+    private string Parameters => $"Database={Database}, Scopes={Scopes}, Loaders={Loaders}";
 
     [GlobalSetup]
     public void Setup() => _database = KeyDatabase.Get(Database, Scopes);
