@@ -1,10 +1,9 @@
 using System.Data.Common;
-using System.Globalization;
 using System.Transactions;
 using EfEnvelope.Keys;
-using EfEnvelope.Kms;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
 using Row = System.Collections.Generic.Dictionary<string, object>;
 
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
@@ -14,21 +13,12 @@ namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 /// <param name="synchronous">Whether a synchronous call waits: then all I/O is synchronous too, and needs no further thread.</param>
 internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous = false) : IKeyStore
 {
-    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'";
-
     public bool IsInTransaction => connection.SharesTransaction;
 
     public bool SharesConnection => connection.IsBorrowed;
 
     public ValueTask<KeyStoreSnapshot> ReadAsync(KeyScope scope, CancellationToken cancellationToken)
-        => RunAsync(
-            async context =>
-            {
-                var time = await ReadTimeAsync(context, cancellationToken).ConfigureAwait(false);
-                var rows = await ToListAsync(
-                    context.Keys.AsNoTracking().Where(row => (string)row[EnvelopeTables.Scope] == scope.Name), cancellationToken).ConfigureAwait(false);
-                return new KeyStoreSnapshot([.. rows.Select(ToKey).OrderBy(k => k.Version.Number)], time);
-            });
+        => GuardAsync(() => connection.IsBorrowedOpen ? ReadBorrowedAsync(scope, cancellationToken) : UseAsync(context => ReadOwnAsync(context, scope, cancellationToken)));
 
     public ValueTask<bool> TryAddAsync(StoredKey key, CancellationToken cancellationToken)
         => WriteAsync(
@@ -103,13 +93,6 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             }).ConfigureAwait(false);
     }
 
-    private async Task<DateTimeOffset> ReadTimeAsync(KeyStoreContext context, CancellationToken cancellationToken)
-    {
-        var text = await ToListAsync(
-            context.Database.SqlQueryRaw<string>(DatabaseClock.Sql(context.Database.ProviderName)), cancellationToken).ConfigureAwait(false);
-        return ParseTime(text[0])!.Value;
-    }
-
     private Task<List<T>> ToListAsync<T>(IQueryable<T> query, CancellationToken cancellationToken)
         => synchronous ? Task.FromResult(query.ToList()) : query.ToListAsync(cancellationToken);
 
@@ -147,53 +130,84 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             ? throw new KeyUnavailableException(EnvelopeMessages.KeyStoreInTransaction())
             : RunAsync(write);
 
-    private async ValueTask<T> RunAsync<T>(Func<KeyStoreContext, Task<T>> work)
+    // The application's connection, open for the command that asks for the ring: a context of our own would have nothing to do there.
+    private Task<KeyStoreSnapshot> ReadBorrowedAsync(KeyScope scope, CancellationToken cancellationToken)
+    {
+        var (user, borrowed, transaction, timeout) = connection.Borrow();
+        return synchronous
+            ? Task.FromResult(KeyRows.Read(user, borrowed, transaction, timeout, scope))
+            : KeyRows.ReadAsync(user, borrowed, transaction, timeout, scope, cancellationToken);
+    }
+
+    private Task<KeyStoreSnapshot> ReadOwnAsync(KeyStoreContext context, KeyScope scope, CancellationToken cancellationToken)
+    {
+        var (database, strategy) = (context.Database, context.Database.CreateExecutionStrategy());
+        return synchronous
+            ? Task.FromResult(
+                strategy.Execute(
+                    () =>
+                    {
+                        database.OpenConnection();
+                        try
+                        {
+                            return KeyRows.Read(
+                                context, database.GetDbConnection(), database.CurrentTransaction?.GetDbTransaction(), database.GetCommandTimeout(), scope);
+                        }
+                        finally
+                        {
+                            database.CloseConnection();
+                        }
+                    }))
+            : strategy.ExecuteAsync(
+                async token =>
+                {
+                    await database.OpenConnectionAsync(token).ConfigureAwait(false);
+                    try
+                    {
+                        return await KeyRows.ReadAsync(
+                            context,
+                            database.GetDbConnection(),
+                            database.CurrentTransaction?.GetDbTransaction(),
+                            database.GetCommandTimeout(),
+                            scope,
+                            token).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        await database.CloseConnectionAsync().ConfigureAwait(false);
+                    }
+                },
+                cancellationToken);
+    }
+
+    private ValueTask<T> RunAsync<T>(Func<KeyStoreContext, Task<T>> work) => GuardAsync(() => UseAsync(work));
+
+    private async Task<T> UseAsync<T>(Func<KeyStoreContext, Task<T>> work)
+    {
+        if (synchronous)
+        {
+            using var context = connection.Create();
+            return await work(context).ConfigureAwait(false);
+        }
+        else
+        {
+            var context = connection.Create();
+            await using (context.ConfigureAwait(false))
+                return await work(context).ConfigureAwait(false);
+        }
+    }
+
+    private static async ValueTask<T> GuardAsync<T>(Func<Task<T>> work)
     {
         // An ambient transaction is the application's: a key must not be rolled back with it.
         using var apart = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
         try
         {
-            if (synchronous)
-            {
-                using var context = connection.Create();
-                return await work(context).ConfigureAwait(false);
-            }
-            else
-            {
-                var context = connection.Create();
-                await using (context.ConfigureAwait(false))
-                    return await work(context).ConfigureAwait(false);
-            }
+            return await work().ConfigureAwait(false);
         }
         catch (Exception e) when (e is DbException or DbUpdateException or InvalidOperationException or TimeoutException)
         {
             throw new KeyUnavailableException(EnvelopeMessages.KeyStoreFailed(EnvelopeTables.Keys), e);
-        }
-    }
-
-    private static StoredKey ToKey(Row row)
-    {
-        try
-        {
-            return new StoredKey
-            {
-                Version = new KeyVersion(KeyScope.FromStore((string)row[EnvelopeTables.Scope]), (int)row[EnvelopeTables.Version]),
-                Status = Enum.Parse<KeyVersionStatus>((string)row[EnvelopeTables.Status], ignoreCase: true),
-                Wrapped = Get(row, EnvelopeTables.WrappedKey) is { } wrapped ? WrappedKey.Parse(wrapped) : null,
-                Commitment = Convert.FromBase64String((string)row[EnvelopeTables.Commitment]),
-                CreatedAt = ParseTime((string)row[EnvelopeTables.CreatedAt])!.Value,
-                EncryptsFrom = ParseTime(Get(row, EnvelopeTables.EncryptsFrom)),
-                EncryptsUntil = ParseTime(Get(row, EnvelopeTables.EncryptsUntil)),
-                SearchesFrom = ParseTime(Get(row, EnvelopeTables.SearchesFrom)),
-                UniqueFrom = ParseTime(Get(row, EnvelopeTables.UniqueFrom)),
-                RetiredAt = ParseTime(Get(row, EnvelopeTables.RetiredAt)),
-                Revision = (int)row[EnvelopeTables.Revision],
-            };
-        }
-        catch (Exception e) when (e is FormatException or ArgumentException)
-        {
-            throw new EnvelopeDecryptionException(
-                EnvelopeMessages.KeyRowMalformed(EnvelopeTables.Keys, row[EnvelopeTables.Scope], row[EnvelopeTables.Version]));
         }
     }
 
@@ -205,19 +219,12 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             [EnvelopeTables.Status] = EnvelopeTables.StatusOf(key.Status),
             [EnvelopeTables.WrappedKey] = key.Wrapped?.ToString()!,
             [EnvelopeTables.Commitment] = Convert.ToBase64String(key.Commitment.Span),
-            [EnvelopeTables.CreatedAt] = FormatTime(key.CreatedAt)!,
-            [EnvelopeTables.EncryptsFrom] = FormatTime(key.EncryptsFrom)!,
-            [EnvelopeTables.EncryptsUntil] = FormatTime(key.EncryptsUntil)!,
-            [EnvelopeTables.SearchesFrom] = FormatTime(key.SearchesFrom)!,
-            [EnvelopeTables.UniqueFrom] = FormatTime(key.UniqueFrom)!,
-            [EnvelopeTables.RetiredAt] = FormatTime(key.RetiredAt)!,
+            [EnvelopeTables.CreatedAt] = StoreTimes.Write(key.CreatedAt)!,
+            [EnvelopeTables.EncryptsFrom] = StoreTimes.Write(key.EncryptsFrom)!,
+            [EnvelopeTables.EncryptsUntil] = StoreTimes.Write(key.EncryptsUntil)!,
+            [EnvelopeTables.SearchesFrom] = StoreTimes.Write(key.SearchesFrom)!,
+            [EnvelopeTables.UniqueFrom] = StoreTimes.Write(key.UniqueFrom)!,
+            [EnvelopeTables.RetiredAt] = StoreTimes.Write(key.RetiredAt)!,
             [EnvelopeTables.Revision] = key.Revision,
         };
-
-    private static string? Get(Row row, string name) => row.TryGetValue(name, out var value) ? (string?)value : null;
-
-    private static string? FormatTime(DateTimeOffset? time) => time?.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
-
-    private static DateTimeOffset? ParseTime(string? text)
-        => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
 }

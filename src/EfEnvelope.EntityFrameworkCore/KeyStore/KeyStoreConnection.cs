@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
@@ -26,6 +27,13 @@ internal sealed class KeyStoreConnection(DbContext user)
 
     /// <summary>Gets whether the store is reached through a transaction of the user's, which may be rolled back.</summary>
     public bool SharesTransaction => IsBorrowed && _connection.CurrentTransaction?.GetDbTransaction().Connection is not null;
+
+    /// <summary>Gets whether the user's own connection is borrowed and open, as it is while a command of the user's waits for its ring.</summary>
+    public bool IsBorrowedOpen => IsBorrowed && _connection.DbConnection.State == ConnectionState.Open && HasKeyStore;
+
+    /// <summary>Gets the user's own connection for a command, with the transaction that is open on it and the timeout of commands that the user configured.</summary>
+    public (DbContext User, DbConnection Connection, DbTransaction? Transaction, int? Timeout) Borrow()
+        => (user, _connection.DbConnection, SharesTransaction ? _connection.CurrentTransaction!.GetDbTransaction() : null, UserOptions.CommandTimeout);
 
     /// <summary>Gets what tells this key store from every other.</summary>
     public KeyStoreIdentity Identity
