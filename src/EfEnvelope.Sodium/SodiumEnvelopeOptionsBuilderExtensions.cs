@@ -32,11 +32,11 @@ public static class SodiumEnvelopeOptionsBuilderExtensions
         {
             find();
         }
-        catch (PlatformNotSupportedException)
+        catch (PlatformNotSupportedException e) when (e.InnerException is null)
         {
             throw new EnvelopeConfigurationException(SodiumMessages.NotAvailable());
         }
-        catch (Exception e) when (e is DllNotFoundException or TypeInitializationException or BadImageFormatException or EntryPointNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is PlatformNotSupportedException or DllNotFoundException or TypeInitializationException or BadImageFormatException or EntryPointNotFoundException)
         {
             throw new EnvelopeConfigurationException(SodiumMessages.NotLoaded());
         }

@@ -37,6 +37,8 @@ public class KmsCallsBenchmarks
             throw new InvalidOperationException($"{run.Calls} KMS calls for {run.Loads} loads of rings.");
         Metrics.Record(this, $"Rings={Rings}", "KMS calls", run.Calls, method);
         Metrics.Record(this, $"Rings={Rings}", "Refreshes", run.Loads - Rings, method);
+        if (run.Loads > Rings)
+            Metrics.Record(this, $"Rings={Rings}", "KMS calls per refresh", (double)run.Calls / run.Loads, method);
     }
 
     private async Task<(int Calls, int Loads)> RunAsync(TimeSpan passing)
