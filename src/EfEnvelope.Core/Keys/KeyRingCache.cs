@@ -63,7 +63,11 @@ internal sealed class KeyRingCache : IDisposable
     public void Forget(KeyStoreIdentity store)
     {
         foreach (var id in SlotsOf(s => s.Database.Equals(store.Database)))
+        {
+            _slots.Get<KeyRingSlot>(id)?.Drop();
             _slots.Remove(id);
+        }
+
         foreach (var identity in _slots.Keys.OfType<KeyStoreIdentity>().Where(s => s.Database.Equals(store.Database)).ToList())
             _slots.Remove(identity);
     }
@@ -77,7 +81,10 @@ internal sealed class KeyRingCache : IDisposable
     }
 
     private T Keep<T>(object id, T item)
-        => _slots.Set(id, item, new MemoryCacheEntryOptions { SlidingExpiration = _options.RefreshInterval + _options.StaleIfErrorFor });
+        => _slots.Set(
+            id, item,
+            new MemoryCacheEntryOptions { SlidingExpiration = _options.RefreshInterval + _options.StaleIfErrorFor }
+                .RegisterPostEvictionCallback(static (_, evicted, _, _) => (evicted as KeyRingSlot)?.Drop()));
 
     private KeyOpener NewOpener() => new(_wrapping, new IntermediateKeys(_wrapping, _options, _time, _logger), _options, _time);
 

@@ -30,6 +30,10 @@ internal sealed class KeyRingSlot(
     private Failure? _failure;
     private Moment? _unknownReloadAt;
     private bool _disposed;
+    private volatile bool _dropped;
+
+    /// <summary>Gets whether the cache no longer has it, so that who kept it has to ask for another one.</summary>
+    public bool IsDropped => _dropped;
 
     /// <summary>Gets the ring that is held now, whatever its age, or nothing.</summary>
     public KeyRing? Current => _state?.Ring;
@@ -41,6 +45,9 @@ internal sealed class KeyRingSlot(
         EnvelopeTelemetry.RingUses.Add(1, fresh is null ? Refresh : Hit);
         return fresh is null ? RefreshAsync(store, use, cancellationToken) : new ValueTask<KeyRing>(fresh);
     }
+
+    /// <summary>Tells whoever kept it that the cache no longer has it.</summary>
+    public void Drop() => _dropped = true;
 
     /// <summary>Makes the ring due for a refresh, because the KMS refused one of its keys.</summary>
     public void Expire()

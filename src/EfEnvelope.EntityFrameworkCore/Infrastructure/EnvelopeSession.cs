@@ -26,8 +26,9 @@ internal sealed class EnvelopeSession : IResettableService
     private readonly ICurrentDbContext _current;
     private readonly IDbContextOptions _options;
     private KeyStoreConnection? _store;
+    private (KeyStoreIdentity Identity, KeyRingSlot Slot)? _slot;
     private KeyRing? _ring;
-    private (KeyRing Ring, RingKey? Primary, IDbContextTransaction Transaction)? _proved;
+    private (KeyRingSlot Slot, KeyRing Ring, RingKey? Primary, IDbContextTransaction Transaction)? _proved;
     private int _parameters;
     private bool _checked;
 
@@ -76,7 +77,15 @@ internal sealed class EnvelopeSession : IResettableService
     public KeyStoreConnection ConnectStore() => _store ??= new KeyStoreConnection(Context);
 
     /// <summary>Finds the slot of this context's scope in its database as they are now.</summary>
-    public KeyRingSlot FindSlot(KeyStoreConnection connection) => _runtime.Rings.GetSlot(connection.Identity, Scope);
+    public KeyRingSlot FindSlot(KeyStoreConnection connection)
+    {
+        var identity = connection.Identity;
+        if (_slot is { } known && ReferenceEquals(known.Identity, identity) && !known.Slot.IsDropped)
+            return known.Slot;
+        var slot = _runtime.Rings.GetSlot(identity, Scope);
+        _slot = (identity, slot);
+        return slot;
+    }
 
     public async ValueTask<KeyRing> LoadRingAsync(RingUse use, CancellationToken cancellationToken)
     {
@@ -90,14 +99,17 @@ internal sealed class EnvelopeSession : IResettableService
     /// versions are not there is read anew from the key store, which puts a lost version back, or brings those that took over; they are proved, too.
     /// </summary>
     /// <exception cref="KeyUnavailableException">The versions are not there even then, or the key store cannot be reached.</exception>
-    public async ValueTask<KeyRing> LoadWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
+    public ValueTask<KeyRing> LoadWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
+        => FindProved() is { } ring ? new ValueTask<KeyRing>(_ring = ring) : ProveWritingRingAsync(synchronous, cancellationToken);
+
+    private async ValueTask<KeyRing> ProveWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var connection = ConnectStore();
         var store = new EfKeyStore(connection, synchronous);
         var slot = FindSlot(connection);
         var ring = await slot.GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
         var transaction = Context.Database.CurrentTransaction;
-        for (var attempt = 0; !await IsProvedAsync(ring, transaction, synchronous, cancellationToken).ConfigureAwait(false); attempt++)
+        for (var attempt = 0; !await IsProvedAsync(ring, synchronous, cancellationToken).ConfigureAwait(false); attempt++)
         {
             if (attempt == Reloads)
                 throw new KeyUnavailableException(EnvelopeMessages.KeysNotProved(Scope));
@@ -105,7 +117,7 @@ internal sealed class EnvelopeSession : IResettableService
         }
 
         _ring = ring;
-        _proved = transaction is null ? null : (ring, ring.FindPrimary(), transaction);
+        _proved = transaction is null ? null : (slot, ring, ring.FindPrimary(), transaction);
         return ring;
     }
 
@@ -165,10 +177,18 @@ internal sealed class EnvelopeSession : IResettableService
             () => FindSlot(connection).ReloadForUnknownAsync(new EfKeyStore(connection, synchronous: true), header.KeyNumber, CancellationToken.None));
     }
 
+    // The ring that this transaction has proved, for as long as it is the one that writes.
+    private KeyRing? FindProved()
+        => _proved is { } proved
+            && ReferenceEquals(proved.Transaction, Context.Database.CurrentTransaction)
+            && ReferenceEquals(proved.Slot.GetFresh(RingUse.Write), proved.Ring)
+            && proved.Primary == proved.Ring.FindPrimary()
+                ? proved.Ring
+                : null;
+
     // A ring that writes under nothing has nothing to prove: whoever wants to write by it is told why it cannot.
-    private async ValueTask<bool> IsProvedAsync(KeyRing ring, IDbContextTransaction? transaction, bool synchronous, CancellationToken cancellationToken)
-        => (transaction is not null && _proved == (ring, ring.FindPrimary(), transaction))
-            || ring.FindWriting() is not { Count: > 0 } writing
+    private async ValueTask<bool> IsProvedAsync(KeyRing ring, bool synchronous, CancellationToken cancellationToken)
+        => ring.FindWriting() is not { Count: > 0 } writing
             || await KeyProof.HoldsAsync(Context, writing, ring.Keys[^1].Stored.Version.Number, synchronous, cancellationToken).ConfigureAwait(false);
 
     public void ResetState()

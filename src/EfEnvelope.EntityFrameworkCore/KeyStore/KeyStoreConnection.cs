@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
 using EfEnvelope.Keys;
@@ -17,6 +18,10 @@ internal sealed class KeyStoreConnection(DbContext user)
     private const string PostgreSql = "Npgsql.EntityFrameworkCore.PostgreSQL";
     private const string SqlServer = "Microsoft.EntityFrameworkCore.SqlServer";
     private static readonly string[] ApplicationNames = ["Application Name", "ApplicationName", "App"];
+
+    private const int MaxKnown = 1000;
+
+    private static readonly ConcurrentDictionary<(string?, string, string, string, string?), KeyStoreIdentity> Known = new();
 
     private readonly IRelationalConnection _connection = user.GetService<IRelationalConnection>();
     private (DbConnection Connection, string ConnectionString, string Database) _identified;
@@ -46,8 +51,25 @@ internal sealed class KeyStoreConnection(DbContext user)
             if (_identity is not null && _identified == seen)
                 return _identity;
             _identified = seen;
-            return _identity = Identify(connection);
+            return _identity = Find(connection);
         }
+    }
+
+    // Contexts come and go, and connection strings stay: one is parsed once. What a relative path names depends on the directory of the process, and a
+    // database that one connection keeps to itself on that connection, so these are looked at anew.
+    private KeyStoreIdentity Find(DbConnection connection)
+    {
+        if (IsSqlite && !Path.IsPathFullyQualified(connection.DataSource))
+            return Identify(connection);
+        var seen = (user.Database.ProviderName, connection.ConnectionString, connection.DataSource, connection.Database, Schema);
+        if (Known.TryGetValue(seen, out var identity))
+            return identity;
+        identity = Identify(connection);
+        if (identity.Database is not string)
+            return identity;
+        if (Known.Count >= MaxKnown)
+            Known.Clear();
+        return Known.GetOrAdd(seen, identity);
     }
 
     private KeyStoreIdentity Identify(DbConnection connection)

@@ -6,6 +6,8 @@ internal sealed class Brake(TimeProvider time, double? usualDuty)
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(10);
 
+    private const int SmallBatch = 50;
+
     private string? _text;
     private Throttle _throttle = new();
     private TimeSpan _backOff;
@@ -25,8 +27,8 @@ internal sealed class Brake(TimeProvider time, double? usualDuty)
         (_text, _throttle, _rows, _since) = (text, Throttle.Parse(text), 0, time.GetTimestamp());
     }
 
-    /// <summary>Gets how many rows a batch may have, so that a slow rate is smooth.</summary>
-    public int BatchSize(int usual) => _throttle.RowsPerSecond is { } rate ? Math.Clamp(rate / 4, 1, usual) : usual;
+    /// <summary>Gets how many rows a batch may have, so that a rate is smooth: what a batch holds up, it holds up for a short time, 25 times a second.</summary>
+    public int BatchSize(int usual) => _throttle.RowsPerSecond is { } rate ? Math.Clamp(rate / 25, Math.Clamp(rate / 4, 1, Math.Min(SmallBatch, usual)), usual) : usual;
 
     /// <summary>Gets how long to rest after a batch.</summary>
     /// <param name="rows">How many rows it wrote.</param>
