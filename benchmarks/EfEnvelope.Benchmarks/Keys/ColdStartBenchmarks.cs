@@ -91,6 +91,7 @@ public class ColdStartBenchmarks
 
     /// <summary>As an application does it: options and a context for each tenant, which opens its connection and loads its ring.</summary>
     [Benchmark]
+    [FullOnly]
     public async Task Contexts()
     {
         await LoadAsync(

@@ -71,18 +71,21 @@ public class PostgresReencryptionBenchmarks
     public Task ConstantsBySameStatement() => _rates.MeasureAsync(this, _customers.Rows, _constants!.RunAsync);
 
     [Benchmark]
+    [FullOnly]
     public Task ConstantsByPlainUpdate() => _rates.MeasureAsync(this, _customers.Rows, _unnest!.RunAsync);
 
     [Benchmark]
     public Task PlatformOneWorker() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 1));
 
     [Benchmark]
+    [FullOnly]
     public Task PlatformTwoWorkers() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 2));
 
     [Benchmark]
     public Task SodiumOneWorker() => _rates.MeasureAsync(this, _customers.Rows, () => _sodium!.RunAsync(Unthrottled, workers: 1));
 
     [Benchmark]
+    [FullOnly]
     public Task SodiumTwoWorkers() => _rates.MeasureAsync(this, _customers.Rows, () => _sodium!.RunAsync(Unthrottled, workers: 2));
 
     [Benchmark]

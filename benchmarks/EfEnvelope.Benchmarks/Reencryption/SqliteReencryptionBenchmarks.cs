@@ -63,6 +63,7 @@ public class SqliteReencryptionBenchmarks
     public Task Platform() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(Unthrottled, workers: 1));
 
     [Benchmark]
+    [FullOnly]
     public Task PlatformWithDefaultRests() => _rates.MeasureAsync(this, _customers.Rows, () => _platform!.RunAsync(new Throttle(), workers: 1));
 
     [Benchmark]

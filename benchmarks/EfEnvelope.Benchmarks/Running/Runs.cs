@@ -38,10 +38,11 @@ internal static class Runs
 internal sealed class MicroAttribute : Attribute, IConfigSource
 {
     // Rounds are short, and few in each pass: the rows of one group are then measured within seconds of each other, again and again.
+    // The first pass has more rounds that are not counted: the code is compiled anew meanwhile, with what it was seen to do.
     // No collection is forced between rounds: it takes as long as a round once a class before this one has left a heap behind.
     public IConfig Config { get; } = ManualConfig.CreateEmpty().AddJob(
         Runs.InProcess(
-            Job.Default.WithWarmupCount(Runs.IsShort ? 2 : 3).WithIterationCount(Runs.RoundsPerPass(Runs.IsShort ? 15 : 45))
+            Job.Default.WithWarmupCount(Runs.Pass == 1 ? 6 : Runs.IsShort ? 2 : 3).WithIterationCount(Runs.RoundsPerPass(Runs.IsShort ? 15 : 45))
                 .WithIterationTime(TimeInterval.FromMilliseconds(Runs.IsShort ? 50 : 100)).WithGcForce(false)));
 }
 
