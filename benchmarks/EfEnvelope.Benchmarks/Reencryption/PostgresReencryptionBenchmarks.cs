@@ -7,14 +7,14 @@ namespace EfEnvelope.Benchmarks.Reencryption;
 /// <summary>
 /// How many rows with three encrypted columns a job re-encrypts in a second on PostgreSQL, without a throttle, from its start to the proof that nothing is left.
 /// Baseline: the database writing constant bytes by the same statement, in batches of the same size, with nothing to read, open or seal. EFENVELOPE_BENCHMARK_ROWS
-/// sets another number of rows than 1,000,000 (60,000 in a short run). Each round begins on a fresh table behind a checkpoint.
+/// sets another number of rows than 1,000,000 (40,000 in a short run). Each round begins on a fresh table behind a checkpoint.
 /// </summary>
 [Macro(rounds: 5, shortRounds: 2)]
 public class PostgresReencryptionBenchmarks
 {
     private static readonly Throttle Unthrottled = new();
 
-    private static readonly int Rows = CustomerDatabase.CountRows(1_000_000, 60_000);
+    private static readonly int Rows = CustomerDatabase.CountRows(1_000_000, 40_000);
 
     private readonly Rates _rates = new();
     private PostgresCustomers _customers = null!;
