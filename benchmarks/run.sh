@@ -6,7 +6,7 @@
 #   bash benchmarks/run.sh --filter '*' --short       everything, few rows and rounds
 #   bash benchmarks/run.sh --filter '*Reencryption*'  as long as it takes
 #
-# The arguments are those of BenchmarkDotNet, and --short. Needs the .NET 10 SDK and
+# The arguments are those of BenchmarkDotNet, --short and --passes. Needs the .NET 10 SDK and
 # a PostgreSQL server, which is installed from Debian's package if it is missing and
 # the user is root or may use sudo without a password.
 #

@@ -43,13 +43,17 @@ internal sealed class ClinicDatabase : IAsyncDisposable
     /// <summary>Gets those that this machine has.</summary>
     public static IEnumerable<Database> Available => Server is null ? [Database.Sqlite] : [Database.Sqlite, Database.PostgreSql];
 
-    public static async Task<ClinicDatabase> CreateAsync(Database kind, Engine engine)
-    {
-        var database = new ClinicDatabase(kind, engine);
-        await using var context = database.Open();
-        await context.Database.EnsureCreatedAsync();
-        return database;
-    }
+    /// <summary>Gets the database that all rows and passes of a class share; made and filled the first time.</summary>
+    public static Task<ClinicDatabase> GetAsync(Database kind, Engine engine, Func<ClinicDatabase, Task> fill)
+        => Kept.GetAsync(
+            (kind, engine),
+            () => new ClinicDatabase(kind, engine),
+            async database =>
+            {
+                await using (var context = database.Open())
+                    await context.Database.EnsureCreatedAsync();
+                await fill(database);
+            });
 
     public ClinicContext Open() => _engine == Engine.Plain ? new PlainContext(_plain) : new EncryptedContext(_encrypted);
 

@@ -35,9 +35,6 @@ public class LookupBenchmarks
     [GlobalSetup(Targets = [nameof(BlindIndex), nameof(DeterministicValue)])]
     public Task SetupEncrypted() => SetupAsync(Engine.Platform);
 
-    [GlobalCleanup]
-    public async Task Cleanup() => await _clinic.DisposeAsync();
-
     [Benchmark(Baseline = true)]
     public Task<Account> Plain() => ByEmailAsync(Next());
 
@@ -67,9 +64,14 @@ public class LookupBenchmarks
     {
         _numbers = [.. Enumerable.Range(1, Rows)];
         RandomNumberGenerator.Shuffle<int>(_numbers);
-        _clinic = await ClinicDatabase.CreateAsync(Database, engine);
-        await _clinic.FillAsync(Rows, Account.Make);
-        await _clinic.AnalyzeAsync();
+        _clinic = await ClinicDatabase.GetAsync(
+            Database,
+            engine,
+            async clinic =>
+            {
+                await clinic.FillAsync(Rows, Account.Make);
+                await clinic.AnalyzeAsync();
+            });
         var (number, other) = (_numbers[0], _numbers[1]);
         var (byEmail, byRecordNumber) = (await ByEmailAsync(number), await ByRecordNumberAsync(other));
         if (byEmail.RecordNumber != Account.RecordNumberOf(number) || byRecordNumber.Email != Account.EmailOf(other))

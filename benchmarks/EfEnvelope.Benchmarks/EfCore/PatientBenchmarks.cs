@@ -28,9 +28,6 @@ public abstract class PatientBenchmarks
     [GlobalSetup(Target = nameof(Sodium))]
     public Task SetupSodium() => SetupAsync(Engine.Sodium);
 
-    [GlobalCleanup]
-    public async Task Cleanup() => await Clinic.DisposeAsync();
-
     [Benchmark(Baseline = true)]
     public Task<int> Plain() => WorkAsync();
 
@@ -47,13 +44,16 @@ public abstract class PatientBenchmarks
     /// <summary>Finds the mark that the texts of a patient have after the work was done once.</summary>
     private protected abstract string MarkOf(int number);
 
-    /// <summary>Makes what the work needs.</summary>
-    private protected virtual Task PrepareAsync() => Clinic.FillAsync(Rows, n => Patient.Make(n));
+    /// <summary>Makes the rows that the work needs, for all passes.</summary>
+    private protected virtual Task FillAsync(ClinicDatabase clinic) => clinic.FillAsync(Rows, n => Patient.Make(n));
+
+    /// <summary>Sees to what a pass needs, whatever the one before has left.</summary>
+    private protected virtual Task BeginAsync() => Task.CompletedTask;
 
     private async Task SetupAsync(Engine engine)
     {
-        Clinic = await ClinicDatabase.CreateAsync(Database, engine);
-        await PrepareAsync();
+        Clinic = await ClinicDatabase.GetAsync(Database, engine, FillAsync);
+        await BeginAsync();
         await WorkAsync();
         await using var context = Clinic.Open();
         var patients = await context.Patients.AsNoTracking().OrderBy(p => p.Id).ToListAsync();

@@ -19,7 +19,9 @@ public class ReadBenchmarks : PatientBenchmarks
         OneColumn,
     }
 
-    [Params(What.Untracked, What.Tracked, What.OneColumn)]
+    public static IEnumerable<What> Reads => Runs.IsShort ? [What.Untracked, What.Tracked] : [What.Untracked, What.Tracked, What.OneColumn];
+
+    [ParamsSource(nameof(Reads))]
     public What Read { get; set; }
 
     private protected override async Task<int> WorkAsync()

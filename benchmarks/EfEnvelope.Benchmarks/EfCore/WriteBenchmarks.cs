@@ -52,7 +52,9 @@ public class WriteBenchmarks : PatientBenchmarks
 
     private protected override string MarkOf(int number) => Write == What.Insert ? "a" : "b";
 
-    private protected override Task PrepareAsync()
+    private protected override Task FillAsync(ClinicDatabase clinic) => Task.CompletedTask;
+
+    private protected override Task BeginAsync()
     {
         Reset();
         return Task.CompletedTask;

@@ -14,7 +14,7 @@ internal static class Samples
     public static byte[] AssociatedData { get; } = "Clinic/Patients.Ssn/text"u8.ToArray();
 
     /// <summary>Gets the lengths of the values, in bytes of UTF-8.</summary>
-    public static IEnumerable<int> Sizes => Runs.IsShort ? [32, 200] : [16, 32, 64, 200, 1024];
+    public static IEnumerable<int> Sizes => Runs.IsShort ? [32] : [16, 32, 64, 200, 1024];
 
     public static GcmEngine Sodium { get; } = new EnvelopeOptionsBuilder().UseSodium().Options.Engine;
 

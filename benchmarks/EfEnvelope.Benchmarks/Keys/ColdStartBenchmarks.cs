@@ -22,7 +22,7 @@ public class ColdStartBenchmarks
 
     public static IEnumerable<KeyDatabaseKind> Databases => Places.Databases;
 
-    public static IEnumerable<int> Sizes => Runs.IsShort ? [1, 1_000, 20_000] : [1, 1_000, 100_000];
+    public static IEnumerable<int> Sizes => Runs.IsShort ? [1, 5_000] : [1, 1_000, 100_000];
 
     public static IEnumerable<int> LoadersAtATime => Runs.IsShort ? [4] : [1, 4];
 
@@ -91,6 +91,7 @@ public class ColdStartBenchmarks
 
     /// <summary>As an application does it: options and a context for each tenant, which opens its connection and loads its ring.</summary>
     [Benchmark]
+    [FullOnly]
     public async Task Contexts()
     {
         await LoadAsync(

@@ -20,7 +20,7 @@ public class KmsCallsBenchmarks
     [Params(1, 10)]
     public int Rings { get; set; }
 
-    private static int Values => Runs.IsShort ? 200_000 : 1_000_000;
+    private static int Values => Runs.IsShort ? 100_000 : 1_000_000;
 
     [GlobalSetup]
     public void Setup() => _database = KeyDatabase.Get(KeyDatabaseKind.Sqlite, 10);

@@ -1,3 +1,4 @@
+using EfEnvelope.Benchmarks.Running;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
@@ -10,6 +11,17 @@ internal sealed class PostgresCustomers(int rows) : CustomerDatabase(rows)
 
     /// <summary>Gets or sets the table that rows are restored from.</summary>
     public string Template { get; set; } = "Template";
+
+    /// <summary>Gets the database of that name that all rows and passes of a class share; made the first time.</summary>
+    public static Task<PostgresCustomers> GetAsync(int rows, string name = "customers", Func<PostgresCustomers, Task>? prepare = null)
+        => Kept.GetAsync(
+            name,
+            () => new PostgresCustomers(rows),
+            async customers =>
+            {
+                await customers.CreateAsync();
+                await (prepare?.Invoke(customers) ?? Task.CompletedTask);
+            });
 
     private static string Columns => $"\"Id\", {string.Join(", ", Customer.Columns.Select(c => $"\"{c}\""))}";
 

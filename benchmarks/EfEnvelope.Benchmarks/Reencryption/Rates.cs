@@ -4,7 +4,7 @@ using EfEnvelope.Benchmarks.Running;
 
 namespace EfEnvelope.Benchmarks.Reencryption;
 
-/// <summary>Records rows per second beside the time: the median of all rounds, the first one, which warms up, left out.</summary>
+/// <summary>Records rows per second beside the time: the median of the rounds of a pass; of several the first one, which warms up, is left out.</summary>
 internal sealed class Rates
 {
     private readonly List<double> _seconds = [];

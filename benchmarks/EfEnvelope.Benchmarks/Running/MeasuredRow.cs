@@ -1,44 +1,48 @@
-using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 
 namespace EfEnvelope.Benchmarks.Running;
 
-/// <summary>What a run found out about one row.</summary>
+/// <summary>What all passes found out about one row.</summary>
 /// <param name="Class">The name of its class.</param>
 /// <param name="Method">The name of its method.</param>
+/// <param name="Title">What the report calls it.</param>
+/// <param name="IsBaseline">Whether the others are compared with it.</param>
 /// <param name="Parameters">Its parameters, as text.</param>
-/// <param name="Nanoseconds">The median.</param>
-/// <param name="AllocatedBytes">What one call allocates, where that is measured.</param>
-/// <param name="FindMetric">Finds a figure that the class recorded.</param>
+/// <param name="Passes">What each pass found out; <see langword="null" /> where the row did not run.</param>
 internal sealed record MeasuredRow(
-    string Class,
-    string Method,
-    IReadOnlyDictionary<string, string> Parameters,
-    double Nanoseconds,
-    double? AllocatedBytes,
-    Func<string, double?> FindMetric)
+    string Class, string Method, string Title, bool IsBaseline, IReadOnlyDictionary<string, string> Parameters, IReadOnlyList<Figures?> Passes)
 {
-    /// <summary>Reads all rows that ran.</summary>
-    public static IEnumerable<MeasuredRow> ReadAll(IEnumerable<Summary> summaries)
-        => from summary in summaries
-           from row in summary.BenchmarksCases
-           let median = Baselines.FindMedian(summary, row)
-           where median is not null && summary[row]!.Success
-           select new MeasuredRow(
-               row.Descriptor.Type.Name,
-               row.Descriptor.WorkloadMethod.Name,
-               row.Parameters.Items.ToDictionary(p => p.Name, p => p.Value?.ToString() ?? ""),
-               median.Value,
-               FindAllocated(summary, row),
-               metric => Metrics.Find(row, metric));
+    /// <summary>Gets the median over the passes of the median time.</summary>
+    public double? Nanoseconds => Find(p => p.Nanoseconds);
 
-    /// <summary>Finds what one call allocates, in bytes.</summary>
-    /// <remarks>
-    /// BenchmarkDotNet divides what the process allocated by the calls, so what other threads do adds a byte or two. Objects are multiples of 8 bytes:
-    /// what is less is not of the call.
-    /// </remarks>
-    public static double? FindAllocated(Summary summary, BenchmarkCase row)
-        => summary[row]?.Metrics.Values.FirstOrDefault(m => m.Descriptor.DisplayName == "Allocated") is { } metric ? Math.Floor(metric.Value / 8) * 8 : null;
+    /// <summary>Gets the median over the passes of what one call allocates, where that is measured.</summary>
+    public double? AllocatedBytes => Find(p => p.AllocatedBytes);
+
+    public static MeasuredRow Of(BenchmarkCase row, IReadOnlyList<Figures?> passes)
+        => new(
+            row.Descriptor.Type.Name,
+            row.Descriptor.WorkloadMethod.Name,
+            row.Descriptor.WorkloadMethodDisplayInfo.Trim('\''),
+            row.Descriptor.Baseline,
+            row.Parameters.Items.ToDictionary(p => p.Name, p => p.Value?.ToString() ?? ""),
+            passes);
+
+    /// <summary>Finds the median over the passes of a figure that the class recorded.</summary>
+    public double? FindMetric(string metric) => Find(p => p.FindMetric(metric));
+
+    /// <summary>Divides the median time of each pass by that of another row in the same pass.</summary>
+    public IReadOnlyList<double> RatiosTo(MeasuredRow other) => RatiosTo(other, p => p.Nanoseconds);
+
+    /// <summary>Finds the median over the passes of the ratios of the median times.</summary>
+    public double? RatioTo(MeasuredRow? other) => RatioTo(other, p => p.Nanoseconds);
+
+    /// <summary>Finds the median over the passes of the ratios of a figure.</summary>
+    public double? RatioTo(MeasuredRow? other, Func<Figures, double?> figure) => other is null ? null : Figures.MedianOf(RatiosTo(other, figure));
+
+    private double? Find(Func<Figures, double?> figure) => Figures.MedianOf(Passes.OfType<Figures>().Select(figure).OfType<double>());
+
+    private List<double> RatiosTo(MeasuredRow other, Func<Figures, double?> figure)
+        => [.. Passes.Zip(other.Passes, (mine, its) => mine is null || its is null ? null : figure(mine) / figure(its)).OfType<double>()];
 }
 
 /// <summary>Names rows, such as <c>SealBenchmarks.Platform(Bytes=32)</c>: parameters that are not named may be anything.</summary>

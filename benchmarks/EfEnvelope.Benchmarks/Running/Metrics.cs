@@ -9,7 +9,7 @@ internal static class Metrics
 {
     private static readonly ConcurrentDictionary<(string Row, string Metric), double> Values = new();
 
-    /// <summary>Records a figure of the benchmark method that calls this. The last one counts.</summary>
+    /// <summary>Records a figure of the benchmark method that calls this. The last one of each pass counts; the report has the median of the passes.</summary>
     /// <param name="benchmark">The instance, for its class.</param>
     /// <param name="parameters">Its parameters as BenchmarkDotNet names them, in its order: <c>Name=Value, Name=Value</c>; empty when there are none.</param>
     /// <param name="metric">The heading of the column, with its unit.</param>
@@ -18,14 +18,18 @@ internal static class Metrics
     public static void Record(object benchmark, string parameters, string metric, double value, [CallerMemberName] string method = "")
         => Values[(Name(ClassOf(benchmark).Name, method, parameters), metric)] = value;
 
-    public static double? Find(BenchmarkCase row, string metric)
-        => Values.TryGetValue((NameOf(row), metric), out var value) ? value : null;
-
-    public static IReadOnlyList<string> MetricsOf(IEnumerable<BenchmarkCase> rows)
+    /// <summary>Gets what a row recorded in this pass.</summary>
+    public static IReadOnlyDictionary<string, double> Of(BenchmarkCase row)
     {
-        var names = rows.Select(NameOf).ToHashSet();
-        return [.. Values.Keys.Where(k => names.Contains(k.Row)).Select(k => k.Metric).Distinct().Order(StringComparer.Ordinal)];
+        var name = NameOf(row);
+        return Values.Where(v => v.Key.Row == name).ToDictionary(v => v.Key.Metric, v => v.Value);
     }
+
+    /// <summary>Forgets the figures of the pass before.</summary>
+    public static void Clear() => Values.Clear();
+
+    public static string NameOf(BenchmarkCase row)
+        => Name(row.Descriptor.Type.Name, row.Descriptor.WorkloadMethod.Name, string.Join(", ", row.Parameters.Items.Select(p => $"{p.Name}={p.Value}")));
 
     // BenchmarkDotNet runs an instance of a class that it derives at run time.
     private static Type ClassOf(object benchmark)
@@ -35,9 +39,6 @@ internal static class Metrics
             type = parent;
         return type;
     }
-
-    private static string NameOf(BenchmarkCase row)
-        => Name(row.Descriptor.Type.Name, row.Descriptor.WorkloadMethod.Name, string.Join(", ", row.Parameters.Items.Select(p => $"{p.Name}={p.Value}")));
 
     private static string Name(string type, string method, string parameters) => $"{type}.{method}({parameters})";
 }

@@ -1,7 +1,5 @@
 using System.Reflection;
 using System.Text;
-using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Reports;
 
 namespace EfEnvelope.Benchmarks.Running;
 
@@ -28,55 +26,48 @@ internal sealed class Report(string folder)
         return Path.Combine(Directory.GetCurrentDirectory(), "results");
     }
 
-    public void Write(IReadOnlyCollection<Summary> all)
+    public void Write(IReadOnlyCollection<ClassRun> all)
     {
         // A part of a class must not stand where the whole stood.
-        var summaries = all.Where(IsWhole).ToList();
-        if (summaries.Count == 0)
+        var runs = all.Where(r => r.IsWhole).ToList();
+        if (runs.Count == 0)
             return;
 
         // Figures of a short run are never taken for those of a long one.
         var pages = Runs.IsShort ? Path.Combine(folder, "short") : folder;
         Directory.CreateDirectory(pages);
-        foreach (var summary in summaries)
-        {
-            var type = summary.BenchmarksCases[0].Descriptor.Type;
-            File.WriteAllText(Path.Combine(pages, $"{PageOf(type)}.md"), Page(type, summary));
-        }
+        foreach (var run in runs)
+            File.WriteAllText(Path.Combine(pages, $"{PageOf(run.Type)}.md"), Page(run));
 
         var targets = Path.Combine(folder, Runs.IsShort ? "targets-short.md" : "targets.md");
-        File.WriteAllText(targets, TargetPage(summaries, File.Exists(targets) ? File.ReadAllLines(targets) : []));
+        File.WriteAllText(targets, TargetPage(runs, File.Exists(targets) ? File.ReadAllLines(targets) : []));
     }
-
-    private static bool IsWhole(Summary summary)
-        => summary.BenchmarksCases.Length > 0
-            && summary.BenchmarksCases[0].Descriptor.Type.GetMethods().Count(m => m.IsDefined(typeof(BenchmarkAttribute)))
-                == summary.BenchmarksCases.Select(c => c.Descriptor.WorkloadMethod).Distinct().Count();
 
     private static string PageOf(Type type)
         => type.Name.EndsWith("Benchmarks", StringComparison.Ordinal) ? type.Name[..^"Benchmarks".Length] : type.Name;
 
-    private string Page(Type type, Summary summary)
+    private string Page(ClassRun run)
     {
+        var type = run.Type;
         var question = type.GetCustomAttribute<QuestionAttribute>();
         var page = new StringBuilder();
         page.Append($"# {question?.Text ?? PageOf(type)}\n\n");
         if (question is { Note.Length: > 0 })
             page.Append($"{Wrap(question.Note)}\n\n");
         AppendMachine(page, Command($"--filter '*.{type.Name}.*'"));
-        foreach (var line in TableLines(summary))
+        foreach (var line in Table.Lines(run))
             page.Append(line).Append('\n');
         return page.ToString();
     }
 
-    private string TargetPage(IReadOnlyCollection<Summary> summaries, string[] before)
+    private string TargetPage(IReadOnlyCollection<ClassRun> runs, string[] before)
     {
-        var rows = MeasuredRow.ReadAll(summaries).ToList();
-        var classes = summaries.SelectMany(s => s.BenchmarksCases).Select(c => c.Descriptor.Type.Name).ToHashSet();
+        var rows = runs.SelectMany(r => r.Rows).ToList();
+        var classes = runs.Select(r => r.Type.Name).ToHashSet();
         var page = new StringBuilder();
         page.Append($"# What must be reached{(Runs.IsShort ? ": a short run, for orientation only" : "")}\n\n");
         page.Append(Wrap(
-            "Each figure compares rows of one class in one run. Lines of classes that the last run left out are those of the run before it; "
+            "Each figure compares rows of one class in one run: the median of the ratios that its passes had. Lines of classes that the last run left out are those of the run before it; "
             + "the page of each class says where and with what it was measured.")).Append("\n\n");
         page.Append("| Work | Must | Aim | Measured | Verdict |\n|---|---:|---:|---:|---|\n");
         foreach (var target in Targets.All)
@@ -104,19 +95,7 @@ internal sealed class Report(string folder)
     }
 
     private static string Command(string arguments)
-        => $"dotnet run -c Release --project {Project} -- {arguments}{(Runs.IsShort ? " --short" : "")}";
-
-    private static IEnumerable<string> TableLines(Summary summary)
-    {
-        var columns = summary.Table.Columns.Where(c => c.NeedToShow).ToList();
-        yield return $"| {string.Join(" | ", columns.Select(c => c.Header))} |";
-        yield return $"|{string.Concat(columns.Select(c => c.OriginalColumn.IsNumeric ? "---:|" : "---|"))}";
-        for (var i = 0; i < summary.Table.FullContent.Length; i++)
-        {
-            var row = summary.Table.FullContent[i];
-            yield return $"| {string.Join(" | ", columns.Select(c => row[c.Index].Trim('\'').Replace("|", "\\|", StringComparison.Ordinal)))} |";
-        }
-    }
+        => $"dotnet run -c Release --project {Project} -- {arguments}{(Runs.IsShort ? " --short" : "")} --passes {Runs.Passes}";
 
     private static string Wrap(string text)
     {

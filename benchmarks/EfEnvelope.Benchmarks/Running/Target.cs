@@ -16,13 +16,13 @@ namespace EfEnvelope.Benchmarks.Running;
 internal sealed record Target(
     string Work, string Row, string? Baseline, Func<MeasuredRow, MeasuredRow?, double?> Of, string Unit, bool IsAtLeast, double? Must, double Aim)
 {
-    /// <summary>The median time must be at most so many times that of the baseline.</summary>
+    /// <summary>The time must be at most so many times that of the baseline, by the ratio that the report shows.</summary>
     public static Target Time(string work, string row, string baseline, double? must, double aim)
-        => new(work, row, baseline, (r, b) => r.Nanoseconds / b?.Nanoseconds, "x", false, must, aim);
+        => new(work, row, baseline, (r, b) => r.RatioTo(b), "x", false, must, aim);
 
-    /// <summary>It must be at least so many times as fast as the baseline, by the medians.</summary>
+    /// <summary>It must be at least so many times as fast as the baseline, by the same ratio.</summary>
     public static Target Speed(string work, string row, string baseline, double? must, double aim)
-        => new(work, row, baseline, (r, b) => b?.Nanoseconds / r.Nanoseconds, "x as fast", true, must, aim);
+        => new(work, row, baseline, (r, b) => 1 / r.RatioTo(b), "x as fast", true, must, aim);
 
     /// <summary>The median time must be at most so many seconds.</summary>
     public static Target Seconds(string work, string row, double? must, double aim)
@@ -42,7 +42,7 @@ internal sealed record Target(
 
     /// <summary>A figure that the class records must be at most so many times that of the baseline.</summary>
     public static Target MetricRatio(string work, string row, string baseline, string metric, double? must, double aim)
-        => new(work, row, baseline, (r, b) => r.FindMetric(metric) / b?.FindMetric(metric), "x", false, must, aim);
+        => new(work, row, baseline, (r, b) => r.RatioTo(b, p => p.FindMetric(metric)), "x", false, must, aim);
 
     /// <summary>A figure that the class records, such as rows per second, must be at least so many times that of the baseline.</summary>
     public static Target MetricSpeed(string work, string row, string baseline, string metric, double? must, double aim)
