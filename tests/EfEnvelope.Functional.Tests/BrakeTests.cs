@@ -38,7 +38,9 @@ public sealed class BrakeTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 1)]
-    [InlineData(5000, 500)]
+    [InlineData(250, 50)]
+    [InlineData(5000, 200)]
+    [InlineData(100_000, 500)]
     public void A_batch_is_never_empty_nor_larger_than_usual(int rate, int size)
         => Assert.Equal(size, Brake(new Throttle { RowsPerSecond = rate }).BatchSize(500));
 
