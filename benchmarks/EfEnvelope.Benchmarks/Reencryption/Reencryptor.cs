@@ -8,16 +8,16 @@ internal sealed class Reencryptor(CustomerDatabase customers, Engine engine) : I
 {
     private readonly EncryptedDatabase _database = EncryptedDatabase.Open(customers.Options(engine));
 
-    public async Task<JobInfo> EnqueueAsync(Throttle throttle)
+    public async Task<JobInfo> EnqueueAsync(Throttle throttle, int? batchSize = null)
         => await _database.Jobs.EnqueueAsync(
-            await _database.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Customers", Throttle = throttle }));
+            await _database.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Customers", Throttle = throttle, BatchSize = batchSize }));
 
     public async Task<JobInfo> RunAsync(long jobId, int workers) => (await _database.Jobs.RunAsync([jobId], new RunOptions { Workers = workers }))[0];
 
     /// <summary>Re-encrypts every row.</summary>
-    public async Task RunAsync(Throttle throttle, int workers)
+    public async Task RunAsync(Throttle throttle, int workers, int? batchSize = null)
     {
-        var job = await RunAsync((await EnqueueAsync(throttle)).Id, workers);
+        var job = await RunAsync((await EnqueueAsync(throttle, batchSize)).Id, workers);
         CustomerDatabase.Require(
             (job.State, job.RowsWritten, job.RowsRefused) == (JobState.Completed, customers.Rows, 0),
             $"the job is {job.State} after {job.RowsWritten} rows ({job.Reason})");
