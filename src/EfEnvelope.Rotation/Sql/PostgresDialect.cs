@@ -81,12 +81,24 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     public override string LooksLikeText(string column)
         => $"(substr({column}::text, 1, {TextEnvelope.Prefix.Length}) COLLATE \"C\" = '{TextEnvelope.Prefix}')";
 
-    // A row that is locked is left for later instead of waited for, so a job is in nobody's way and part of no deadlock. Of the rows that it locked, those
-    // are written that still hold what was read: the database looks at the newest version of each. The values pass through the locking query, because the
-    // planner knows no number of rows for arrays and would compare each locked row with each value.
     public override async ValueTask<int> WriteAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
         CancellationToken cancellationToken)
+        => await session.ExecuteAsync(
+            questions,
+            UpdateStatement(table, columns, compares),
+            [
+                .. table.Key.Select((_, i) => ($"k{i}", (object)ToArray(rows, r => r.Key[i]))),
+                .. columns.Select((c, i) => ($"o{i}", (object)ToArray(c, rows, r => r.Old[i]))),
+                .. columns.Select((c, i) => ($"n{i}", (object)ToArray(c, rows, r => r.New[i]))),
+            ],
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Makes the statement of a batch, whose parameters are an array for each part of the key (k0 …), each column as it was read (o0 …) and as it becomes (n0 …).</summary>
+    // A row that is locked is left for later instead of waited for, so a job is in nobody's way and part of no deadlock. Of the rows that it locked, those
+    // are written that still hold what was read: the database looks at the newest version of each. The values pass through the locking query, because the
+    // planner knows no number of rows for arrays and would compare each locked row with each value.
+    public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
     {
         var keys = table.Key.Select((k, i) => (Column: k, Name: $"k{i}")).ToList();
         var same = string.Join(" AND ", keys.Select(k => $"t.{Quote(k.Column.Name)} = u.{k.Name}"));
@@ -95,16 +107,12 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             .Concat(columns.Select((c, i) => ($"n{i}", $"@n{i}::{TypeOf(c)}[]"))).ToList();
         var unnested = $"unnest({string.Join(", ", arrays.Select(a => a.Item2))}) AS u({string.Join(", ", arrays.Select(a => a.Item1))})";
         var unchanged = compares ? string.Concat(columns.Select((c, i) => $" AND {Compare(c, $"t.{Quote(c.Name)}", $"u.o{i}")}")) : "";
-        var sql = $"""
+        return $"""
             WITH u AS MATERIALIZED (
                 SELECT u.* FROM {unnested} JOIN {Table(table)} AS t ON {same}
                 ORDER BY {string.Join(", ", keys.Select(k => $"t.{Quote(k.Column.Name)}"))} FOR NO KEY UPDATE OF t SKIP LOCKED)
             UPDATE {Table(table)} AS t SET {SetClause(columns, (c, i) => $"u.n{i}{Cast(c)}")} FROM u WHERE {same}{unchanged}
             """;
-        var values = keys.Select((k, i) => (k.Name, (object)ToArray(rows, r => r.Key[i])))
-            .Concat(columns.Select((c, i) => ($"o{i}", (object)ToArray(c, rows, r => r.Old[i]))))
-            .Concat(columns.Select((c, i) => ($"n{i}", (object)ToArray(c, rows, r => r.New[i])))).ToList();
-        return await session.ExecuteAsync(questions, sql, values, cancellationToken).ConfigureAwait(false);
     }
 
     public override string ClaimRange(string table)
