@@ -85,7 +85,9 @@ internal sealed class ClinicDatabase : IAsyncDisposable
             context.Patients.ExecuteDelete();
     }
 
-    /// <summary>Proves that a value, which was read as it should be, is stored as this database should store it: in clear text, or as an envelope of that kind.</summary>
+    /// <summary>
+    /// Proves that a value, which was read as it should be, is stored as this database should store it: in clear text, or as an envelope of that kind.
+    /// </summary>
     public async Task ProveAsync(string table, string column, int id, string value, byte firstByte)
     {
         await using var context = Open();

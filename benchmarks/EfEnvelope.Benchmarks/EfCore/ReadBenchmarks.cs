@@ -6,8 +6,13 @@ namespace EfEnvelope.Benchmarks.EfCore;
 
 /// <summary>
 /// What encryption adds to reading 1,000 rows with three encrypted columns and five plain ones by a new context: entities that are not tracked,
-/// entities that are, or one encrypted column alone. Baseline: the same model unencrypted.
+/// entities that are, or one encrypted column alone (not in a short run). Baseline: the same model unencrypted.
 /// </summary>
+[Question(
+    "What does encryption add to reading 1,000 rows through EF Core?",
+    Note = "Ratios are to the same model unencrypted. Each row has three encrypted texts of 32 characters and five plain columns beside its key, "
+        + "and each call reads all rows by a new context: entities that are not tracked, entities that are, or one encrypted column alone, which "
+        + "a short run leaves out. Keys are in memory, as in an application that has used them before.")]
 [Micro]
 [MemoryDiagnoser]
 public class ReadBenchmarks : PatientBenchmarks

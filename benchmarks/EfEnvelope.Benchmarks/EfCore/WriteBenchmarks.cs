@@ -7,6 +7,10 @@ namespace EfEnvelope.Benchmarks.EfCore;
 /// What encryption adds to one SaveChanges of 1,000 rows, three encrypted columns and five plain ones, by a new context: new rows, or rows that are
 /// there and get a new value in every column. The table is made anew before each round. Baseline: the same model unencrypted.
 /// </summary>
+[Question(
+    "What does encryption add to inserting or updating 1,000 rows through EF Core?",
+    Note = "Ratios are to the same model unencrypted. Each call is one `SaveChanges` of a new context: 1,000 new rows, or 1,000 that are there and "
+        + "are written whole, three encrypted texts of 32 characters and five plain columns each. The table is made anew before, outside the time.")]
 [Macro(rounds: 25, shortRounds: 5, warmups: 3)]
 [MemoryDiagnoser]
 public class WriteBenchmarks : PatientBenchmarks

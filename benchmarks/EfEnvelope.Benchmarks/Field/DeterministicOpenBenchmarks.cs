@@ -6,7 +6,8 @@ namespace EfEnvelope.Benchmarks.Field;
 /// <summary>What does it cost to open one text that was sealed deterministically? Baseline: that of a randomized one, the platform's reused AesGcm.</summary>
 [Question(
     "What does it cost to open one text that was sealed deterministically?",
-    Note = "Ratios are to opening a randomized value with the platform's reused `AesGcm`, 24 bytes of associated data. *UNSAFE* is AES-CBC with one IV for all.")]
+    Note = "Ratios are to opening a randomized value with the platform's reused `AesGcm`, 24 bytes of associated data. "
+        + "*UNSAFE* is AES-CBC with one IV for all: no authentication, no key id.")]
 [Micro]
 [MemoryDiagnoser]
 public class DeterministicOpenBenchmarks

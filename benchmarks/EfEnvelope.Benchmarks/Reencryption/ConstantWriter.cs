@@ -6,8 +6,9 @@ using EfEnvelope.Rotation.Sql;
 namespace EfEnvelope.Benchmarks.Reencryption;
 
 /// <summary>
-/// Writes constant bytes of the same length by the very statement that jobs write with, compare-and-set included, in batches of the same size, each a
-/// transaction: what the database takes for it when nothing has to be read, opened or sealed. One connection; what is sent was put together before.
+/// Writes constant bytes of the same length by the very statement that jobs write with, compare-and-set included, in batches of the default size (500, or
+/// 200 on SQLite), each a transaction: what the database takes for it when nothing has to be read, opened or sealed. One connection; what is sent was
+/// put together before.
 /// </summary>
 internal sealed class ConstantWriter : IAsyncDisposable
 {

@@ -4,8 +4,8 @@ using Npgsql;
 namespace EfEnvelope.Benchmarks.Reencryption;
 
 /// <summary>
-/// An application with one connection that begins 200 transactions in a second, at even distances and whether or not those before have ended: one row is read and
-/// updated by its key. A time is measured from when the transaction was to begin, so that what is queued behind a slow one counts as slow, too.
+/// An application with one connection that is to begin 200 transactions in a second, at even distances: one row is read and updated by its key. A time is
+/// measured from when the transaction was to begin, so that what is queued behind a slow one counts as slow, too.
 /// </summary>
 internal sealed class OpenLoopClient : IDisposable
 {

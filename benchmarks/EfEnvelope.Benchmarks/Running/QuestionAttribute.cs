@@ -1,6 +1,6 @@
 namespace EfEnvelope.Benchmarks.Running;
 
-/// <summary>What a class asks: the title of its page of results.</summary>
+/// <summary>What a class asks: the title of its page of results. Every class has one.</summary>
 /// <param name="text">One sentence that ends with a question mark.</param>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class QuestionAttribute(string text) : Attribute

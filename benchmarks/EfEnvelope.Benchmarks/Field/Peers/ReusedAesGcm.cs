@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace EfEnvelope.Benchmarks.Field.Peers;
 
 /// <summary>
-/// The floor of the platform: one instance of AesGcm, used by one thread, with the nonce given and every buffer there already. It makes no nonce, no string and no
-/// array, so no library that stores what it returns can be as little.
+/// The floor of the platform: one instance of AesGcm, used by one thread, with the nonce given and every buffer there already. It makes no nonce, no string
+/// and no array, so no library that stores what it returns can be as little.
 /// </summary>
 internal sealed class ReusedAesGcm
 {
