@@ -5,7 +5,7 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
 using EfEnvelope.Benchmarks.Running;
 
-// dotnet run -c Release --project benchmarks/EfEnvelope.Benchmarks -- --filter '*Seal*' [--short] [--passes N] [--results DIR]
+// dotnet run -c Release --project benchmarks/EfEnvelope.Benchmarks -- [--filter '*Seal*'] [--short] [--passes N] [--results DIR]
 // What else it takes is BenchmarkDotNet's. It returns 1 when a benchmark failed to run; a target that was missed is in the report.
 List<string> arguments = [.. args];
 Runs.IsShort = arguments.Remove("--short");
@@ -34,10 +34,7 @@ try
     }
 
     if (!arguments.Exists(a => a is "-f" || a.StartsWith("--filter", StringComparison.Ordinal)))
-    {
-        Console.Error.WriteLine("What is to run? --filter '*' is everything; --list flat shows what there is.");
-        return 1;
-    }
+        arguments.AddRange(["--filter", "*"]);
 
     var (isParsed, chosen, _) = ConfigParser.Parse([.. arguments], ConsoleLogger.Default, shared);
     if (!isParsed)

@@ -43,7 +43,7 @@ internal sealed class SodiumGcmEngine(int maxKeys) : GcmEngine
     {
         private static readonly Aes256Gcm Algorithm = AeadAlgorithm.Aes256Gcm;
 
-        private readonly SodiumGcmEngine _engine;
+        private readonly SodiumGcmEngine? _engine;
         private readonly Key _key;
         private int _disposed;
 
@@ -51,7 +51,6 @@ internal sealed class SodiumGcmEngine(int maxKeys) : GcmEngine
         {
             using (key)
             {
-                _engine = engine;
                 _key = Key.Import(Algorithm, key.Span, KeyBlobFormat.RawSymmetricKey);
                 try
                 {
@@ -62,6 +61,8 @@ internal sealed class SodiumGcmEngine(int maxKeys) : GcmEngine
                     _key.Dispose();
                     throw;
                 }
+
+                _engine = engine;
             }
         }
 
@@ -78,12 +79,21 @@ internal sealed class SodiumGcmEngine(int maxKeys) : GcmEngine
             throw new AuthenticationTagMismatchException();
         }
 
+        // Keys of a ring that nobody uses any longer are left to the collector, which frees the guarded memory by itself.
+        ~Cipher() => Leave();
+
         public override void Dispose()
         {
-            if (Interlocked.Exchange(ref _disposed, 1) != 0)
-                return;
             _key.Dispose();
-            Interlocked.Decrement(ref _engine._keys);
+            Leave();
+            GC.SuppressFinalize(this);
+        }
+
+        // One that was never made is counted out by whoever tried to make it.
+        private void Leave()
+        {
+            if (_engine is { } engine && Interlocked.Exchange(ref _disposed, 1) == 0)
+                Interlocked.Decrement(ref engine._keys);
         }
     }
 }

@@ -176,6 +176,28 @@ public class SodiumGcmEngineTests
         engine.Create(Owned(new byte[32])).Dispose();
     }
 
+    [Fact]
+    public void Subkeys_that_were_dropped_without_a_word_make_room_for_others()
+    {
+        var engine = new SodiumGcmEngine(maxKeys: 100);
+        Fill(engine, 100);
+        Assert.Equal(100, engine.Keys);
+        for (var i = 0; i < 50 && engine.Keys > 0; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.Equal(0, engine.Keys);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static void Fill(SodiumGcmEngine engine, int count)
+        {
+            for (var i = 0; i < count; i++)
+                engine.Create(Owned(new byte[32]));
+        }
+    }
+
     // Without the limit this ends the process: Linux gives it no more mappings.
     [Fact]
     public void Process_with_tens_of_thousands_of_scopes_goes_on()

@@ -20,7 +20,7 @@ internal sealed class ConstantWriter : IAsyncDisposable
     private ConstantWriter(DatabaseSource source, Session session, RowPlan plan, List<RowChange[]> batches)
         => (_source, _session, _plan, _batches) = (source, session, plan, batches);
 
-    public static async Task<ConstantWriter> CreateAsync(CustomerDatabase customers)
+    public static async Task<ConstantWriter> CreateAsync(CustomerDatabase customers, int? batchSize = null)
     {
         var source = new DatabaseSource(customers.Options(Engine.Platform), schema: null);
         var session = await source.OpenAsync(CancellationToken.None);
@@ -35,7 +35,7 @@ internal sealed class ConstantWriter : IAsyncDisposable
         object?[] constants = [.. seeds[0].Select(v => Constant(((byte[])v!).Length))];
         return new ConstantWriter(
             source, session, plan,
-            [.. Enumerable.Range(1, (int)customers.Rows).Select(i => new RowChange([(long)i], seeds[(i - 1) % seeds.Count], constants)).Chunk(dialect.DefaultBatchSize)]);
+            [.. Enumerable.Range(1, (int)customers.Rows).Select(i => new RowChange([(long)i], seeds[(i - 1) % seeds.Count], constants)).Chunk(batchSize ?? dialect.DefaultBatchSize)]);
     }
 
     public static byte[] Constant(int length)

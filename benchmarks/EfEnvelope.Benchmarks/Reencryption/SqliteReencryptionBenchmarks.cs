@@ -8,12 +8,12 @@ namespace EfEnvelope.Benchmarks.Reencryption;
 /// How many rows with three encrypted columns a job re-encrypts in a second on SQLite. By default a job leaves the write lock to others for half of the
 /// time there: that is the row PlatformWithDefaultRests; all others of ours take it for the whole time (DutyCycle = 1) and by the largest batches
 /// (BatchSize = 500), as one does when nobody else is there. Baseline: constant bytes written by the same prepared statement, with compare-and-set, in
-/// batches of the default size (200). EFENVELOPE_BENCHMARK_ROWS sets another number of rows than 200,000 (20,000 in a short run).
+/// batches of the same size. EFENVELOPE_BENCHMARK_ROWS sets another number of rows than 200,000 (20,000 in a short run).
 /// </summary>
 [Question(
     "How many rows does a job re-encrypt in a second on SQLite?",
     Note = "Read *Rows/s*. Ratios are of times, to constant bytes written by the prepared statement of the job, compare-and-set included, in "
-        + "batches of the default size, 200 rows. Each of 200,000 rows (20,000 in a short run) has three encrypted texts of 32 characters. Jobs have "
+        + "batches of 500 rows. Each of 200,000 rows (20,000 in a short run) has three encrypted texts of 32 characters. Jobs have "
         + "the database to themselves (a duty cycle of 1, batches of 500), except *PlatformWithDefaultRests*, which leaves it to others for half of "
         + "the time. *EfCoreChunks* loads and saves 1,000 rows at a time, and overwrites what others write meanwhile.")]
 [Macro(rounds: 5, shortRounds: 2)]
@@ -44,7 +44,7 @@ public class SqliteReencryptionBenchmarks
     public void RestoreForConstants()
     {
         Restore();
-        _constants = ConstantWriter.CreateAsync(_customers).GetAwaiter().GetResult();
+        _constants = ConstantWriter.CreateAsync(_customers, LargestBatch).GetAwaiter().GetResult();
     }
 
     [IterationCleanup]

@@ -95,7 +95,7 @@ internal sealed class Report(string folder)
     }
 
     private static string Command(string arguments)
-        => $"dotnet run -c Release --project {Project} -- {arguments}{(Runs.IsShort ? " --short" : "")} --passes {Runs.Passes}";
+        => $"bash benchmarks/run.sh {arguments}{(Runs.IsShort ? " --short" : "")} --passes {Runs.Passes}";
 
     private static string Wrap(string text)
     {

@@ -80,10 +80,11 @@ internal sealed class KeyRingCache : IDisposable
         _slots.Dispose();
     }
 
+    // A context that is in use asks for its slot at least once in an interval.
     private T Keep<T>(object id, T item)
         => _slots.Set(
             id, item,
-            new MemoryCacheEntryOptions { SlidingExpiration = _options.RefreshInterval + _options.StaleIfErrorFor }
+            new MemoryCacheEntryOptions { SlidingExpiration = (2 * _options.RefreshInterval) + _options.StaleIfErrorFor }
                 .RegisterPostEvictionCallback(static (_, evicted, _, _) => (evicted as KeyRingSlot)?.Drop()));
 
     private KeyOpener NewOpener() => new(_wrapping, new IntermediateKeys(_wrapping, _options, _time, _logger), _options, _time);

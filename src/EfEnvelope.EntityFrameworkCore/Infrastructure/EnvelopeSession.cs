@@ -79,8 +79,9 @@ internal sealed class EnvelopeSession : IResettableService
     /// <summary>Finds the slot of this context's scope in its database as they are now.</summary>
     public KeyRingSlot FindSlot(KeyStoreConnection connection)
     {
+        // Only while its ring is fresh: a slot that is asked for again is one that the cache keeps.
         var identity = connection.Identity;
-        if (_slot is { } known && ReferenceEquals(known.Identity, identity) && !known.Slot.IsDropped)
+        if (_slot is { } known && ReferenceEquals(known.Identity, identity) && !known.Slot.IsDropped && known.Slot.GetFresh(RingUse.Read) is not null)
             return known.Slot;
         var slot = _runtime.Rings.GetSlot(identity, Scope);
         _slot = (identity, slot);
@@ -181,6 +182,7 @@ internal sealed class EnvelopeSession : IResettableService
     private KeyRing? FindProved()
         => _proved is { } proved
             && ReferenceEquals(proved.Transaction, Context.Database.CurrentTransaction)
+            && !proved.Slot.IsDropped
             && ReferenceEquals(proved.Slot.GetFresh(RingUse.Write), proved.Ring)
             && proved.Primary == proved.Ring.FindPrimary()
                 ? proved.Ring
@@ -194,6 +196,7 @@ internal sealed class EnvelopeSession : IResettableService
     public void ResetState()
     {
         ReadsEnvelopes = false;
+        _slot = null;
         _ring = null;
         _proved = null;
         _parameters = 0;

@@ -18,9 +18,13 @@ internal static class ParameterSealer
         var ring = pending.Writes
             ? SyncBridge.Run(() => session.LoadWritingRingAsync(synchronous: true, CancellationToken.None))
             : session.LoadRing(RingUse.Search);
-        var keys = new RoleKeys(ring);
-        if (TakeBudgets(keys, pending) is { Count: > 0 } missing)
-            SyncBridge.Run(() => ReserveAsync(session, keys, missing, synchronous: true, CancellationToken.None));
+        var (keys, budgeted) = (new RoleKeys(ring), (RoleKeys?)null);
+        for (; TakeBudgets(keys, budgeted, pending) is { Count: > 0 } missing; keys = new RoleKeys(ring))
+        {
+            budgeted = keys;
+            SyncBridge.Run(() => ReserveAsync(session, budgeted, missing, synchronous: true, CancellationToken.None));
+        }
+
         pending.Seal(keys);
         return true;
     }
@@ -34,16 +38,24 @@ internal static class ParameterSealer
         var ring = pending.Writes
             ? await session.LoadWritingRingAsync(synchronous: false, cancellationToken).ConfigureAwait(false)
             : await session.LoadRingAsync(RingUse.Search, cancellationToken).ConfigureAwait(false);
-        var keys = new RoleKeys(ring);
-        if (TakeBudgets(keys, pending) is { Count: > 0 } missing)
-            await ReserveAsync(session, keys, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+        var (keys, budgeted) = (new RoleKeys(ring), (RoleKeys?)null);
+        for (; TakeBudgets(keys, budgeted, pending) is { Count: > 0 } missing; keys = new RoleKeys(ring))
+        {
+            budgeted = keys;
+            await ReserveAsync(session, budgeted, missing, synchronous: false, cancellationToken).ConfigureAwait(false);
+        }
+
         pending.Seal(keys);
         return true;
     }
 
-    // Takes what the budgets in memory allow; returns the columns that need more from the key store.
-    private static List<(FieldContext Field, int Count)> TakeBudgets(RoleKeys keys, PendingParameters pending)
+    // Takes what the budgets in memory allow; returns the columns that need more from the key store. While that was waited for, the time of another version
+    // may have come, whose budget is another one; if not, everything has been taken.
+    private static List<(FieldContext Field, int Count)> TakeBudgets(RoleKeys keys, RoleKeys? budgeted, PendingParameters pending)
     {
+        if (budgeted is not null && ReferenceEquals(budgeted.Find(KeyRole.Primary), keys.Find(KeyRole.Primary)))
+            return [];
+
         // Most commands write few columns: count in a small list instead of a dictionary.
         var counts = new List<(FieldContext Field, int Count)>();
         foreach (var envelope in pending.Envelopes)

@@ -11,6 +11,8 @@ namespace EfEnvelope.Rotation.Engine;
 /// </summary>
 internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, Session session, JobStore store, RowPlan plan)
 {
+    // What was sealed just before its version's time was over may still be on its way to the database.
+    private static readonly TimeSpan InFlight = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly HashSet<KeyRole> _roles = [.. plan.Tasks.SelectMany(t => t.Roles)];
@@ -75,7 +77,7 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     private async Task<bool> IsSettledAsync(JobInfo job, CancellationToken cancellationToken)
     {
         var snapshot = await source.StoreOf(session).ReadAsync(new KeyScope(job.Scope), cancellationToken).ConfigureAwait(false);
-        return FindSettled(snapshot) is not { } settled || settled.At < snapshot.StoreTime;
+        return FindSettled(snapshot) is not { } settled || settled.At + InFlight < snapshot.StoreTime;
     }
 
     // Until when instances may write under the versions before, that have not loaded the newest one.
