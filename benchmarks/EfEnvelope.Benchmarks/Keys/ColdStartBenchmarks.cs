@@ -27,7 +27,7 @@ public class ColdStartBenchmarks
 
     public static IEnumerable<KeyDatabaseKind> Databases => Places.Databases;
 
-    public static IEnumerable<int> Sizes => Runs.IsShort ? [1, 5_000] : [1, 1_000, 100_000];
+    public static IEnumerable<int> Sizes => Runs.IsShort ? [1, 2_000] : [1, 1_000, 100_000];
 
     public static IEnumerable<int> LoadersAtATime => Runs.IsShort ? [4] : [1, 4];
 
