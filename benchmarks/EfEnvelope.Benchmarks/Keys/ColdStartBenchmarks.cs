@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace EfEnvelope.Benchmarks.Keys;
 
 /// <summary>
-/// What a process pays that has just started, until it has the rings of all tenants of a database, 1, 1,000 or 100,000 (1 or 5,000 in a short run): each is
+/// What a process pays that has just started, until it has the rings of all tenants of a database, 1, 1,000 or 100,000 (1 or 2,000 in a short run): each is
 /// loaded when the first context of its tenant uses it, one after the other, or by 4 loaders at a time. Baseline: the rows of the same keys read by the
 /// driver, one command each on a connection that is open, and nothing unwrapped. "KMS calls" must be 1 for any number of scopes.
 /// </summary>
