@@ -104,7 +104,7 @@ public abstract class ChinookAdoptionTests(ToolWorld world) : IAsyncLifetime
     // Until instances cannot write under it any longer it is refused, with the time.
     private async Task RetireAsync(string version)
     {
-        for (var attempt = 0; attempt < 20; attempt++)
+        for (var attempt = 0; attempt < 200; attempt++)
         {
             var result = await world.RunAsync("keys", "retire", version, "--execute");
             if (result.ExitCode == 0)

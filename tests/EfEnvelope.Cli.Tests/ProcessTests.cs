@@ -67,7 +67,7 @@ public sealed class ProcessTests : ServerTests<SqliteWorld>
         await World.FillAsync(patients: 200, contacts: 0);
         (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
         World.Environment["EFENVELOPE_ENGINE"] = chosen ? "sodium" : "platform";
-        using var tool = ToolProcess.Start(World.Environment, World.Directory, "reencrypt", "--execute", "--batch-size", "10", "--rows-per-second", "10", "--progress", "plain");
+        using var tool = ToolProcess.Start(World.Environment, World.Directory, "reencrypt", "--execute", "--batch-size", "10", "--rows-per-second", "2", "--progress", "plain");
 
         await tool.ReadUntilAsync("efenvelope: job 1 ");
         var loaded = await File.ReadAllLinesAsync($"/proc/{tool.Id}/maps", TestContext.Current.CancellationToken);
@@ -83,7 +83,7 @@ public sealed class ProcessTests : ServerTests<SqliteWorld>
         await World.FillAsync(patients: 200, contacts: 0);
         (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
         using (var tool = ToolProcess.Start(
-            World.Environment, World.Directory, "reencrypt", "--execute", "--json", "--batch-size", "10", "--rows-per-second", "10", "--progress", "plain"))
+            World.Environment, World.Directory, "reencrypt", "--execute", "--json", "--batch-size", "10", "--rows-per-second", "2", "--progress", "plain"))
         {
             await tool.ReadUntilAsync("efenvelope: job 1 ");
             tool.Interrupt();

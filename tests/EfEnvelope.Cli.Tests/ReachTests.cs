@@ -53,11 +53,10 @@ public sealed class PostgresReachTests : ServerTests<PostgresWorld>
     [Fact]
     public async Task A_server_out_of_reach_exits_with_4_and_says_to_retry()
     {
-        // A port that was free a moment ago.
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        listener.Stop();
+        // A port that nobody else can take and nobody listens at.
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var port = ((IPEndPoint)taken.LocalEndPoint!).Port;
         World.Environment["EFENVELOPE_CONNECTION"] = $"Host=127.0.0.1;Port={port};Database=x;Username=dba;Password=hunter2";
 
         var result = (await World.RunAsync("status")).Fails(4, "database cannot be reached", "call the same command again");

@@ -18,7 +18,7 @@ public sealed class ConcurrencyTests : IDisposable
         var wrapped = await Task.WhenAll(wrappers.Select(wrapper => Task.Factory.StartNew(
             () =>
             {
-                start.SignalAndWait(TimeSpan.FromSeconds(10));
+                start.SignalAndWait(TestKms.Cancellation);
                 return wrapper.WrapAsync(key, TestKms.Context, TestKms.Cancellation).AsTask();
             },
             TestKms.Cancellation,

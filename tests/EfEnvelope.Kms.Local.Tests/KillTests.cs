@@ -45,7 +45,7 @@ public abstract class KillTests(TestStore store) : StoreTests(store), IDisposabl
                     // Some while they open the store, most in the midst of their work.
                     var opening = round % 4 == 0;
                     if (!opening)
-                        await journals[i].LongEnough.WaitAsync(TimeSpan.FromMinutes(3), Cancellation);
+                        await journals[i].LongEnough.WaitAsync(Cancellation);
                     await Task.Delay(RandomNumberGenerator.GetInt32(opening ? 1500 : 30), Cancellation);
                     Assert.False(node.HasExited, "A node ended by itself: " + (node.HasExited ? await node.StandardError.ReadToEndAsync(Cancellation) : ""));
                     node.Kill();

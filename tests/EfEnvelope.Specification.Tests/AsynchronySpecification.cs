@@ -12,7 +12,7 @@ public abstract class AsynchronySpecification(TestDatabase database) : EnvelopeS
 {
     private const int Crowd = 24;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly Func<SecretContext, int, Task<Secret?>> _find = EF.CompileAsyncQuery(
         (SecretContext context, int id) => context.Secrets.FirstOrDefault(s => s.Id == id));

@@ -76,7 +76,7 @@ public abstract class EngineSpecification(TestDatabase database) : EnvelopeSpeci
 
     protected async Task<JobInfo> RunAsync(long job, RunOptions? options = null, EncryptedDatabase? by = null)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(30));
         return (await (by ?? Encrypted).Jobs.RunAsync([job], options, cancellationToken: limit.Token))[0];
     }
 

@@ -136,14 +136,14 @@ public abstract class HostedJobsSpecification(TestDatabase database) : EnvelopeS
 
     private static async Task WaitAsync(Func<Task<bool>> condition)
     {
-        for (var i = 0; i < 600; i++)
+        for (var i = 0; i < 6000; i++)
         {
             if (await condition())
                 return;
             await Task.Delay(100);
         }
 
-        Assert.Fail("It did not come to pass within a minute.");
+        Assert.Fail("It did not come to pass within ten minutes.");
     }
 
     private static async Task MigrateAsync(DbContext db, Action<MigrationBuilder> build)

@@ -149,7 +149,7 @@ public abstract class JobTypesSpecification(TestDatabase database) : AdHocSpecif
     private async Task<(JobState, long, long)> RunAsync(JobRequest request)
     {
         var job = await _encrypted!.Jobs.EnqueueAsync(await _encrypted.Jobs.PlanAsync(request));
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(30));
         job = (await _encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token))[0];
         return (job.State, job.RowsWritten, job.RowsRefused);
     }

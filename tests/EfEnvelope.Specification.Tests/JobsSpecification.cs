@@ -87,7 +87,7 @@ public abstract class JobsSpecification(TestDatabase database) : EnvelopeSpecifi
     protected async Task<JobInfo> RunAsync(JobRequest request, RunOptions? options = null)
     {
         var job = await Encrypted.Jobs.EnqueueAsync(await Encrypted.Jobs.PlanAsync(request));
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(30));
         return (await Encrypted.Jobs.RunAsync([job.Id], options, cancellationToken: limit.Token))[0];
     }
 

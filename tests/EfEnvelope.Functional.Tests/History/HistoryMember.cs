@@ -7,7 +7,7 @@ namespace EfEnvelope.Functional.History;
 /// <summary>A process that takes part in a history: a writer, a reader or a worker.</summary>
 public sealed class HistoryMember : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();

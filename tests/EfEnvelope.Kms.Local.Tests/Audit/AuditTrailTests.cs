@@ -113,23 +113,18 @@ public abstract class AuditTrailTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Ten_thousand_events_of_eight_callers_are_a_whole_chain_within_a_minute()
+    public async Task Ten_thousand_events_of_eight_callers_are_a_whole_chain()
     {
         Assert.SkipWhen(
             Environment.GetEnvironmentVariable("EFENVELOPE_LONG_TESTS") is not { Length: > 0 }, "It takes a while; set EFENVELOPE_LONG_TESTS=1 to run it.");
         using var one = await _store.CreateAsync();
         using var two = _store.Open();
-        var watch = Stopwatch.StartNew();
 
         await CallAsync(8, 1250, i => i % 2 == 0 ? one : two);
 
-        var elapsed = watch.Elapsed;
         var report = await one.Audit.VerifyAsync(cancellationToken: TestKms.Cancellation);
         Assert.True(report.IsIntact, report.Fault);
         Assert.Equal(10_001, report.Events);
-        TestContext.Current.SendDiagnosticMessage("10,000 events took {0}", elapsed);
-        TestContext.Current.TestOutputHelper?.WriteLine($"10,000 events took {elapsed}");
-        Assert.True(elapsed < TimeSpan.FromMinutes(1), $"{elapsed}");
     }
 
     [Fact]

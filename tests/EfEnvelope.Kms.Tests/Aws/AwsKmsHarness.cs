@@ -53,9 +53,11 @@ internal sealed class AwsKmsHarness : KmsHarness
 
     public IKeyWrapper Create(string keyId, Func<AwsKmsOptions, AwsKmsOptions>? change = null)
     {
-        var options = new AwsKmsOptions { BaseAddress = Server.Address, Region = AwsKmsServer.Region, Credentials = _role, Timeout = TimeSpan.FromMilliseconds(500) };
+        var options = new AwsKmsOptions { BaseAddress = Server.Address, Region = AwsKmsServer.Region, Credentials = _role, Timeout = Patience };
         return AwsKms.CreateKeyWrapper(keyId, change?.Invoke(options) ?? options, _log);
     }
+
+    public override IKeyWrapper CreateImpatient() => Create(_key.Arn, o => o with { Timeout = Impatience });
 
     public override ValueTask RotateAsync() => Do(_key.Rotate);
 

@@ -67,9 +67,11 @@ internal sealed class KeyVaultHarness : KmsHarness
 
     public IKeyWrapper Create(string keyId, Func<AzureKeyVaultOptions, AzureKeyVaultOptions>? change = null, TimeProvider? time = null)
     {
-        var options = new AzureKeyVaultOptions { Handler = Handler, Timeout = TimeSpan.FromMilliseconds(500) };
+        var options = new AzureKeyVaultOptions { Handler = Handler, Timeout = Patience };
         return AzureKeyVault.CreateKeyWrapper(keyId, Credential, change?.Invoke(options) ?? options, new KmsServices(time ?? TimeProvider.System, _log));
     }
+
+    public override IKeyWrapper CreateImpatient() => Create($"https://{Host}/keys/clinic", o => o with { Timeout = Impatience });
 
     public override ValueTask RotateAsync() => Do(Key.Rotate);
 

@@ -51,7 +51,9 @@ internal sealed class GoogleHarness : KmsHarness
         return new GoogleHarness(server);
     }
 
-    public GoogleCloudKmsOptions Options() => new() { BaseAddress = Server.Address, Timeout = TimeSpan.FromMilliseconds(500) };
+    public GoogleCloudKmsOptions Options() => new() { BaseAddress = Server.Address, Timeout = Patience };
+
+    public override IKeyWrapper CreateImpatient() => Create(First, Options() with { Timeout = Impatience });
 
     public override ValueTask RotateAsync() => Do(Key.Rotate);
 
@@ -79,7 +81,8 @@ internal sealed class GoogleHarness : KmsHarness
 
     public override ValueTask DisposeAsync() => Server.DisposeAsync();
 
-    private IKeyWrapper Create(string key) => GoogleCloudKms.CreateKeyWrapper(key, Credential, Options(), new KmsServices(TimeProvider.System, _log));
+    private IKeyWrapper Create(string key, GoogleCloudKmsOptions? options = null)
+        => GoogleCloudKms.CreateKeyWrapper(key, Credential, options ?? Options(), new KmsServices(TimeProvider.System, _log));
 
     private static ValueTask Do(Action action)
     {

@@ -13,6 +13,7 @@ internal sealed class GoogleServer : KmsServer
 {
     private readonly ConcurrentDictionary<string, byte> _tokens = new();
     private int _tokensGiven;
+    private int _answeredInstead;
     private volatile bool _refuseAll;
 
     public ConcurrentDictionary<string, GoogleKey> Keys { get; } = new();
@@ -27,6 +28,9 @@ internal sealed class GoogleServer : KmsServer
 
     /// <summary>Gets or sets a body that is answered instead, with its status and headers.</summary>
     public (int Status, string Body, string? RetryAfter)? Instead { get; set; }
+
+    /// <summary>Gets how often <see cref="Instead" /> was answered.</summary>
+    public int AnsweredInstead => Volatile.Read(ref _answeredInstead);
 
     public IEnumerable<string> Tokens => _tokens.Keys;
 
@@ -70,6 +74,7 @@ internal sealed class GoogleServer : KmsServer
 
         if (Instead is { } instead)
         {
+            Interlocked.Increment(ref _answeredInstead);
             if (instead.RetryAfter is not null)
                 context.Response.Headers.RetryAfter = instead.RetryAfter;
             await WriteAsync(context, instead.Status, instead.Body);

@@ -52,7 +52,7 @@ public sealed class NodeRunner
     /// </summary>
     /// <param name="script">The statements, as CommonJS.</param>
     /// <param name="environment">Variables it finds in <c>process.env</c>, besides those of this process.</param>
-    /// <param name="limit">How long it may run; 60 seconds by default. It is ended then, and the test fails.</param>
+    /// <param name="limit">How long it may run; 5 minutes by default. It is ended then, and the test fails.</param>
     public async Task<NodeResult> RunAsync(string script, IReadOnlyDictionary<string, string>? environment = null, TimeSpan? limit = null)
     {
         var file = Path.Combine(_directory, $"script-{RandomNumberGenerator.GetHexString(16)}.cjs");
@@ -60,7 +60,7 @@ public sealed class NodeRunner
             file, $"(async () => {{\n{script}\n}})().then(() => process.exit(process.exitCode ?? 0), e => {{ console.error(e); process.exit(1); }});\n");
         try
         {
-            var (result, reason) = await StartAsync("node", [file], _directory, environment, limit ?? TimeSpan.FromSeconds(60));
+            var (result, reason) = await StartAsync("node", [file], _directory, environment, limit ?? TimeSpan.FromMinutes(5));
             return result ?? throw new InvalidOperationException(reason);
         }
         finally
@@ -71,7 +71,7 @@ public sealed class NodeRunner
 
     private static async Task<string?> InstallAsync(string directory, string[] packages)
     {
-        var (node, noNode) = await StartAsync("node", ["--version"], Path.GetTempPath(), null, TimeSpan.FromSeconds(20));
+        var (node, noNode) = await StartAsync("node", ["--version"], Path.GetTempPath(), null, TimeSpan.FromMinutes(2));
         if (node is not { ExitCode: 0 })
             return $"Node.js does not run here ({noNode ?? node!.Error.Trim()}), so the vendor's own client cannot be asked.";
         Directory.CreateDirectory(directory);
@@ -81,7 +81,7 @@ public sealed class NodeRunner
             return null;
         await File.WriteAllTextAsync(Path.Combine(directory, "package.json"), "{ \"private\": true }");
         string[] arguments = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", .. packages];
-        var (npm, noNpm) = await StartAsync(OperatingSystem.IsWindows() ? "npm.cmd" : "npm", arguments, directory, null, TimeSpan.FromMinutes(3));
+        var (npm, noNpm) = await StartAsync(OperatingSystem.IsWindows() ? "npm.cmd" : "npm", arguments, directory, null, TimeSpan.FromMinutes(10));
         if (npm is not { ExitCode: 0 })
         {
             var why = noNpm ?? npm!.Error.Split('\n').FirstOrDefault(line => line.Contains("ERR!") || line.Contains("error")) ?? npm.Error;
@@ -95,7 +95,7 @@ public sealed class NodeRunner
     // Test processes may run side by side and share the directory.
     private static async Task<FileStream> LockAsync(string file)
     {
-        for (var left = 1000; ; left--)
+        for (var left = 3000; ; left--)
         {
             try
             {

@@ -80,11 +80,13 @@ internal sealed class OciHarness : KmsHarness
 
     public OciVaultOptions Options() => new()
     {
-        ManagementEndpoint = Server.Address, ConfigFile = ConfigFile, Profile = "session", Timeout = TimeSpan.FromMilliseconds(500),
+        ManagementEndpoint = Server.Address, ConfigFile = ConfigFile, Profile = "session", Timeout = Patience,
     };
 
     public IKeyWrapper Create(string key, IOciRequestSigner? signer = null, OciVaultOptions? options = null)
         => OciVault.CreateKeyWrapper(key, Server.Address.AbsoluteUri, signer, options ?? Options(), new KmsServices(TimeProvider.System, _log));
+
+    public override IKeyWrapper CreateImpatient() => Create(First, options: Options() with { Timeout = Impatience });
 
     public override ValueTask RotateAsync() => Do(Key.Rotate);
 

@@ -12,6 +12,7 @@ internal sealed class OciServer : KmsServer
 {
     private readonly ConcurrentDictionary<string, RSA> _callers = new();
     private readonly ConcurrentDictionary<string, byte> _seen = new();
+    private int _answeredInstead;
 
     public ConcurrentDictionary<string, OciTestKey> Keys { get; } = new();
 
@@ -26,6 +27,9 @@ internal sealed class OciServer : KmsServer
     /// <summary>Gets or sets a body that is answered instead, with its status and headers.</summary>
     public (int Status, string Body, string? RetryAfter)? Instead { get; set; }
 
+    /// <summary>Gets how often <see cref="Instead" /> was answered.</summary>
+    public int AnsweredInstead => Volatile.Read(ref _answeredInstead);
+
     public void Accept(string keyId, RSA publicKey) => _callers[keyId] = publicKey;
 
     public void AcceptNobody() => _callers.Clear();
@@ -39,6 +43,7 @@ internal sealed class OciServer : KmsServer
         context.Response.Headers["opc-request-id"] = "0A1B2C3D4E5F60718293A4B5C6D7E8F9/" + RandomNumberGenerator.GetHexString(32);
         if (Instead is { } instead)
         {
+            Interlocked.Increment(ref _answeredInstead);
             if (instead.RetryAfter is not null)
                 context.Response.Headers.RetryAfter = instead.RetryAfter;
             await WriteAsync(context, instead.Status, instead.Body);

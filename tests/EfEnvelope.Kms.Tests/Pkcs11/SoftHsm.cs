@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using EfEnvelope.Kms.Pkcs11;
+using EfEnvelope.Kms.Tests.Conformance;
 using Net.Pkcs11Interop.Common;
 using Net.Pkcs11Interop.HighLevelAPI;
 
@@ -41,7 +42,7 @@ internal static class SoftHsm
             session.Logout();
         }
 
-        return new Pkcs11Options { ModulePath = Module!, TokenLabel = label, Pin = Pkcs11Pin.Of(pin) };
+        return new Pkcs11Options { ModulePath = Module!, TokenLabel = label, Pin = Pkcs11Pin.Of(pin), Timeout = KmsHarness.Patience };
     }
 
     /// <summary>The module as another component of this process would load it. Disposing of it finalizes the module for everybody.</summary>

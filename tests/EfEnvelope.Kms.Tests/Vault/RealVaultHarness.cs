@@ -66,7 +66,7 @@ internal sealed class RealVaultHarness : KmsHarness
             """);
         var issued = await vault.PostAsync("auth/token/create", new { policies = new[] { vault._mount } });
         vault._token = issued!["auth"]!["client_token"]!.GetValue<string>();
-        var options = new VaultTransitOptions { BaseAddress = vault._address, Mount = vault._mount };
+        var options = new VaultTransitOptions { BaseAddress = vault._address, Mount = vault._mount, Timeout = Patience };
         vault._clients = [.. new[] { "first", "other", "missing" }.Select(key => VaultTransit.CreateKeyWrapper(key, VaultTokens.Fixed(vault._token), options))];
         return vault;
     }

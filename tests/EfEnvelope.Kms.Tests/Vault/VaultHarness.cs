@@ -59,6 +59,8 @@ internal sealed class VaultHarness : KmsHarness
         return new VaultHarness(server);
     }
 
+    public override IKeyWrapper CreateImpatient() => Client("first", Impatience);
+
     public override ValueTask RotateAsync()
     {
         Server.Keys["first"].Versions.Add(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
@@ -110,9 +112,9 @@ internal sealed class VaultHarness : KmsHarness
         return ValueTask.CompletedTask;
     }
 
-    private IKeyWrapper Client(string key)
+    private IKeyWrapper Client(string key, TimeSpan? timeout = null)
     {
-        var options = new VaultTransitOptions { BaseAddress = Server.Address, Timeout = TimeSpan.FromMilliseconds(500), Namespace = Server.Namespace };
+        var options = new VaultTransitOptions { BaseAddress = Server.Address, Timeout = timeout ?? Patience, Namespace = Server.Namespace };
         return VaultTransit.CreateKeyWrapper(key, VaultTokens.AppRole(Server.RoleId, _secretId), options, new KmsServices(TimeProvider.System, _log));
     }
 }

@@ -216,7 +216,7 @@ public sealed class VaultTests
         var answers = new CannedAnswers(n => n == 1
             ? (429, """{"errors":["rate limit quota exceeded"]}""")
             : (200, """{"data":{"plaintext":"KEY"}}""".Replace("KEY", Convert.ToBase64String(Key), StringComparison.Ordinal))) { RetryAfter = TimeSpan.FromSeconds(3) };
-        using var client = Client(answers, Options with { MaxRetries = 1 }, time);
+        using var client = Client(answers, Options with { MaxRetries = 1, Timeout = TimeSpan.FromMinutes(10) }, time);
 
         var call = client.UnwrapAsync(Copy, Context, Token).AsTask();
         await answers.ReceivedAsync(1);
@@ -226,7 +226,7 @@ public sealed class VaultTests
         while (!call.IsCompleted)
         {
             time.Advance(TimeSpan.FromSeconds(0.1));
-            await Task.Delay(1, Token);
+            await Task.Delay(5, Token);
         }
 
         Assert.Equal(Key, await call);

@@ -6,7 +6,7 @@ namespace EfEnvelope.Specification.TestUtilities;
 /// <summary>One process of EfEnvelope.TestProcess, and what it has said so far.</summary>
 public sealed class WriterProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Process _process;
     private readonly Task<string> _errors;
