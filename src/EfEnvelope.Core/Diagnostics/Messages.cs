@@ -52,6 +52,9 @@ internal static partial class Messages
     public static string KmsNeverAnswered(object kek, TimeSpan timeout)
         => $"The key management service of '{kek}' did not answer within {timeout}, its retries included. Look at its network path, or at what wraps the keys; the time is set by 'EnvelopeOptions.KmsTimeout'.";
 
+    public static string KmsGaveUp(object kek)
+        => $"The key wrapper of '{kek}' gave up a request by a time-out of its own. Retry, or look at the network path and at the time-out of its client.";
+
     public static string KmsUnreachable(object kek)
         => $"The key management service of '{kek}' cannot be reached. Retry, or look at its address and the network path to it.";
 

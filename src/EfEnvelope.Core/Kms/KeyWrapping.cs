@@ -126,22 +126,26 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
             answer = ask(wrapper, enough.Token).AsTask();
             return await answer.WaitAsync(enough.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (enough.IsCancellationRequested)
+        catch (Exception e) when (e is OperationCanceledException or TimeoutException)
         {
+            // Cancelled by the caller; or by the time-out here; or by one of the wrapper's own, as 'HttpClient' ends a request.
             ZeroWhatComesLate(answer);
             call.Fail(cancellationToken.IsCancellationRequested ? "Cancelled" : nameof(KmsErrorKind.Timeout));
             if (cancellationToken.IsCancellationRequested)
                 throw new OperationCanceledException(e.Message, e, cancellationToken);
-            throw new KmsException(KmsErrorKind.Timeout, Messages.KmsNeverAnswered(wrapper.Kek, timeout), e);
+            throw new KmsException(
+                KmsErrorKind.Timeout,
+                enough.IsCancellationRequested ? Messages.KmsNeverAnswered(wrapper.Kek, timeout) : Messages.KmsGaveUp(wrapper.Kek),
+                e);
         }
-        catch (Exception e) when (e is not (KmsException or OperationCanceledException))
+        catch (Exception e) when (e is not KmsException)
         {
             call.Fail(nameof(KmsErrorKind.InvalidRequest));
             throw new KmsException(KmsErrorKind.InvalidRequest, Messages.KeyWrapperFailed(wrapper.Kek), e);
         }
-        catch (Exception e)
+        catch (KmsException e)
         {
-            call.Fail((e as KmsException)?.Kind.ToString() ?? "Cancelled");
+            call.Fail(e.Kind.ToString());
             throw;
         }
     }

@@ -131,9 +131,38 @@ public class KeyWrappingTests
             Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
             Assert.Same(cause, e.InnerException);
         }
+    }
 
-        _one.Before = () => throw new OperationCanceledException();
-        await Assert.ThrowsAsync<OperationCanceledException>(() => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask());
+    public static TheoryData<Exception> OwnTimeouts
+        => [new TaskCanceledException("The request was canceled.", new TimeoutException()), new OperationCanceledException(), new TimeoutException()];
+
+    [Theory]
+    [MemberData(nameof(OwnTimeouts), DisableDiscoveryEnumeration = true)]
+    public async Task Wrapper_that_gives_up_by_a_time_out_of_its_own_is_an_outage(Exception cause)
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        _one.Before = () => throw cause;
+        var alone = new KeyWrapping([_one], _timeout);
+        using var caller = new CancellationTokenSource();
+
+        foreach (var call in new Func<Task>[]
+            {
+                () => alone.WrapAsync(_key, _context, caller.Token).AsTask(),
+                () => alone.UnwrapAsync(wrapped, _context, caller.Token).AsTask(),
+                () => alone.RewrapAsync(wrapped, _key, _context, CancellationToken.None).AsTask(),
+                () => new KeyWrapping([new Undescribed(cause)], _timeout).DescribeAsync(new Undescribed(cause), CancellationToken.None).AsTask(),
+            })
+        {
+            var e = await Assert.ThrowsAsync<KmsException>(call);
+            Assert.Equal((KmsErrorKind.Timeout, true), (e.Kind, e.IsTransient));
+            Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
+            Assert.Same(cause, e.InnerException);
+        }
+
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+        await caller.CancelAsync();
+        Assert.Equal(
+            caller.Token, (await Assert.ThrowsAsync<OperationCanceledException>(() => alone.WrapAsync(_key, _context, caller.Token).AsTask())).CancellationToken);
     }
 
     [Fact]
@@ -172,4 +201,15 @@ public class KeyWrappingTests
     }
 
     private KeyWrapping Wrapping() => new([_one, _two], _timeout);
+
+    private sealed class Undescribed(Exception cause) : IKeyWrapper
+    {
+        public KekUri Kek { get; } = new("test:one");
+
+        public ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default) => throw cause;
+
+        public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default) => throw cause;
+
+        public ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default) => throw cause;
+    }
 }

@@ -3,6 +3,7 @@ using Amazon.Runtime;
 using EfEnvelope.Kms.Aws;
 using EfEnvelope.Kms.GoogleCloud;
 using EfEnvelope.Kms.Oci;
+using EfEnvelope.Kms.Tests.Conformance;
 using EfEnvelope.Kms.Vault;
 using Google.Apis.Auth.OAuth2;
 using Microsoft.AspNetCore.Builder;
@@ -78,20 +79,44 @@ public sealed class HostileAnswerTests
         Assert.Equal(KmsErrorKind.Unavailable, e.Kind);
     }
 
-    private static IKeyWrapper Open(string service, Uri address)
+    [Theory]
+    [MemberData(nameof(Services))]
+    public async Task Handler_that_gives_up_by_a_time_out_of_its_own_is_a_time_out(string service)
+    {
+        var wrapper = Open(service, new Uri("http://127.0.0.1:1"), new GivingUp());
+
+        Assert.Equal(KmsErrorKind.Timeout, (await Assert.ThrowsAsync<KmsException>(() => wrapper.WrapAsync(Key, Context, Token).AsTask())).Kind);
+        Assert.Equal(KmsErrorKind.Timeout, (await Assert.ThrowsAsync<KmsException>(() => wrapper.DescribeAsync(Token).AsTask())).Kind);
+    }
+
+    private static IKeyWrapper Open(string service, Uri address, HttpMessageHandler? handler = null)
         => service switch
         {
             "aws" => AwsKms.CreateKeyWrapper(
                 "alias/clinic",
-                new AwsKmsOptions { BaseAddress = address, Region = "eu-central-1", Credentials = new SessionAWSCredentials("AKIATEST", "secret", "token"), MaxRetries = 0 }),
+                new AwsKmsOptions
+                {
+                    BaseAddress = address, Region = "eu-central-1", Credentials = new SessionAWSCredentials("AKIATEST", "secret", "token"), MaxRetries = 0,
+                    Timeout = KmsHarness.Patience, Handler = handler,
+                }),
             "google" => GoogleCloudKms.CreateKeyWrapper(
                 "projects/p/locations/l/keyRings/r/cryptoKeys/k",
                 GoogleCredential.FromAccessToken("ya29.token"),
-                new GoogleCloudKmsOptions { BaseAddress = address, MaxRetries = 1 }),
+                new GoogleCloudKmsOptions { BaseAddress = address, MaxRetries = 1, Timeout = KmsHarness.Patience, Handler = handler }),
             "oci" => OciVault.CreateKeyWrapper(
-                "ocid1.key.oc1.eu-frankfurt-1.bjqmywdtaafak.first", address.AbsoluteUri, new NoSignature(), new OciVaultOptions { MaxRetries = 1 }),
-            _ => VaultTransit.CreateKeyWrapper("clinic", VaultTokens.Fixed("hvs.token"), new VaultTransitOptions { BaseAddress = address, MaxRetries = 1 }),
+                "ocid1.key.oc1.eu-frankfurt-1.bjqmywdtaafak.first", address.AbsoluteUri, new NoSignature(),
+                new OciVaultOptions { ManagementEndpoint = address, MaxRetries = 1, Timeout = KmsHarness.Patience, Handler = handler }),
+            _ => VaultTransit.CreateKeyWrapper(
+                "clinic",
+                VaultTokens.Fixed("hvs.token"),
+                new VaultTransitOptions { BaseAddress = address, MaxRetries = 1, Timeout = KmsHarness.Patience, Handler = handler }),
         };
+
+    private sealed class GivingUp : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+            => throw new TaskCanceledException("The request was canceled.", new TimeoutException());
+    }
 
     private sealed class NoSignature : IOciRequestSigner
     {
