@@ -109,7 +109,7 @@ public sealed partial class LocalKms
         KekName.ValidateAlias(alias);
         return _gate.WriteAsync(
             Call(LocalKmsOperation.SetAlias, alias),
-            (db, _, subject, token) => _keys.Catalog.RemoveAliasAsync(db, subject, alias, token),
+            (db, root, subject, token) => _keys.Catalog.RemoveAliasAsync(db, root, subject, alias, token),
             cancellationToken);
     }
 
@@ -120,11 +120,21 @@ public sealed partial class LocalKms
     }
 
     // The key that loses the alias is asked for too: else who may name his own key would have others use it in place of theirs.
-    private async Task CheckAlsoAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KeyRow former, CancellationToken cancellationToken)
+    private Task CheckAlsoAsync(KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KeyRow former, CancellationToken cancellationToken)
     {
         var other = new KmsSubject();
         other.Is(former);
+        return RequireAllowedAsync(db, root, call, subject, other, cancellationToken);
+    }
+
+    // An operation that does the work of another one is allowed only to who may do that one, too.
+    private Task CheckAlsoAsync(
+        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, LocalKmsOperation? operation, CancellationToken cancellationToken)
+        => operation is { } also ? RequireAllowedAsync(db, root, call with { Operation = also }, subject, subject, cancellationToken) : Task.CompletedTask;
+
+    private async Task RequireAllowedAsync(
+        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsSubject other, CancellationToken cancellationToken)
+    {
         var decision = await _access.AuthorizeAsync(db, root, call, other, cancellationToken).ConfigureAwait(false);
         if (decision.Refusal is not { } refusal)
             return;

@@ -39,16 +39,20 @@ public sealed partial class LocalKms
     /// <param name="context">The same pairs that were given then.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The same key, wrapped.</returns>
-    /// <remarks>Both KEKs are asked: each must be enabled, and be allowed to rewrap.</remarks>
+    /// <remarks>
+    /// Both KEKs must be enabled. The caller must be allowed to rewrap under both, and also to unwrap under the former one and to wrap under the new one:
+    /// who wraps a key under a KEK of his own can unwrap it there.
+    /// </remarks>
     /// <exception cref="KmsException">As from <see cref="UnwrapAsync(WrappedKeyCopy, EncryptionContext, CancellationToken)" />.</exception>
     public async Task<WrappedKeyCopy> RewrapAsync(
         string name, WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         KekName.Validate(name);
-        var key = await UnwrapAsync(LocalKmsOperation.Rewrap, wrapped, context, cancellationToken).ConfigureAwait(false);
+        var key = await UnwrapAsync(LocalKmsOperation.Rewrap, wrapped, context, cancellationToken, LocalKmsOperation.Unwrap).ConfigureAwait(false);
         try
         {
-            return await WrapAsync(LocalKmsOperation.Rewrap, name, key, context, create: false, cancellationToken).ConfigureAwait(false);
+            return await WrapAsync(LocalKmsOperation.Rewrap, name, key, context, create: false, cancellationToken, LocalKmsOperation.Wrap)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -171,7 +175,8 @@ public sealed partial class LocalKms
         ReadOnlyMemory<byte> key,
         EncryptionContext context,
         bool create,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        LocalKmsOperation? needsAlso = null)
     {
         KekName.Validate(name);
         ArgumentNullException.ThrowIfNull(context);
@@ -179,6 +184,7 @@ public sealed partial class LocalKms
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyLength(key.Length));
         if (create)
             await OpenAsync(create: true, cancellationToken).ConfigureAwait(false);
+        var call = Call(operation, name, context);
         var wrapped = await TryWrapAsync(throwing: !create).ConfigureAwait(false);
         if (wrapped is null)
         {
@@ -189,9 +195,10 @@ public sealed partial class LocalKms
         return wrapped!;
 
         Task<WrappedKeyCopy?> TryWrapAsync(bool throwing) => _gate.ReadAsync(
-            Call(operation, name, context),
+            call,
             async (db, root, subject, token) =>
             {
+                await CheckAlsoAsync(db, root, call, subject, needsAlso, token).ConfigureAwait(false);
                 var copy = await _keys.Wrapping.TryWrapAsync(db, root, subject, name, key, context, token).ConfigureAwait(false);
                 if (copy is not null || subject.NeedsWrite)
                     return copy;
@@ -204,15 +211,24 @@ public sealed partial class LocalKms
     }
 
     private Task<byte[]> UnwrapAsync(
-        LocalKmsOperation operation, WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken)
+        LocalKmsOperation operation,
+        WrappedKeyCopy wrapped,
+        EncryptionContext context,
+        CancellationToken cancellationToken,
+        LocalKmsOperation? needsAlso = null)
     {
         ArgumentNullException.ThrowIfNull(wrapped);
         ArgumentNullException.ThrowIfNull(context);
         if (!KekName.TryGet(wrapped.Kek, out var name))
             throw new KmsException(KmsErrorKind.WrongKey, LocalKmsMessages.ForeignKek(wrapped.Kek.ToString()));
+        var call = Call(operation, KekWrapping.ReferenceOf(name, wrapped.Ciphertext.Span), context);
         return _gate.ReadAsync(
-            Call(operation, KekWrapping.ReferenceOf(name, wrapped.Ciphertext.Span), context),
-            (db, root, subject, token) => _keys.Wrapping.UnwrapAsync(db, root, subject, name, wrapped, context, token),
+            call,
+            async (db, root, subject, token) =>
+            {
+                await CheckAlsoAsync(db, root, call, subject, needsAlso, token).ConfigureAwait(false);
+                return await _keys.Wrapping.UnwrapAsync(db, root, subject, name, wrapped, context, token).ConfigureAwait(false);
+            },
             cancellationToken);
     }
 

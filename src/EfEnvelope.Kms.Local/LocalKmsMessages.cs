@@ -47,6 +47,18 @@ internal static class LocalKmsMessages
     public static string Damaged(string file)
         => $"The KMS '{file}' is damaged or was altered. Restore it from a backup.";
 
+    public static string AliasesAltered(string store, string key)
+        => $"The aliases of the key '{key}' in '{store}' were changed outside the KMS, so a rule that names one of them would not apply. Restore the "
+            + "store from a backup.";
+
+    public static string Trapped(string store, string table)
+        => $"'{table}' in '{store}' has a trigger or a rule, or is not an ordinary table, so the database could undo what the KMS writes. Drop what was "
+            + "added to it, and look through 'efenvelope kms principals', 'policies' and 'grants' for what it changed.";
+
+    public static string NotKept(string store, string table)
+        => $"A change of '{table}' in '{store}' was undone by the database, so nothing was changed. Look for a trigger, a rule or another writer in the "
+            + "database, remove it, and try again.";
+
     public static string Busy(string file)
         => $"The KMS '{file}' is busy with another process. Try again, or raise 'Default Timeout' in the connection string of a SQLite file.";
 
@@ -100,6 +112,9 @@ internal static class LocalKmsMessages
 
     public static string WrongKeyWrapper(string store, KekUri kek)
         => $"The KEK '{kek}' does not open '{store}'. Configure the KEK that seals it; if it is right, the store was altered: restore it from a backup.";
+
+    public static string SealGaveUp(KekUri kek)
+        => $"The KMS of '{kek}', which seals the embedded KMS, did not answer in time. Retry, or look at the network path to it.";
 
     public static string NoSuchSeal(string store)
         => $"'{store}' has no such seal. See 'efenvelope kms seals list', or 'LocalKms.ListSealsAsync()', for those it has.";

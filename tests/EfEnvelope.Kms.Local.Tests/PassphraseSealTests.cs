@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using EfEnvelope.Kms.Local.Sealing;
 
 namespace EfEnvelope.Kms.Local;
 
@@ -56,6 +57,28 @@ public sealed class PassphraseSealTests : IDisposable
             KmsErrorKind.InvalidCiphertext, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
 
         Assert.Contains("1000 iterations", exception.Message);
+    }
+
+    [Theory]
+    [InlineData(650_000)]
+    [InlineData(PassphraseSeal.MinimumIterations)]
+    public async Task File_of_another_version_with_more_or_fewer_iterations_than_this_one_writes_opens(int iterations)
+    {
+        using (await _test.CreateAsync(new PassphraseSeal(TestKms.Passphrase, iterations)))
+        {
+        }
+
+        using var kms = _test.Open(LocalKmsSeal.Passphrase(TestKms.Passphrase));
+        await kms.OpenAsync(TestKms.Cancellation);
+        using var later = _test.Open(new PassphraseSeal(TestKms.Passphrase, 700_000));
+        await later.OpenAsync(TestKms.Cancellation);
+    }
+
+    [Fact]
+    public void Floor_of_iterations_is_never_raised_and_the_default_is_not_below_it()
+    {
+        Assert.Equal(600_000, PassphraseSeal.MinimumIterations);
+        Assert.True(PassphraseSeal.DefaultIterations >= PassphraseSeal.MinimumIterations);
     }
 
     [Theory]

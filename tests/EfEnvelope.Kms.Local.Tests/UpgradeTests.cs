@@ -52,7 +52,7 @@ public sealed class UpgradeTests : IDisposable
         using (var kms = Open())
             await OpensAllAsync(kms);
 
-        Assert.Equal(2L, await SqliteFile.ExecuteAsync(_test.File, "SELECT format_version FROM kms_meta"));
+        Assert.Equal(3L, await SqliteFile.ExecuteAsync(_test.File, "SELECT format_version FROM kms_meta"));
         using var again = Open();
         await OpensAllAsync(again);
         Assert.Equal(2, (await again.DescribeKeyAsync(TestKms.KeyName, TestKms.Cancellation)).PrimaryVersion);
@@ -89,7 +89,7 @@ public sealed class UpgradeTests : IDisposable
 
         foreach (var kms in all)
             kms.Dispose();
-        Assert.Equal(2L, await SqliteFile.ExecuteAsync(_test.File, "SELECT format_version FROM kms_meta"));
+        Assert.Equal(3L, await SqliteFile.ExecuteAsync(_test.File, "SELECT format_version FROM kms_meta"));
     }
 
     [Fact]

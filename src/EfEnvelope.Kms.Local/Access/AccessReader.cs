@@ -78,9 +78,8 @@ internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
     {
         if (subject.Key is not { } key)
             return asked is null ? [] : [asked];
-        var aliases = await db.Aliases.AsNoTracking().Where(a => a.KeyId == key.KeyId).OrderBy(a => a.Alias).ToListAsync(cancellationToken)
-            .ConfigureAwait(false);
-        return aliases.TrueForAll(a => RowMacs.IsGenuine(root, a)) ? [key.Name, .. aliases.Select(a => a.Alias)] : throw KeyLookup.Altered(file);
+        var aliases = await KeyLookup.AliasesAsync(db, root, file, key, cancellationToken).ConfigureAwait(false);
+        return [key.Name, .. aliases.Select(a => a.Alias)];
     }
 
     /// <summary>Parses a policy that was parsed when it was put.</summary>

@@ -13,7 +13,7 @@ public sealed partial class LocalKms
         StoreName);
 
     /// <summary>Gets the audit trail: to verify, export, sign and query it.</summary>
-    public LocalKmsAudit Audit => new(_gate, _trail.Appender, () => Call(LocalKmsOperation.ReadAudit), StoreName, _timeProvider);
+    public LocalKmsAudit Audit => new(_gate, _trail.Appender, () => Call(LocalKmsOperation.ReadAudit), _store, _timeProvider);
 
     /// <summary>Returns the same KMS, seen by one caller: each call is allowed by what the rules say of it, and recorded as its.</summary>
     /// <param name="credential">Who calls; <see langword="null" /> for the caller of this view, or <c>root</c>, who holds the seal. It is checked

@@ -42,6 +42,7 @@ public sealed class LocalKmsCredential : IEquatable<LocalKmsCredential>
             var name = text[Prefix.Length..dot];
             Span<byte> secret = stackalloc byte[SecretSize + 1];
             if (PrincipalName.IsValid(name) && text.Length - dot - 1 == Base64Url.GetEncodedLength(SecretSize)
+                && Base64Url.IsValid(text.AsSpan(dot + 1), out var length) && length == SecretSize
                 && Base64Url.TryDecodeFromChars(text.AsSpan(dot + 1), secret, out var written) && written == SecretSize)
             {
                 return new LocalKmsCredential(name, secret[..SecretSize].ToArray());

@@ -90,19 +90,13 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
 
     // Names may come from a caller who is refused for them: they must fit the columns, and be text that every server stores.
     private static string? Clean(string? text, int limit)
-    {
-        if (text is null)
-            return null;
-        text = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
-        if (text.Length <= limit)
-            return text;
-        return text[..(char.IsHighSurrogate(text[limit - 1]) ? limit - 1 : limit)];
-    }
+        => text is null ? null : AuditLimits.Cut(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD'), limit);
 }
 
-/// <summary>How long the texts of an event may be, in characters. What is longer is cut.</summary>
+/// <summary>How long the texts of an event may be, in characters. What is longer is cut, and ends in the mark of a cut.</summary>
 internal static class AuditLimits
 {
+    public const string CutMark = "…";
     public const int Principal = 100;
     public const int Operation = 50;
     public const int KeyName = 200;
@@ -113,4 +107,25 @@ internal static class AuditLimits
     public const int Rule = 200;
     public const int CorrelationId = 200;
     public const int Node = 200;
+    public const int DeniedPairs = 16;
+    public const int DeniedText = 200;
+
+    public static string Cut(string text, int limit)
+    {
+        if (text.Length <= limit)
+            return text;
+        var length = limit - CutMark.Length;
+        return text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)] + CutMark;
+    }
+
+    /// <summary>What is recorded of the context of a call that was not allowed: enough to see what was tried, and not as much as the caller likes.</summary>
+    public static EncryptionContext CutDenied(EncryptionContext context)
+    {
+        var kept = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in context.Pairs.OrderBy(p => p.Key, StringComparer.Ordinal).Take(DeniedPairs))
+            kept.TryAdd(Cut(name, DeniedText), Cut(value, DeniedText));
+        if (kept.Count < context.Pairs.Count)
+            kept[CutMark] = $"{context.Pairs.Count - kept.Count} more";
+        return new EncryptionContext(kept);
+    }
 }

@@ -37,13 +37,19 @@ internal sealed class AuditTrail : IKmsAudit
     public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
         => _queue.AppendAsync(root, Event(call, subject, outcome)).WaitAsync(cancellationToken);
 
+    private static EncryptionContext ContextOf(KmsCall call, KmsSubject subject, KmsOutcome outcome)
+    {
+        var context = call.Context ?? EncryptionContext.Empty;
+        return outcome.Error is not null && (subject.Refused ?? outcome.Decision) is not { IsAllowed: true } ? AuditLimits.CutDenied(context) : context;
+    }
+
     private static AuditEvent Event(KmsCall call, KmsSubject subject, KmsOutcome outcome) => new(
         outcome.Decision?.Principal ?? (call.Caller is { } caller ? AccessControl.Unproven(caller.Name) : PrincipalName.Root),
         call.Operation.ToString(),
         subject.KeyName ?? call.Key,
         subject.KeyId,
         subject.Version,
-        call.Context ?? EncryptionContext.Empty,
+        ContextOf(call, subject, outcome),
         subject.Detail,
         outcome.Error is null ? AuditOutcomes.Ok : (subject.Refused ?? outcome.Decision) is { IsAllowed: false } ? AuditOutcomes.Denied : AuditOutcomes.Failed,
         outcome.Error?.ToString(),

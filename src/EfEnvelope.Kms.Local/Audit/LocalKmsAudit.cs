@@ -26,19 +26,22 @@ public sealed class LocalKmsAudit
     private readonly KmsGate _gate;
     private readonly AuditAppender _appender;
     private readonly Func<KmsCall> _call;
-    private readonly string _file;
+    private readonly KmsStore _store;
     private readonly TimeProvider _timeProvider;
 
-    internal LocalKmsAudit(KmsGate gate, AuditAppender appender, Func<KmsCall> call, string file, TimeProvider timeProvider)
+    internal LocalKmsAudit(KmsGate gate, AuditAppender appender, Func<KmsCall> call, KmsStore store, TimeProvider timeProvider)
     {
         _gate = gate;
         _appender = appender;
         _call = call;
-        _file = file;
+        _store = store;
         _timeProvider = timeProvider;
     }
 
-    /// <summary>Reads the whole trail and names the first event that was changed, removed, moved, inserted or appended.</summary>
+    /// <summary>
+    /// Reads the whole trail and names the first event that was changed, removed, moved, inserted or appended; then all keys, aliases, principals,
+    /// policies and grants, and names the first that was altered, or taken away where that could allow something.
+    /// </summary>
     /// <param name="expected">A checkpoint that was kept elsewhere: it must be part of the trail. Finds a store that was put back.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>What was found. It is a finding, not an exception, when the trail was altered.</returns>
@@ -82,7 +85,7 @@ public sealed class LocalKmsAudit
                 var end = await db.Set<AuditHeadRow>().Select(h => h.Sequence).SingleOrDefaultAsync(token).ConfigureAwait(false);
                 return Math.Min(to ?? end, end);
             },
-            (db, root, end, token) => new AuditExport(root, _file, _timeProvider).WriteAsync(db, writer, from, end, token),
+            (db, root, end, token) => new AuditExport(root, _store.Path, _timeProvider).WriteAsync(db, writer, from, end, token),
             cancellationToken);
     }
 
@@ -123,7 +126,7 @@ public sealed class LocalKmsAudit
             async (db, root, token) => await db.Set<AuditKeyRow>().SingleOrDefaultAsync(token).ConfigureAwait(false) is { } key
                 && AuditSigner.IsGenuine(root, key)
                 ? System.Security.Cryptography.PemEncoding.WriteString("PUBLIC KEY", key.PublicKey)
-                : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(_file)),
+                : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(_store.Path)),
             cancellationToken);
 
     // A trail that was altered may take no event, not even that it was verified. What was found counts more than that.
@@ -134,7 +137,13 @@ public sealed class LocalKmsAudit
         {
             return await ReadAsync(
                 "verify",
-                async (db, root, token) => report = await new AuditVerifier(root).VerifyAsync(db, expected, token).ConfigureAwait(false),
+                async (db, root, token) =>
+                {
+                    report = await new AuditVerifier(root).VerifyAsync(db, expected, token).ConfigureAwait(false);
+                    if (report.IsIntact && await new StoreVerifier(_store).FindFaultAsync(db, root, token).ConfigureAwait(false) is { } fault)
+                        report = report with { IsIntact = false, Fault = fault };
+                    return report;
+                },
                 cancellationToken).ConfigureAwait(false);
         }
         catch (KmsException e) when (e.Kind == KmsErrorKind.InvalidCiphertext && report is { IsIntact: false })
@@ -175,7 +184,7 @@ public sealed class LocalKmsAudit
         row.KeyVersion,
         ContextJson.TryRead(row.Context, out var context)
             ? context
-            : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.DamagedAt(_file, row.Sequence)),
+            : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.DamagedAt(_store.Path, row.Sequence)),
         row.Detail,
         row.Outcome,
         row.ErrorKind,

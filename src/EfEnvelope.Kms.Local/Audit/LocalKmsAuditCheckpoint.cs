@@ -54,7 +54,7 @@ public sealed class LocalKmsAuditCheckpoint
                     kmsId, root.GetProperty("sequence").GetInt64(), AuditTime.Parse(time), bytes, root.GetProperty("signature").GetBytesFromBase64());
             }
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new FormatException(LocalKmsAuditMessages.NoCheckpoint(), e);
         }

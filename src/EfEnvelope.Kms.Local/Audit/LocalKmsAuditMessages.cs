@@ -27,6 +27,8 @@ internal static class LocalKmsAuditMessages
 
     public static string KeyAltered() => "The key that signs checkpoints was replaced or removed.";
 
+    public static string KeyRowAltered(string key) => $"The row of the key '{key}' was altered or inserted by a hand without the seal.";
+
     public static string CheckpointMissing(long sequence) => $"The checkpoint at event {sequence} is missing.";
 
     public static string CheckpointAltered(long sequence) => $"The checkpoint at event {sequence} was altered or inserted.";

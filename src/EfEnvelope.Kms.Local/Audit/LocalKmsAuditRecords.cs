@@ -53,8 +53,8 @@ public sealed record LocalKmsAuditQuery
     public int PageSize { get; init; } = 100;
 }
 
-/// <summary>What an audit of the trail found.</summary>
-/// <param name="IsIntact">Whether nothing was changed, removed, inserted, reordered or appended.</param>
+/// <summary>What an audit of the trail and of the store found.</summary>
+/// <param name="IsIntact">Whether no event was changed, removed, inserted, reordered or appended, and each key and each rule is genuine.</param>
 /// <param name="Events">How many events were verified before the first bad one.</param>
 /// <param name="Checkpoints">How many signed checkpoints were verified.</param>
 /// <param name="FirstBadSequence">The sequence of the first event that is bad or missing; <see langword="null" /> when the events are whole.</param>

@@ -89,26 +89,45 @@ internal sealed class KeyCatalog(KeyGuard guard)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.AliasIsAKey(guard.Store, alias));
         var row = await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false);
         if (row is null)
+        {
             db.Add(row = new AliasRow { Alias = alias, KeyId = key.KeyId });
+            await ChangeAliasesAsync(db, root, key, names => names.Append(alias), cancellationToken).ConfigureAwait(false);
+        }
         else if (row.KeyId != key.KeyId)
-            await mayTakeFrom(await OwnerAsync(db, root, row, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        {
+            var former = await OwnerAsync(db, root, row, cancellationToken).ConfigureAwait(false);
+            await mayTakeFrom(former).ConfigureAwait(false);
+            await ChangeAliasesAsync(db, root, former, names => names.Where(n => n != alias), cancellationToken).ConfigureAwait(false);
+            await ChangeAliasesAsync(db, root, key, names => names.Append(alias), cancellationToken).ConfigureAwait(false);
+        }
+
         row.KeyId = key.KeyId;
         row.Revision++;
         RowMacs.Sign(root, row);
         return key;
     }
 
-    public async Task<bool> RemoveAliasAsync(KmsDbContext db, KmsSubject subject, string alias, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAliasAsync(KmsDbContext db, RootKey root, KmsSubject subject, string alias, CancellationToken cancellationToken)
     {
         subject.Detail = alias;
         if (await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false) is not { } row)
             return false;
 
         // Moved by another since it was read to decide whether the caller may: decided anew.
-        if (row.KeyId != subject.KeyId)
+        if (subject.Key is not { } key || row.KeyId != key.KeyId)
             throw new DbUpdateConcurrencyException();
+        await ChangeAliasesAsync(db, root, key, names => names.Where(n => n != alias), cancellationToken).ConfigureAwait(false);
         db.Remove(row);
         return true;
+    }
+
+    private async Task ChangeAliasesAsync(
+        KmsDbContext db, RootKey root, KeyRow key, Func<IEnumerable<string>, IEnumerable<string>> change, CancellationToken cancellationToken)
+    {
+        var aliases = await KeyLookup.AliasesAsync(db, root, guard.Store, key, cancellationToken).ConfigureAwait(false);
+        key.Aliases = RowMacs.DigestOf(change(aliases.Select(a => a.Alias)));
+        key.Revision++;
+        RowMacs.Sign(root, key);
     }
 
     private async Task<KeyRow> OwnerAsync(KmsDbContext db, RootKey root, AliasRow alias, CancellationToken cancellationToken)
@@ -139,8 +158,14 @@ internal sealed class KeyCatalog(KeyGuard guard)
         var versions = await db.KeyVersions.AsNoTracking().Where(v => ids.Contains(v.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
         var aliases = await db.Aliases.AsNoTracking().Where(a => ids.Contains(a.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
         var tags = await db.Tags.AsNoTracking().Where(t => ids.Contains(t.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
-        if (versions.Exists(v => !RowMacs.IsGenuine(root, v)) || aliases.Exists(a => !RowMacs.IsGenuine(root, a)))
+        if (versions.Exists(v => !RowMacs.IsGenuine(root, v)))
             throw KeyLookup.Altered(guard.Store);
+        foreach (var key in keys.Where(k => !RowMacs.AreAliases(root, k, aliases.FindAll(a => a.KeyId == k.KeyId))))
+        {
+            aliases.RemoveAll(a => a.KeyId == key.KeyId);
+            aliases.AddRange(await KeyLookup.AliasesAsync(db, root, guard.Store, key, cancellationToken).ConfigureAwait(false));
+        }
+
         var (versionsOf, aliasesOf, tagsOf) = (versions.ToLookup(v => v.KeyId), aliases.ToLookup(a => a.KeyId), tags.ToLookup(t => t.KeyId));
         return keys.ConvertAll(key => new LocalKmsKey(
             key.Name,

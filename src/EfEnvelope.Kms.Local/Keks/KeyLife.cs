@@ -39,6 +39,7 @@ internal sealed class KeyLife(KeyGuard guard)
             Description = options.Description,
             RotationPeriod = (long?)options.RotationPeriod?.TotalSeconds,
             NextRotation = now + options.RotationPeriod,
+            Aliases = RowMacs.DigestOf([]),
             Created = now,
         };
         db.Add(key);
@@ -162,6 +163,7 @@ internal sealed class KeyLife(KeyGuard guard)
         key.State = KeyStates.Destroyed;
         key.RotationPeriod = null;
         key.NextRotation = null;
+        key.Aliases = RowMacs.DigestOf([]);
         Changed(root, key);
         return true;
     }

@@ -10,6 +10,8 @@ internal static class KeyLookup
     public const string AliasPrefix = "alias/";
     public const string IdPrefix = "id:";
 
+    private const int Attempts = 10;
+
     /// <summary>Finds the key that a call names, destroyed or not, without its versions.</summary>
     public static async Task<KeyRow?> FindAsync(KmsDbContext db, RootKey root, string store, string reference, CancellationToken cancellationToken)
     {
@@ -47,6 +49,25 @@ internal static class KeyLookup
     {
         var versions = await db.KeyVersions.Where(v => v.KeyId == key.KeyId).OrderBy(v => v.Version).ToListAsync(cancellationToken).ConfigureAwait(false);
         return versions.TrueForAll(v => RowMacs.IsGenuine(root, v)) ? versions : throw Altered(store);
+    }
+
+    /// <summary>
+    /// Reads the aliases of a key and compares them with its row, which names all of them: one that somebody removed from the store may be one by
+    /// which a rule denies. Another caller may move an alias at the same time; then the row is read again.
+    /// </summary>
+    public static async Task<List<AliasRow>> AliasesAsync(KmsDbContext db, RootKey root, string store, KeyRow key, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var aliases = await db.Aliases.AsNoTracking().Where(a => a.KeyId == key.KeyId).OrderBy(a => a.Alias).ToListAsync(cancellationToken)
+                .ConfigureAwait(false);
+            if (RowMacs.AreAliases(root, key, aliases))
+                return aliases;
+            var now = await db.Keys.AsNoTracking().SingleOrDefaultAsync(k => k.KeyId == key.KeyId, cancellationToken).ConfigureAwait(false);
+            if (now is null || !RowMacs.IsGenuine(root, now) || now.Revision == key.Revision || attempt == Attempts)
+                throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.AliasesAltered(store, key.Name));
+            key = now;
+        }
     }
 
     public static KmsException Altered(string store) => new(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store));

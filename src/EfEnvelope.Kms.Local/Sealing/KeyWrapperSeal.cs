@@ -30,7 +30,7 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
         var key = RandomNumberGenerator.GetBytes(SealedBytes.KeySize);
         try
         {
-            var wrapped = await _wrapper.WrapAsync(key, Context, cancellationToken).ConfigureAwait(false);
+            var wrapped = await AskAsync(() => _wrapper.WrapAsync(key, Context, cancellationToken), cancellationToken).ConfigureAwait(false);
             return new JsonObject { ["wrapped"] = JsonNode.Parse(new WrappedKey(wrapped).ToString()) }.ToJsonString();
         }
         finally
@@ -47,7 +47,7 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
             var wrapped = Read(parameters, store);
             if (wrapped.Kek.Scheme != _wrapper.Kek.Scheme)
                 return false;
-            opened = await _wrapper.UnwrapAsync(wrapped, Context, cancellationToken).ConfigureAwait(false);
+            opened = await AskAsync(() => _wrapper.UnwrapAsync(wrapped, Context, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (KmsException e) when (e.Kind is KmsErrorKind.InvalidCiphertext or KmsErrorKind.WrongKey or KmsErrorKind.NotFound or KmsErrorKind.NotFoundOrDenied)
         {
@@ -64,6 +64,19 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
 
     internal override KmsException DoesNotOpen(string store)
         => new(KmsErrorKind.Unauthenticated, LocalKmsMessages.WrongKeyWrapper(store, _wrapper.Kek));
+
+    // A wrapper may end a request by a time-out of its own, as 'HttpClient' does: that is not a cancelled call.
+    private async ValueTask<T> AskAsync<T>(Func<ValueTask<T>> ask, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or TimeoutException && !cancellationToken.IsCancellationRequested)
+        {
+            throw new KmsException(KmsErrorKind.Timeout, LocalKmsMessages.SealGaveUp(_wrapper.Kek), e);
+        }
+    }
 
     private static WrappedKeyCopy Read(string parameters, string store)
     {

@@ -102,11 +102,12 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         if (_root is { } present && present.IsOf(header))
             return present;
         await store.CheckIntegrityAsync(CancellationToken.None).ConfigureAwait(false);
+        await store.RefuseTrapsAsync(CancellationToken.None).ConfigureAwait(false);
         var seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
 
         // The seals are made anew with the upgrade, which may have come between.
         if (header.Format == MetaRow.FirstFormat
-            && await store.ReadHeaderAsync(CancellationToken.None).ConfigureAwait(false) is { Format: MetaRow.KnownFormat } upgraded)
+            && await store.ReadHeaderAsync(CancellationToken.None).ConfigureAwait(false) is { Format: > MetaRow.FirstFormat } upgraded)
         {
             header = upgraded;
             seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
@@ -115,7 +116,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         var root = await RootKey.OpenAsync(seal, store.Path, header, seals, CancellationToken.None).ConfigureAwait(false);
         try
         {
-            if (header.Format == MetaRow.FirstFormat)
+            if (header.Format < MetaRow.KnownFormat)
                 await UpgradeAsync(root).ConfigureAwait(false);
         }
         catch
@@ -128,28 +129,48 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         return Keep(root);
     }
 
-    // What format 1 left unauthenticated is taken as it stands.
     private async Task UpgradeAsync(RootKey root)
     {
         await store.UpgradeAsync(
-            async (db, meta, token) =>
-            {
-                meta.KeyCheck = root.Check;
-                foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
-                {
-                    key.Algorithm = KeyAlgorithms.Aes256;
-                    key.Origin = KeyOrigins.Generated;
-                    foreach (var version in key.Versions)
-                        RowMacs.Sign(root, version);
-                    RowMacs.Sign(root, key);
-                }
-
-                db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
-                db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token).ConfigureAwait(false));
-                db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
-            },
+            (db, meta, token) => meta.FormatVersion == MetaRow.FirstFormat
+                ? UpgradeFormat1Async(db, meta, root, token)
+                : UpgradeFormat2Async(db, root, token),
             CancellationToken.None).ConfigureAwait(false);
         LocalKmsLog.KmsUpgraded(logger, store.Path, MetaRow.KnownFormat);
+    }
+
+    // What format 1 left unauthenticated is taken as it stands.
+    private async Task UpgradeFormat1Async(KmsDbContext db, MetaRow meta, RootKey root, CancellationToken token)
+    {
+        meta.KeyCheck = root.Check;
+        foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
+        {
+            key.Algorithm = KeyAlgorithms.Aes256;
+            key.Origin = KeyOrigins.Generated;
+            key.Aliases = RowMacs.DigestOf([]);
+            foreach (var version in key.Versions)
+                RowMacs.Sign(root, version);
+            RowMacs.Sign(root, key);
+        }
+
+        db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
+        db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token).ConfigureAwait(false));
+        db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
+    }
+
+    // A row that is not genuine stays so, and its key refused. One that is of format 3 already is not taken again: whoever writes the store
+    // can write the number of its format.
+    private static async Task UpgradeFormat2Async(KmsDbContext db, RootKey root, CancellationToken token)
+    {
+        var aliases = (await db.Aliases.AsNoTracking().ToListAsync(token).ConfigureAwait(false)).ToLookup(a => a.KeyId);
+        foreach (var key in await db.Keys.ToListAsync(token).ConfigureAwait(false))
+        {
+            if (!RowMacs.IsGenuineOfFormat2(root, key) || aliases[key.KeyId].Any(a => !RowMacs.IsGenuine(root, a)))
+                continue;
+            key.Aliases = RowMacs.DigestOf(aliases[key.KeyId].Select(a => a.Alias));
+            key.Revision++;
+            RowMacs.Sign(root, key);
+        }
     }
 
     private RootKey Keep(RootKey root)

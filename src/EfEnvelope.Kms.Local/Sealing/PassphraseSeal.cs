@@ -7,7 +7,11 @@ namespace EfEnvelope.Kms.Local.Sealing;
 /// <summary>A passphrase, stretched by PBKDF2-HMAC-SHA512.</summary>
 internal sealed class PassphraseSeal : LocalKmsSeal
 {
+    /// <summary>How many iterations a new seal has. A later version may raise it.</summary>
     public const int DefaultIterations = 600_000;
+
+    /// <summary>What every seal has at least, by all versions: fewer were written by another hand. It must never be raised.</summary>
+    public const int MinimumIterations = 600_000;
 
     // Nobody writes more; a file that asks for more would only keep the processor busy.
     private const int MaximumIterations = 10_000_000;
@@ -21,6 +25,7 @@ internal sealed class PassphraseSeal : LocalKmsSeal
 
     private readonly string _passphrase;
     private readonly int _iterations;
+    private readonly int _minimum;
 
     public PassphraseSeal(string passphrase)
         : this(passphrase, DefaultIterations)
@@ -32,7 +37,7 @@ internal sealed class PassphraseSeal : LocalKmsSeal
     {
         Validate(passphrase);
         _passphrase = passphrase;
-        _iterations = iterations;
+        (_iterations, _minimum) = (iterations, Math.Min(iterations, MinimumIterations));
     }
 
     internal override string Kind => "passphrase";
@@ -83,8 +88,8 @@ internal sealed class PassphraseSeal : LocalKmsSeal
         var salt = Convert.FromBase64String(node["salt"]!.GetValue<string>());
         if (node["kdf"]!.GetValue<string>() != Kdf || salt.Length < MinimumSaltSize || iterations > MaximumIterations)
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(file));
-        if (iterations < _iterations)
-            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.WeakSeal(file, iterations, _iterations));
+        if (iterations < _minimum)
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.WeakSeal(file, iterations, _minimum));
 
         var bytes = Utf8.GetBytes(_passphrase);
         try
@@ -95,4 +100,5 @@ internal sealed class PassphraseSeal : LocalKmsSeal
         {
             CryptographicOperations.ZeroMemory(bytes);
         }
-    }}
+    }
+}

@@ -5,8 +5,8 @@ using EfEnvelope.Kms.Local.Storage;
 namespace EfEnvelope.Kms.Local.Sealing;
 
 /// <summary>
-/// Authenticates the rows that decide whether a key may be used, so that who writes the store cannot enable a key or point an alias elsewhere unnoticed.
-/// A whole former row with its MAC can still be put back.
+/// Authenticates the rows that decide whether a key may be used, so that who writes the store can neither enable a key nor move or remove an alias
+/// unnoticed. A whole former row with its MAC can still be put back.
 /// </summary>
 internal static class RowMacs
 {
@@ -18,14 +18,32 @@ internal static class RowMacs
 
     public static void Sign(RootKey root, AliasRow alias) => alias.Mac = root.Mac(Purpose, Describe(alias));
 
-    public static bool IsGenuine(RootKey root, KeyRow key) => Equal(key.Mac, root.Mac(Purpose, Describe(key)));
+    public static bool IsGenuine(RootKey root, KeyRow key) => key.Aliases is not null && Equal(key.Mac, root.Mac(Purpose, Describe(key)));
+
+    /// <summary>Whether a row is as format 2 left it, which did not say which aliases the key has.</summary>
+    public static bool IsGenuineOfFormat2(RootKey root, KeyRow key) => key.Aliases is null && Equal(key.Mac, root.Mac(Purpose, Describe(key)));
 
     public static bool IsGenuine(RootKey root, KeyVersionRow version) => Equal(version.Mac, root.Mac(Purpose, Describe(version)));
 
     public static bool IsGenuine(RootKey root, AliasRow alias) => Equal(alias.Mac, root.Mac(Purpose, Describe(alias)));
 
+    /// <summary>What a key's row says of its aliases.</summary>
+    public static byte[] DigestOf(IEnumerable<string> aliases)
+    {
+        var names = new CanonicalBytes();
+        foreach (var alias in aliases.Order(StringComparer.Ordinal))
+            names.Add(alias);
+        return SHA256.HashData(names.Span);
+    }
+
+    /// <summary>Whether these are the aliases of the key, none more and none less, each genuine.</summary>
+    public static bool AreAliases(RootKey root, KeyRow key, IReadOnlyCollection<AliasRow> aliases)
+        => key.Aliases is { } digest && Equal(digest, DigestOf(aliases.Select(a => a.Alias))) && aliases.All(a => a.KeyId == key.KeyId && IsGenuine(root, a));
+
     // The canonical bytes of an encryption context, because they are injective. When a row was made, and its description, decide nothing.
-    private static ReadOnlySpan<byte> Describe(KeyRow key) => new EncryptionContext(
+    private static ReadOnlySpan<byte> Describe(KeyRow key)
+    {
+        List<KeyValuePair<string, string>> pairs =
         [
             new("type", "key"),
             new("key", key.KeyId),
@@ -39,7 +57,11 @@ internal static class RowMacs
             new("next rotation", Format(key.NextRotation)),
             new("deletion", Format(key.DeletionAt)),
             new("revision", Format(key.Revision)),
-        ]).AssociatedData.Span;
+        ];
+        if (key.Aliases is { } aliases)
+            pairs.Add(new("aliases", Convert.ToBase64String(aliases)));
+        return new EncryptionContext(pairs).AssociatedData.Span;
+    }
 
     private static ReadOnlySpan<byte> Describe(KeyVersionRow version) => new EncryptionContext(
         [

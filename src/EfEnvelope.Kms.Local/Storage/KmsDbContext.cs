@@ -1,6 +1,7 @@
 using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Audit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace EfEnvelope.Kms.Local.Storage;
@@ -8,6 +9,9 @@ namespace EfEnvelope.Kms.Local.Storage;
 /// <summary>The tables of the KMS, the same in every relational store.</summary>
 internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbContext(options)
 {
+    // Rows that were saved, and whether they were removed. The audit trail proves itself.
+    private readonly Dictionary<object, bool> _written = new(ReferenceEqualityComparer.Instance);
+
     public DbSet<MetaRow> Meta => Set<MetaRow>();
 
     public DbSet<SealRow> Seals => Set<SealRow>();
@@ -21,6 +25,37 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
     public DbSet<TagRow> Tags => Set<TagRow>();
 
     public DbSet<ImportRow> Imports => Set<ImportRow>();
+
+    /// <summary>Gets whether anything but events of the audit trail was saved.</summary>
+    public bool HasWritten => _written.Count > 0;
+
+    /// <summary>Reads all that was saved again and returns the table whose row is not as it was saved; nothing when all are.</summary>
+    public async Task<string?> FindUndoneAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (row, removed) in _written)
+        {
+            var entry = Entry(row);
+            var stored = await entry.GetDatabaseValuesAsync(cancellationToken).ConfigureAwait(false);
+            if (removed ? stored is not null : stored is null || !entry.Metadata.GetProperties().All(IsKept))
+                return entry.Metadata.GetTableName();
+
+            bool IsKept(IProperty property) => property.GetValueComparer().Equals(stored[property], entry.Property(property).CurrentValue);
+        }
+
+        return null;
+    }
+
+    public override int SaveChanges(bool acceptAllChangesOnSuccess)
+    {
+        NoteWritten();
+        return base.SaveChanges(acceptAllChangesOnSuccess);
+    }
+
+    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    {
+        NoteWritten();
+        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+    }
 
     // PostgreSQL takes times of offset 0 alone.
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
@@ -55,6 +90,18 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
         StoreDialect.Of(Database.ProviderName)?.CompareExactly(modelBuilder);
     }
 
+    private void NoteWritten()
+    {
+        foreach (var entry in ChangeTracker.Entries())
+        {
+            if (entry.State is EntityState.Added or EntityState.Modified or EntityState.Deleted
+                && entry.Entity is not (AuditEventRow or AuditHeadRow or AuditCheckpointRow or AuditKeyRow))
+            {
+                _written[entry.Entity] = entry.State == EntityState.Deleted;
+            }
+        }
+    }
+
     private static void ConfigureKeys(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<KeyRow>(key =>
@@ -73,6 +120,7 @@ internal sealed class KmsDbContext(DbContextOptions<KmsDbContext> options) : DbC
             key.Property(k => k.RotationPeriod).HasColumnName("rotation_period");
             key.Property(k => k.NextRotation).HasColumnName("next_rotation");
             key.Property(k => k.DeletionAt).HasColumnName("deletion_at");
+            key.Property(k => k.Aliases).HasColumnName("aliases").HasMaxLength(32);
             key.Property(k => k.Revision).HasColumnName("revision").IsConcurrencyToken();
             key.Property(k => k.Created).HasColumnName("created");
             key.Property(k => k.Mac).HasColumnName("mac").HasMaxLength(32);

@@ -1,5 +1,6 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
@@ -54,6 +55,22 @@ internal sealed class KmsStore(StorePlace place)
         {
             if (!await place.IsIntactAsync(db, cancellationToken).ConfigureAwait(false))
                 throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
+        }
+    }
+
+    /// <summary>Refuses a store in which a trigger, a rule or a view could undo what is written.</summary>
+    public async Task RefuseTrapsAsync(CancellationToken cancellationToken)
+    {
+        var db = CreateContext();
+        await using (db.ConfigureAwait(false))
+        {
+            await db.Database.CreateExecutionStrategy().ExecuteAsync(
+                async token =>
+                {
+                    await db.Database.OpenConnectionAsync(token).ConfigureAwait(false);
+                    await RefuseTrapsAsync(db, token).ConfigureAwait(false);
+                },
+                cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -113,8 +130,14 @@ internal sealed class KmsStore(StorePlace place)
             {
                 return await TryWriteAsync(work, isolation, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (attempt < Attempts && StoreErrors.IsRace(e))
+            catch (Exception e) when (StoreErrors.IsRace(e))
             {
+                // A row that a trigger keeps as it is looks like one that another caller changed.
+                if (attempt is 1 or Attempts)
+                    await RefuseTrapsAsync(cancellationToken).ConfigureAwait(false);
+                if (attempt == Attempts)
+                    throw;
+
                 // SQLite has waited already. A server sends both of two that deadlocked back at once.
                 var pause = place.FilePath is null ? System.Security.Cryptography.RandomNumberGenerator.GetInt32(5 * attempt) : 0;
                 await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
@@ -140,12 +163,35 @@ internal sealed class KmsStore(StorePlace place)
                         {
                             var result = await work(db, token).ConfigureAwait(false);
                             await db.SaveChangesAsync(token).ConfigureAwait(false);
+                            await RequireKeptAsync(db, token).ConfigureAwait(false);
                             await transaction.CommitAsync(token).ConfigureAwait(false);
                             return result;
                         }
                     }
                 },
                 cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // A change is reported as done only when the store holds it, and nothing in the store can undo it when it is committed.
+    private async Task RequireKeptAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        if (!db.HasWritten)
+            return;
+        await RefuseTrapsAsync(db, cancellationToken).ConfigureAwait(false);
+        if (await db.FindUndoneAsync(cancellationToken).ConfigureAwait(false) is { } table)
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.NotKept(Path, table));
+    }
+
+    private async Task RefuseTrapsAsync(KmsDbContext db, CancellationToken cancellationToken)
+    {
+        var command = db.Database.GetDbConnection().CreateCommand();
+        await using (command.ConfigureAwait(false))
+        {
+            command.CommandText = place.DialectOf(db).TrapsSql(db.Model.GetEntityTypes().Select(t => t.GetTableName()!));
+            command.Transaction = db.Database.CurrentTransaction?.GetDbTransaction();
+            if (await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table)
+                throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Trapped(Path, table));
         }
     }
 

@@ -11,7 +11,8 @@ internal sealed class MetaRow
     /// <summary>Format 1 had wrapping keys alone, and no row was authenticated. It is upgraded when it is opened.</summary>
     public const int FirstFormat = 1;
 
-    public const int KnownFormat = 2;
+    /// <summary>In format 3 each key row also says which aliases the key has.</summary>
+    public const int KnownFormat = 3;
 
     public int Id { get; init; }
 
@@ -71,6 +72,9 @@ internal sealed class KeyRow
     public DateTimeOffset? NextRotation { get; set; }
 
     public DateTimeOffset? DeletionAt { get; set; }
+
+    /// <summary>SHA-256 over the names of its aliases, so that none can be taken away: a rule may deny by it. Null before format 3.</summary>
+    public byte[]? Aliases { get; set; }
 
     /// <summary>Counts the changes, for optimistic concurrency.</summary>
     public long Revision { get; set; }

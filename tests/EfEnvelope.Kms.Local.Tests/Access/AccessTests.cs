@@ -217,6 +217,28 @@ public abstract class AccessTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("efk_")]
+    [InlineData("efk_.")]
+    [InlineData("efk_app")]
+    [InlineData("efk_app.")]
+    [InlineData("efk_app.short")]
+    [InlineData("efk_app.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!")]
+    [InlineData("efk_app.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
+    [InlineData("efk_app.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+")]
+    [InlineData("efk_app.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ")]
+    [InlineData("efk_app.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAä")]
+    [InlineData("efk_app.AAAA AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n")]
+    [InlineData("efk_a b.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    public void Text_that_is_not_a_credential_is_refused_in_the_words_of_the_kms(string text)
+    {
+        var e = Assert.Throws<ArgumentException>(() => LocalKmsCredential.Parse(text));
+
+        Assert.StartsWith(LocalKmsAccessMessages.MalformedCredential(), e.Message);
+        Assert.Null(e.InnerException);
+    }
+
     [Fact]
     public async Task Credential_stands_in_the_store_as_a_keyed_hash_and_prints_nowhere()
     {

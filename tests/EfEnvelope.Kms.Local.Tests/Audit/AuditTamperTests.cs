@@ -190,7 +190,8 @@ public abstract class AuditTamperTests : IAsyncLifetime
 
         Assert.False(report.IsIntact);
         Assert.Contains("not signed", report.Fault);
-        Assert.Throws<FormatException>(() => LocalKmsAuditCheckpoint.Parse("{\"type\":\"event\"}"));
+        foreach (var text in (string[])["", "[]", "{", "{\"type\":\"event\"}", "{\"type\":7}", "\ud800", "{\"type\":\"checkpoint\",\"kms\":\"\\ud800\"}"])
+            Assert.Equal(LocalKmsAuditMessages.NoCheckpoint(), Assert.Throws<FormatException>(() => LocalKmsAuditCheckpoint.Parse(text)).Message);
     }
 
     [Fact]
