@@ -78,6 +78,9 @@ internal static class EnvelopeMessages
     public static string PlaintextNeedsText(string property)
         => $"'{property}' allows plaintext while it is backfilled, but its column is binary. Keep the text column: '[Encrypted(Storage = EncryptedStorage.Text)]'; or add a new column for the encrypted property, copy the values through EF Core, then drop the old one.";
 
+    public static string SqlOverCiphertext(string place, string property)
+        => $"{place} names the column of '{property}', which holds envelopes, so its SQL would compare, measure or copy ciphertext. Make the rule in the application, or test the column for null only ('IS NULL', 'IS NOT NULL'). If the SQL is right about envelopes, call 'AllowSqlOverCiphertext()' on the entity.";
+
     public static string UniqueInComplexType(string property)
         => $"'{property}' lies in a complex type and shares its column with a property in a unique index, so it needs a second column, which EF Core gives no complex type. Map the type with 'OwnsOne', or give the property a column of its own.";
 
@@ -88,7 +91,7 @@ internal static class EnvelopeMessages
         => $"'{property}' allows plaintext while it is backfilled but is not encrypted, so its values would stay in clear text. Mark it '[Encrypted(Storage = EncryptedStorage.Text)]', or remove 'AllowPlaintextWhileBackfilling()'.";
 
     public static string UniqueWhileBackfilling(string property)
-        => $"'{property}' allows plaintext while it is backfilled and belongs to a unique index, which cannot see that a plaintext and an envelope are equal. Drop the unique index until the backfill has ended.";
+        => $"'{property}' allows plaintext while it is backfilled and belongs to a unique index, which cannot see that a plaintext and an envelope are equal. Leave this column as it is, and add a new encrypted property beside it with 'HasBlindIndex(isUnique: true)': write both, run 'efenvelope backfill … --into …', then drop the old column.";
 
     public static string BlindIndexInComplexType(string property)
         => $"'{property}' has a blind index but lies in a complex type, which EF Core gives no columns of their own. Map the type with 'OwnsOne', move the property to the entity, or encrypt it with 'EncryptionMode.Deterministic'.";
@@ -207,7 +210,7 @@ internal static class EnvelopeMessages
         => $"A value for '{field}', which is stored in clear text while the column is being decrypted, starts like an envelope and could not be told from one. Nothing was written. Keep the column encrypted, or decrypt it into another column.";
 
     public static string DecryptInPlace(string column)
-        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextWhileDecrypting()' first, and run 'efenvelope decrypt'.";
+        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextDuringTransition()' first, and run 'efenvelope decrypt'.";
 
     public static string DefaultInMigration(string column)
         => $"Column '{column}' is encrypted, but the migration gives it a default value, which would be stored in clear text in every row. Remove the default and make the column nullable until its rows are filled through EF Core.";

@@ -72,12 +72,15 @@ internal static class RotationMessages
     public static string TextHoldsStrings(string column) => $"'{column}' is text, so in place its values are of type 'string'. Leave the type out, or write into another column ('Into', in the tool '--into').";
 
     public static string UniqueInPlace(string column)
-        => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Write into another column ('Into', in the tool '--into') that has a unique blind index, or drop the index first.";
+        => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Leave it as it is and write into a new column ('Into', in the tool '--into') that has a unique blind index.";
 
     public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
 
     public static string BackfillWarning(string column)
         => $"Until the job has ended, and for as long as an application writes '{column}' in clear text, every reader has to take both forms: 'AllowPlaintextWhileBackfilling()'.";
+
+    public static string CheckRefusesPlaintext(string column, string check)
+        => $"'{column}' has the CHECK constraint '{check}', which refuses plaintext, so no row could be decrypted in place. Call 'StorePlaintextDuringTransition()' on the property, add a migration, which drops the constraint, and deploy it first; or decrypt into another column ('--into').";
 
     public static string DecryptWarning(string column)
         => $"Plaintext will be stored in '{column}'. The job goes on until no application encrypts it any more; every reader has to take both forms till then.";

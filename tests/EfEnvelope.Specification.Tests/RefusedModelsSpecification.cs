@@ -101,10 +101,10 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
                 MapItem(b).Property(i => i.Text).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling();
                 MapItem(b).HasIndex(i => i.Text).IsUnique();
             },
-            "'Item.Text' allows plaintext", "belongs to a unique index", "Drop the unique index until the backfill has ended"),
+            "'Item.Text' allows plaintext", "belongs to a unique index", "add a new encrypted property beside it with 'HasBlindIndex(isUnique: true)'"),
         ["a unique blind index while plaintext is allowed"] = (
             b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex(isUnique: true).AllowPlaintextWhileBackfilling(),
-            "'Item.Text' allows plaintext", "belongs to a unique index", "Drop the unique index until the backfill has ended"),
+            "'Item.Text' allows plaintext", "belongs to a unique index", "add a new encrypted property beside it with 'HasBlindIndex(isUnique: true)'"),
         ["a normalizing blind index while plaintext is allowed"] = (
             b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex(Normalization.Email).AllowPlaintextWhileBackfilling(),
             "'Item.Text' allows plaintext", "which the database compares as it is", "'Normalization.Exact' over its whole value only"),

@@ -61,7 +61,7 @@ public abstract class ScansFixture(TestDatabase database) : EnvelopeSpecificatio
         => SqlAsync("UPDATE [__EnvelopeMap] SET [Definition] = REPLACE([Definition], '\"AllowsMissing\":false', '\"AllowsMissing\":true') WHERE [ColumnName] = 'Ssn_BlindIndex'");
 
     protected Task AddMapRowAsync(string table, string column)
-        => SqlAsync($"INSERT INTO [__EnvelopeMap] ([TableSchema], [TableName], [ColumnName], [Field], [Mode], [PlaintextType]) VALUES ('', '{table}', '{column}', 'x', 'randomized', 'string')");
+        => SqlAsync($"INSERT INTO [__EnvelopeMap] ([TableSchema], [TableName], [ColumnName], [Field], [Mode], [PlaintextType], [Definition]) VALUES ('', '{table}', '{column}', 'x', 'randomized', 'string', '{{\"unchecked\":true}}')");
 
     public sealed class PersonContext(DbContextOptions<PersonContext> options) : DbContext(options)
     {
@@ -71,13 +71,14 @@ public abstract class ScansFixture(TestDatabase database) : EnvelopeSpecificatio
             => modelBuilder.Entity<Person>(
                 person =>
                 {
+                    // So that it can be damaged.
                     person.Property(p => p.Id).ValueGeneratedNever();
-                    person.Property(p => p.Name).IsEncrypted();
-                    person.Property(p => p.Nick).IsEncrypted();
-                    person.Property(p => p.Note).IsEncrypted(storage: EncryptedStorage.Text);
-                    person.Property(p => p.Born).IsEncrypted();
-                    person.Property(p => p.Ssn).IsEncrypted().HasBlindIndex(isUnique: true);
-                    person.Property(p => p.Code).IsEncrypted(EncryptionMode.Deterministic).HasMaxLength(50);
+                    person.Property(p => p.Name).IsEncrypted().AllowUncheckedWrites();
+                    person.Property(p => p.Nick).IsEncrypted().AllowUncheckedWrites();
+                    person.Property(p => p.Note).IsEncrypted(storage: EncryptedStorage.Text).AllowUncheckedWrites();
+                    person.Property(p => p.Born).IsEncrypted().AllowUncheckedWrites();
+                    person.Property(p => p.Ssn).IsEncrypted().AllowUncheckedWrites().HasBlindIndex(isUnique: true);
+                    person.Property(p => p.Code).IsEncrypted(EncryptionMode.Deterministic).AllowUncheckedWrites().HasMaxLength(50);
                     person.HasIndex(p => p.Code);
                 });
     }

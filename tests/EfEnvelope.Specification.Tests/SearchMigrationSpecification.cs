@@ -422,7 +422,7 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         => Map(modelBuilder, b => b.Property(p => p.Email).IsEncrypted(storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling());
 
     private static void TextWhileDecrypting(ModelBuilder modelBuilder)
-        => Map(modelBuilder, b => b.Property(p => p.Email).IsEncrypted(storage: EncryptedStorage.Text).StorePlaintextWhileDecrypting());
+        => Map(modelBuilder, b => b.Property(p => p.Email).IsEncrypted(storage: EncryptedStorage.Text).StorePlaintextDuringTransition());
 
     private async Task RefuseAsync(Action<ModelBuilder> from, Action<ModelBuilder> to, string message)
     {

@@ -11,7 +11,16 @@ public abstract class TamperingSpecification(TestDatabase database) : AdHocSpeci
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        await CreateAsync(b => b.Entity<Account>(e => e.ToTable("Accounts").Property(a => a.Id).ValueGeneratedNever()));
+        await CreateAsync(
+            b => b.Entity<Account>(
+                e =>
+                {
+                    // The opponent is one who can drop the checks.
+                    e.ToTable("Accounts").Property(a => a.Id).ValueGeneratedNever();
+                    e.Property(a => a.Iban).AllowUncheckedWrites();
+                    e.Property(a => a.Owner).AllowUncheckedWrites();
+                    e.Property(a => a.Limit).AllowUncheckedWrites();
+                }));
         await SaveAsync(
             new Account { Id = 1, Iban = "iban-one", Owner = "owner-one", Limit = 100 },
             new Account { Id = 2, Iban = "iban-two", Owner = "owner-two", Limit = 200 });

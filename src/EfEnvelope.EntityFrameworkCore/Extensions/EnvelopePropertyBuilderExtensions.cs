@@ -77,7 +77,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static PropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this PropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        AllowPlaintext(property.Metadata);
+        Set(property.Metadata, EnvelopeAnnotations.Backfilling);
         return property;
     }
 
@@ -85,7 +85,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static PropertyBuilder AllowPlaintextWhileBackfilling(this PropertyBuilder property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        AllowPlaintext(property.Metadata);
+        Set(property.Metadata, EnvelopeAnnotations.Backfilling);
         return property;
     }
 
@@ -93,7 +93,7 @@ public static class EnvelopePropertyBuilderExtensions
     public static ComplexTypePropertyBuilder<TProperty> AllowPlaintextWhileBackfilling<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        AllowPlaintext(property.Metadata);
+        Set(property.Metadata, EnvelopeAnnotations.Backfilling);
         return property;
     }
 
@@ -165,32 +165,88 @@ public static class EnvelopePropertyBuilderExtensions
     }
 
     /// <summary>
-    /// Stores a text column in clear text, and reads both plaintext and envelopes, while the column is being decrypted: the step before a property is no
-    /// longer encrypted at all. When every instance does so and 'efenvelope decrypt' has ended, remove the mark.
+    /// The safe first step in both directions, before a text column is encrypted in place and before it stops being encrypted: reads return both plaintext
+    /// and envelopes, and writes store plaintext, so that instances of an earlier build, which know nothing of envelopes, keep working beside this one.
+    /// When every instance of the earlier build has ended: to encrypt, call <c>AllowPlaintextWhileBackfilling()</c> instead; to stop encrypting, run
+    /// 'efenvelope decrypt' and remove the mark.
     /// </summary>
     /// <typeparam name="TProperty">The type of the property.</typeparam>
     /// <param name="property">The property, with <see cref="EncryptedStorage.Text" />.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="EnvelopeConfigurationException">The context does not use envelope encryption.</exception>
-    public static PropertyBuilder<TProperty> StorePlaintextWhileDecrypting<TProperty>(this PropertyBuilder<TProperty> property)
+    public static PropertyBuilder<TProperty> StorePlaintextDuringTransition<TProperty>(this PropertyBuilder<TProperty> property)
     {
-        StorePlaintextWhileDecrypting((PropertyBuilder)property);
+        StorePlaintextDuringTransition((PropertyBuilder)property);
         return property;
     }
 
-    /// <inheritdoc cref="StorePlaintextWhileDecrypting{TProperty}(PropertyBuilder{TProperty})" />
-    public static PropertyBuilder StorePlaintextWhileDecrypting(this PropertyBuilder property)
+    /// <inheritdoc cref="StorePlaintextDuringTransition{TProperty}(PropertyBuilder{TProperty})" />
+    public static PropertyBuilder StorePlaintextDuringTransition(this PropertyBuilder property)
     {
         ArgumentNullException.ThrowIfNull(property);
-        Require(property.Metadata);
-        property.Metadata.SetAnnotation(EnvelopeAnnotations.Decrypting, true);
+        Set(property.Metadata, EnvelopeAnnotations.Decrypting);
         return property;
     }
 
-    private static void AllowPlaintext(IMutableProperty property)
+    /// <inheritdoc cref="StorePlaintextDuringTransition{TProperty}(PropertyBuilder{TProperty})" />
+    public static ComplexTypePropertyBuilder<TProperty> StorePlaintextDuringTransition<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Set(property.Metadata, EnvelopeAnnotations.Decrypting);
+        return property;
+    }
+
+    /// <inheritdoc cref="StorePlaintextDuringTransition{TProperty}(PropertyBuilder{TProperty})" />
+    [Obsolete("Call 'StorePlaintextDuringTransition()', which does the same.")]
+    public static PropertyBuilder<TProperty> StorePlaintextWhileDecrypting<TProperty>(this PropertyBuilder<TProperty> property)
+        => StorePlaintextDuringTransition(property);
+
+    /// <inheritdoc cref="StorePlaintextDuringTransition{TProperty}(PropertyBuilder{TProperty})" />
+    [Obsolete("Call 'StorePlaintextDuringTransition()', which does the same.")]
+    public static PropertyBuilder StorePlaintextWhileDecrypting(this PropertyBuilder property) => StorePlaintextDuringTransition(property);
+
+    /// <summary>
+    /// Gives the column of this encrypted property no CHECK constraint, so that the database accepts any bytes or text in it: raw SQL and programs without
+    /// this library can then store plaintext, which EfEnvelope reports only when it reads the row.
+    /// </summary>
+    /// <typeparam name="TProperty">The type of the property.</typeparam>
+    /// <param name="property">The encrypted property.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="EnvelopeConfigurationException">The context does not use envelope encryption.</exception>
+    public static PropertyBuilder<TProperty> AllowUncheckedWrites<TProperty>(this PropertyBuilder<TProperty> property)
+    {
+        AllowUncheckedWrites((PropertyBuilder)property);
+        return property;
+    }
+
+    /// <inheritdoc cref="AllowUncheckedWrites{TProperty}(PropertyBuilder{TProperty})" />
+    public static PropertyBuilder AllowUncheckedWrites(this PropertyBuilder property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Set(property.Metadata, EnvelopeAnnotations.Unchecked);
+        return property;
+    }
+
+    /// <inheritdoc cref="AllowUncheckedWrites{TProperty}(PropertyBuilder{TProperty})" />
+    public static ComplexTypePropertyBuilder<TProperty> AllowUncheckedWrites<TProperty>(this ComplexTypePropertyBuilder<TProperty> property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Set(property.Metadata, EnvelopeAnnotations.Unchecked);
+        return property;
+    }
+
+    /// <inheritdoc cref="AllowUncheckedWrites{TProperty}(PropertyBuilder{TProperty})" />
+    public static PrimitiveCollectionBuilder AllowUncheckedWrites(this PrimitiveCollectionBuilder property)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Set(property.Metadata, EnvelopeAnnotations.Unchecked);
+        return property;
+    }
+
+    private static void Set(IMutableProperty property, string annotation)
     {
         Require(property);
-        property.SetAnnotation(EnvelopeAnnotations.Backfilling, true);
+        property.SetAnnotation(annotation, true);
     }
 
     // Without the plug-in the mark would mean nothing, and the property would be stored in clear text.

@@ -38,7 +38,8 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         ReplaceQueryService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(services);
 
         Decorate<IDatabase>(services, (inner, _) => new EnvelopeDatabase(inner));
-        Decorate<IMigrationsSqlGenerator>(services, (inner, _) => new EnvelopeMigrationsSqlGenerator(inner));
+        Decorate<IMigrationsSqlGenerator>(services, (inner, s) => new EnvelopeMigrationsSqlGenerator(inner, new EnvelopeCheckOperations(
+            s.GetRequiredService<ISqlGenerationHelper>(), s.GetRequiredService<IDatabaseProvider>().Name)));
         Decorate<IRelationalAnnotationProvider>(services, (inner, _) => new EnvelopeAnnotationProvider(inner));
     }
 

@@ -1,6 +1,6 @@
 using EfEnvelope.BlindIndexes;
-using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -10,7 +10,8 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// Gives every blind index a column of its own, indexed, and lets the database itself refuse a row that has a value and not its hash: no query could
 /// find it. Indexes over the property move to that column.
 /// </summary>
-internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<EncryptedColumn> columns, NextColumns next, ISqlGenerationHelper sql)
+internal sealed class BlindIndexBuilding(
+    IMutableModel model, IReadOnlyList<EncryptedColumn> columns, NextColumns next, ColumnNames names, ISqlGenerationHelper sql)
 {
     private readonly List<(IMutableTypeBase Type, BlindIndexDefinition Definition)> _asked = [.. FindAsked(model)];
     private readonly List<Built> _built = [];
@@ -128,13 +129,13 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
     {
         var sources = definition.Properties.Select(p => Find(type, p)!).ToList();
         var context = BlindIndexContext.Get([.. sources.Select((source, i) => PartOf(definition, i, source))], definition.Length);
+
+        // Named after the column, not the property: types that share a column share its index.
+        var column = definition.Name ?? names.Get(type, string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix);
         var property = type.AddProperty(definition.Name ?? string.Join('_', definition.Properties) + definition.Suffix, typeof(Envelope));
         property.IsNullable = true;
         property.ValueGenerated = ValueGenerated.Never;
         property.SetMaxLength(context.StoredLength);
-
-        // Named after the column, not the property: types that share a column share its index.
-        var column = definition.Name ?? string.Join('_', sources.Select(s => s.ColumnName)) + definition.Suffix;
         property.SetColumnName(column);
 
         // Beside its values, also if the type has a second table (entity splitting).
@@ -144,13 +145,13 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         if (!property.GetContainingIndexes().Any(i => i.Properties[0] == property))
             type.AddIndex([property]).IsUnique = definition.IsUnique;
         else if (definition.IsUnique && !property.GetContainingIndexes().Any(i => i.IsUnique && i.Properties.Count == 1))
-            type.AddIndex([property], $"IX_{type.GetTableName()}_{property.GetColumnName()}_Unique").IsUnique = true;
+            type.AddIndex([property], Uniquifier.Truncate($"IX_{type.GetTableName()}_{property.GetColumnName()}_Unique", model.GetMaxIdentifierLength())).IsUnique = true;
 
         definition = definition with { IsUnique = isUnique };
         property.SetAnnotation(EnvelopeAnnotations.BlindIndex, definition.Format());
         property.SetAnnotation(EnvelopeAnnotations.Context, context.ToString());
         if (!definition.AllowsMissing && !sources.Any(s => s.AllowsPlaintext))
-            AddChecks(type, property, sources);
+            AddChecks(property, sources);
         _built.Add(new Built(property, definition, sources, null));
     }
 
@@ -177,30 +178,20 @@ internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<Encr
         return isUnique;
     }
 
-    // EF Core hands the checks of a type on to the tables of derived ones (TPC), but under a name and for a table that are not theirs, so that no
-    // migration can add or drop them: there they stand on the types that have none below them.
-    private void AddChecks(IMutableEntityType type, IMutableProperty property, List<EncryptedColumn> sources)
+    private void AddChecks(IMutableProperty property, List<EncryptedColumn> sources)
     {
-        var isTpc = type.GetMappingStrategy() == RelationalAnnotationNames.TpcMappingStrategy;
-        foreach (var owner in isTpc ? type.GetDerivedTypesInclusive().Where(t => !t.GetDirectlyDerivedTypes().Any()) : [type])
+        foreach (var (owner, table, index) in EnvelopeCheck.FindTables(property))
         {
-            // A view is checked where its rows are.
-            if (StoreObjectIdentifier.Create(owner, StoreObjectType.Table) is { } table)
-                AddCheck(owner, table, property, sources);
+            // What a table holds that is not the type's own (entity splitting) cannot be named in a check of it.
+            if (sources.Any(s => s.Property.GetColumnName(table) is null))
+                continue;
+            var quoted = sources.Select(s => sql.DelimitIdentifier(s.Property.GetColumnName(table)!)).ToList();
+            var delimited = sql.DelimitIdentifier(index);
+            owner.AddCheckConstraint(
+                $"CK_{table.Name}_{index}",
+                $"(({string.Join(" OR ", quoted.Select(n => $"{n} IS NULL"))}) AND {delimited} IS NULL)"
+                + $" OR ({string.Join(" AND ", quoted.Select(n => $"{n} IS NOT NULL"))} AND {delimited} IS NOT NULL)");
         }
-    }
-
-    private void AddCheck(IMutableEntityType owner, StoreObjectIdentifier table, IMutableProperty property, List<EncryptedColumn> sources)
-    {
-        // What a table holds that is not the type's own (entity splitting) cannot be named in a check of it.
-        if (property.GetColumnName(table) is not { } index || sources.Any(s => s.Property.GetColumnName(table) is null))
-            return;
-        var names = sources.Select(s => sql.DelimitIdentifier(s.Property.GetColumnName(table)!)).ToList();
-        var delimited = sql.DelimitIdentifier(index);
-        owner.AddCheckConstraint(
-            $"CK_{table.Name}_{index}",
-            $"(({string.Join(" OR ", names.Select(n => $"{n} IS NULL"))}) AND {delimited} IS NULL)"
-            + $" OR ({string.Join(" AND ", names.Select(n => $"{n} IS NOT NULL"))} AND {delimited} IS NOT NULL)");
     }
 
     private EncryptedColumn? Find(IReadOnlyTypeBase type, string property)

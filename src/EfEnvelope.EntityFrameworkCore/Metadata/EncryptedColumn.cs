@@ -26,6 +26,9 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
+    /// <summary>Gets whether the column has no CHECK constraint, because the application asked for that.</summary>
+    public bool IsUnchecked { get; } = EnvelopeAnnotations.IsUnchecked(property);
+
     public bool StoresPlaintext { get; } = EnvelopeAnnotations.StoresPlaintext(property);
 
     /// <summary>Gets or sets whether a unique index compares the values themselves.</summary>
@@ -61,8 +64,8 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
             .Select(c => (c.Table, c.Column!))];
 
     public IEnumerable<Dictionary<string, object>> ToMapRows()
-        => Columns.Select(c => ToMapRow(c, nextOf: null))
-            .Concat(Next is null ? [] : FindColumns(Next).Select(c => ToMapRow(c, property.GetColumnName(c.Table))));
+        => Columns.Select(c => ToMapRow(c, property, nextOf: null))
+            .Concat(Next is null ? [] : FindColumns(Next).Select(c => ToMapRow(c, Next, property.GetColumnName(c.Table))));
 
     public static Dictionary<string, object> ToMapRow(
         (StoreObjectIdentifier Table, string Column) column, string field, string mode, string plaintextType, string? definition)
@@ -81,13 +84,15 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
         return row;
     }
 
-    private Dictionary<string, object> ToMapRow((StoreObjectIdentifier Table, string Column) column, string? nextOf)
+    private Dictionary<string, object> ToMapRow((StoreObjectIdentifier Table, string Column) column, IMutableProperty stored, string? nextOf)
     {
         var definition = new JsonObject();
         if (IsText)
             (definition["storage"], definition["allowsPlaintext"]) = ("text", AllowsPlaintext);
         if (nextOf is not null)
             definition["nextOf"] = nextOf;
+        if (IsUnchecked || EnvelopeCheck.FindTables(stored).All(t => t.Table != column.Table))
+            definition["unchecked"] = true;
         return ToMapRow(
             column, Field, Mode.ToString().ToLowerInvariant(), PlaintextType, definition.Count > 0 ? definition.ToJsonString() : null);
     }

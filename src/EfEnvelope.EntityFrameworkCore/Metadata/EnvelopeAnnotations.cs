@@ -24,6 +24,12 @@ internal static class EnvelopeAnnotations
     /// <summary>On a property: the name of the one whose values it holds under the next key version, because a unique index compares them.</summary>
     public const string Next = "EfEnvelope:Next";
 
+    /// <summary>On a property: its column gets no CHECK constraint.</summary>
+    public const string Unchecked = "EfEnvelope:AllowUncheckedWrites";
+
+    /// <summary>On an entity type: its SQL in the model may name encrypted columns.</summary>
+    public const string SqlOverCiphertext = "EfEnvelope:AllowSqlOverCiphertext";
+
     // Present while a model is being built in a context that uses envelope encryption; never part of a finished model.
     public const string Enabled = "EfEnvelope:Enabled";
 
@@ -45,6 +51,8 @@ internal static class EnvelopeAnnotations
     public static EncryptedAttribute? FindAttribute(IReadOnlyPropertyBase property) => FindAttributes<EncryptedAttribute>(property).FirstOrDefault();
 
     public static bool AllowsPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Backfilling) is not null || StoresPlaintext(property);
+
+    public static bool IsUnchecked(IReadOnlyProperty property) => property.FindAnnotation(Unchecked) is not null;
 
     public static bool StoresPlaintext(IReadOnlyProperty property) => property.FindAnnotation(Decrypting) is not null;
 

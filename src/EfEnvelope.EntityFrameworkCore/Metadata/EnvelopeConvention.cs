@@ -16,7 +16,7 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// Whatever cannot be encrypted safely is refused here, all faults in one message.
 /// </summary>
 internal sealed class EnvelopeConvention(
-    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, ISqlGenerationHelper sql, IDatabaseProvider provider)
+    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, ISqlGenerationHelper sql, IDatabaseProvider provider, ConventionSet conventions)
     : IModelInitializedConvention, IModelFinalizingConvention
 {
     private const int MaxIndexedLength = 1700;
@@ -49,8 +49,9 @@ internal sealed class EnvelopeConvention(
 
         faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
         faults.AddRange(FindContextConflicts(columns));
-        var next = new NextColumns(model, sql);
-        var indexes = new BlindIndexBuilding(model, columns, next, sql);
+        var names = new ColumnNames(model);
+        var next = new NextColumns(model, names, sql);
+        var indexes = new BlindIndexBuilding(model, columns, next, names, sql);
         faults.AddRange(indexes.FindFaults());
         if (faults.Count == 0)
         {
@@ -59,6 +60,8 @@ internal sealed class EnvelopeConvention(
                 column.Next = next.Add(column.Property, column.IsText ? typeof(TextEnvelope) : typeof(Envelope));
             next.CopyIndexes();
             faults.AddRange(next.Faults);
+            AddChecks(columns);
+            MakeNamesUnique(modelBuilder, context);
         }
 
         if (faults.Count > 0)
@@ -68,6 +71,20 @@ internal sealed class EnvelopeConvention(
         if (columns.Count > 0)
             AddTables(model, [.. columns.SelectMany(column => column.ToMapRows()), .. indexes.ToMapRows()]);
     }
+
+    private void AddChecks(List<EncryptedColumn> columns)
+    {
+        foreach (var column in columns.Where(c => c is { AllowsPlaintext: false, IsUnchecked: false }))
+        {
+            EnvelopeCheck.Add(column.Property, column.IsText, provider.Name, sql);
+            if (column.Next is not null)
+                EnvelopeCheck.Add(column.Next, column.IsText, provider.Name, sql);
+        }
+    }
+
+    // The provider's own convention has run before there were our columns, indexes and constraints, whose long names it may have to tell apart.
+    private void MakeNamesUnique(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
+        => conventions.ModelFinalizingConventions.OfType<SharedTableConvention>().FirstOrDefault()?.ProcessModelFinalizing(modelBuilder, context);
 
     private void Encrypt(EncryptedColumn column, EncryptedAttribute mark, List<string> allFaults)
     {

@@ -11,12 +11,12 @@ internal sealed class EnvelopeConventionSetPlugin(
 {
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
     {
-        var convention = new EnvelopeConvention(typeMappings, converters, sql, provider);
+        var convention = new EnvelopeConvention(typeMappings, converters, sql, provider, conventionSet);
         conventionSet.ModelInitializedConventions.Add(convention);
         conventionSet.ModelFinalizingConventions.Add(convention);
 
         // First among these, so that it sees what all finalizing conventions left, before the model turns read-only.
-        conventionSet.ModelFinalizedConventions.Insert(0, new EnvelopeVerificationConvention());
+        conventionSet.ModelFinalizedConventions.Insert(0, new EnvelopeVerificationConvention(provider));
         return conventionSet;
     }
 }

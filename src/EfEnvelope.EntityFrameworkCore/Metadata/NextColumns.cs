@@ -10,7 +10,7 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// such index a second one over it. Whoever writes the first under the old version and whoever writes it under the new one see each other's duplicates
 /// by the second.
 /// </summary>
-internal sealed partial class NextColumns(IMutableModel model, ISqlGenerationHelper sql)
+internal sealed partial class NextColumns(IMutableModel model, ColumnNames names, ISqlGenerationHelper sql)
 {
     private const string Suffix = "_Next";
 
@@ -47,15 +47,14 @@ internal sealed partial class NextColumns(IMutableModel model, ISqlGenerationHel
             return null;
         }
 
+        // Named after the column, not the property: types that share a column share this one.
+        var column = names.Get(type, mainColumn, Suffix);
         var next = type.AddProperty(name, carrier);
         next.IsNullable = true;
         next.ValueGenerated = ValueGenerated.Never;
         next.SetMaxLength(main.GetMaxLength());
         next.SetIsUnicode(main.IsUnicode());
         next.SetAnnotation(EnvelopeAnnotations.Next, main.Name);
-
-        // Named after the column, not the property: types that share a column share this one.
-        var column = AddSuffix(mainColumn);
         next.SetColumnName(column);
         foreach (var fragment in type.GetMappingFragments(StoreObjectType.Table).Where(f => main.GetColumnName(f.StoreObject) is not null))
             next.SetColumnName(column, fragment.StoreObject);

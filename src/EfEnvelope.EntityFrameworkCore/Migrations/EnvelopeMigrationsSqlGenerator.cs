@@ -10,7 +10,7 @@ namespace EfEnvelope.EntityFrameworkCore.Migrations;
 /// Refuses the migrations that would keep plaintext in an encrypted column (SQLite copies it without a word), make encrypted values unreadable, or
 /// put a plaintext default or plaintext data into rows.
 /// </summary>
-internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inner) : IMigrationsSqlGenerator
+internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inner, EnvelopeCheckOperations checks) : IMigrationsSqlGenerator
 {
     public IReadOnlyList<MigrationCommand> Generate(
         IReadOnlyList<MigrationOperation> operations,
@@ -29,7 +29,7 @@ internal sealed class EnvelopeMigrationsSqlGenerator(IMigrationsSqlGenerator inn
                 CheckData(model, update.Schema, update.Table, update.Columns, update.Values);
         }
 
-        return inner.Generate(operations, model, options);
+        return inner.Generate(checks.Rewrite(operations, model), model, options);
     }
 
     private static IEnumerable<ColumnOperation> ColumnsOf(MigrationOperation operation)

@@ -17,6 +17,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
+        await RequireNoCheckAsync(session, request, table, cancellationToken).ConfigureAwait(false);
         var changes = new List<string>();
         var warnings = new List<string>();
         var mapRows = new List<MapColumn>();
@@ -57,6 +58,19 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (isNull.Length > 0
             && await session.ScalarAsync($"SELECT COUNT(*) FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
             throw new EnvelopeConfigurationException(RotationMessages.NullInPrimaryKey(table.DisplayName));
+    }
+
+    // The model says first that a column may hold plaintext again, by a migration that drops its check; else every row would be refused.
+    private static async Task RequireNoCheckAsync(Session session, JobRequest request, TableInfo table, CancellationToken cancellationToken)
+    {
+        if (request is not { Kind: JobKind.Decrypt, Into: null })
+            return;
+        var checks = await session.Dialect.ListChecksAsync(session, table, cancellationToken).ConfigureAwait(false);
+        foreach (var column in request.Columns)
+        {
+            if (checks.Find(c => session.Dialect.IsEnvelopeCheck(c, column, isText: true)) is { } check)
+                throw new EnvelopeConfigurationException(RotationMessages.CheckRefusesPlaintext($"{table.DisplayName}.{column}", check.Name));
+        }
     }
 
     public async Task RequireFreeAsync(Session session, string active, CancellationToken cancellationToken)

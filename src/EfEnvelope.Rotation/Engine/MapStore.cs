@@ -31,7 +31,9 @@ internal static class MapStore
     {
         await RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
         var definition = column.Definition
-            ?? (column.IsText ? JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = column.AllowsPlaintext }) : null);
+            ?? (!column.IsText ? null
+                : column.IsUnchecked ? JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = column.AllowsPlaintext, @unchecked = true })
+                : JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = column.AllowsPlaintext }));
         var dialect = session.Dialect;
         string[] names =
         [
@@ -83,6 +85,7 @@ internal static class MapStore
         {
             IsText = Text(root, "storage") == "text",
             AllowsPlaintext = root.TryGetProperty("allowsPlaintext", out var allows) && allows.ValueKind == JsonValueKind.True,
+            IsUnchecked = root.TryGetProperty("unchecked", out var isUnchecked) && isUnchecked.ValueKind == JsonValueKind.True,
             IsUnique = root.TryGetProperty("unique", out var unique) && unique.ValueKind == JsonValueKind.True,
         };
     }

@@ -60,6 +60,9 @@ public sealed record MapColumn
     /// <summary>Gets whether a unique index compares it.</summary>
     public bool IsUnique { get; init; }
 
+    /// <summary>Gets whether the column has no CHECK constraint, because the application asked for that or its table cannot have one.</summary>
+    internal bool IsUnchecked { get; init; }
+
     internal string? Definition { get; init; }
 
     /// <summary>Gets <c>table.column</c>, with the schema if there is one.</summary>

@@ -37,6 +37,8 @@ internal sealed class ColumnChecks(Session session, TableInfo table, IReadOnlyLi
             return;
         }
 
+        var checks = await _dialect.ListChecksAsync(session, table, cancellationToken).ConfigureAwait(false);
+        var readers = await _dialect.ListReadersAsync(session, table, cancellationToken).ConfigureAwait(false);
         foreach (var column in map)
         {
             if (table.Find(column.Column) is not { } stored)
@@ -44,8 +46,23 @@ internal sealed class ColumnChecks(Session session, TableInfo table, IReadOnlyLi
             else if (column.IsText ? !stored.IsText : !stored.IsBinary)
                 _found.Add(DoctorMessages.ColumnWrongType(column, stored.StoreType));
             else
+            {
                 await CheckAsync(column, stored, isSearchRotating, cancellationToken).ConfigureAwait(false);
+                FindCheck(column, checks);
+                _found.AddRange(readers.Where(r => new SqlText(r.Sql, _dialect.Provider).Uses(column.Column)).Select(r => DoctorMessages.SqlOverCiphertext(column, r)));
+            }
         }
+    }
+
+    private void FindCheck(MapColumn column, List<TableSql> checks)
+    {
+        if (column.Kind != MapColumnKind.Value || column.AllowsPlaintext || column.IsUnchecked)
+            return;
+        var own = checks.Where(c => _dialect.IsEnvelopeCheck(c, column.Column, column.IsText)).ToList();
+        if (own.Count == 0)
+            _found.Add(DoctorMessages.CheckMissing(column));
+        else if (!own.Any(c => c.IsProved))
+            _found.Add(DoctorMessages.CheckNotProved(column, own[0].Name));
     }
 
     private async Task CheckAsync(MapColumn column, TableColumn stored, bool isSearchRotating, CancellationToken cancellationToken)

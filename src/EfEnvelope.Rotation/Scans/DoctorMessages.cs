@@ -1,6 +1,7 @@
 using System.Globalization;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
+using EfEnvelope.Rotation.Sql;
 
 namespace EfEnvelope.Rotation.Scans;
 
@@ -45,6 +46,23 @@ internal static class DoctorMessages
     public static Diagnosis PlaintextRows(MapColumn column, long count)
         => Notice("plaintext-rows", column.Name, Format($"{count} values are plaintext still, as the encryption map allows."),
             "Run 'efenvelope backfill'; when nothing writes plaintext any more, remove 'AllowPlaintextWhileBackfilling' and migrate. On the way back, run 'efenvelope decrypt'.");
+
+    public static Diagnosis CheckMissing(MapColumn column)
+        => Warning("check-missing", column.Name, "The column has no CHECK constraint for envelopes, so raw SQL and programs without EfEnvelope can store plaintext in it.",
+            "Add a migration, which adds the constraint, and apply it; or call 'AllowUncheckedWrites()' on the property.");
+
+    public static Diagnosis CheckNotProved(MapColumn column, string check)
+        => Notice("check-not-validated", column.Name, $"The CHECK constraint '{check}' refuses plaintext in new rows, but older rows were not checked.",
+            "Run the migration again that adds it, or validate it: 'ALTER TABLE … VALIDATE CONSTRAINT …' on PostgreSQL, 'ALTER TABLE … WITH CHECK CHECK CONSTRAINT …' on SQL Server.");
+
+    public static Diagnosis SqlOverCiphertext(MapColumn column, TableSql reader)
+        => reader.Kind.EndsWith("view", StringComparison.Ordinal)
+            ? Notice("sql-over-ciphertext", column.Name, $"The {reader.Kind} '{reader.Name}' reads the column, which holds {Holds(column)}: what it compares or computes of it is wrong.",
+                "Let it select the column as it is, or not at all, and compute in the application.")
+            : Warning("sql-over-ciphertext", column.Name, $"{(reader.Kind == "trigger" ? $"The trigger '{reader.Name}'" : $"A {reader.Kind} ('{reader.Name}')")} uses the column, which holds {Holds(column)}, so it computes with ciphertext.",
+                "Drop it, or let it test the column for null only, and compute in the application.");
+
+    private static string Holds(MapColumn column) => column.Kind == MapColumnKind.BlindIndex ? "keyed hashes" : "envelopes";
 
     public static Diagnosis IndexNotIndexed(MapColumn column)
         => column.Kind == MapColumnKind.BlindIndex

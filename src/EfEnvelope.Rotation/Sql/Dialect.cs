@@ -1,6 +1,7 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -65,6 +66,17 @@ internal abstract class Dialect(Func<string, string> quote)
 
     /// <summary>Lists all tables of the database, those of EfEnvelope and of the database itself left out.</summary>
     public abstract ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken);
+
+    /// <summary>Lists the CHECK constraints of a table.</summary>
+    public abstract ValueTask<List<TableSql>> ListChecksAsync(Session session, TableInfo table, CancellationToken cancellationToken);
+
+    /// <summary>Tells whether a constraint lets only envelopes into a column: it names the column, and the first byte or the first characters of envelopes.</summary>
+    // A database tells a condition in its own spelling.
+    public bool IsEnvelopeCheck(TableSql check, string column, bool isText)
+        => new SqlText(check.Sql, Provider) is var sql && sql.Names(column) && sql.HasLiteral(isText ? TextEnvelope.Prefix : "F8");
+
+    /// <summary>Lists the views, triggers and generated columns whose SQL may read a table.</summary>
+    public abstract ValueTask<List<TableSql>> ListReadersAsync(Session session, TableInfo table, CancellationToken cancellationToken);
 
     /// <summary>Lists the schemas that have an encryption map of their own, another one than this connection's.</summary>
     public virtual ValueTask<IReadOnlySet<string>> ListOtherMapsAsync(Session session, CancellationToken cancellationToken) => new(new HashSet<string>());
@@ -195,6 +207,11 @@ internal abstract class Dialect(Func<string, string> quote)
 
     /// <summary>Gets the database's code for a failure, without any value that its message may quote.</summary>
     public virtual string CodeOf(DbException exception) => exception.SqlState is { Length: > 0 } state ? $"SQLSTATE {state}" : exception.GetType().Name;
+
+    /// <summary>Makes the CHECK constraint of a column for envelopes that is added; empty for one of plaintexts.</summary>
+    protected string CheckOf(TableInfo table, string column, StoredForm form)
+        => form == StoredForm.Plain ? ""
+            : $"CONSTRAINT {Quote(EnvelopeCheck.NameOf(table.Name, column))} CHECK ({EnvelopeCheck.SqlOf(Provider, Quote(column), form == StoredForm.Text)})";
 
     protected string KeyParameters(IReadOnlyList<TableColumn> key, string prefix)
         => string.Join(", ", key.Select((k, i) => KeyParameter(k, $"@{prefix}{i}")));

@@ -15,6 +15,33 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
 
     public override string Provider => "Npgsql.EntityFrameworkCore.PostgreSQL";
 
+    public override async ValueTask<List<TableSql>> ListChecksAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                "SELECT conname::text, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass(@p0)",
+                [Table(table)], cancellationToken).ConfigureAwait(false))
+            .Select(r => new TableSql("check", (string)r[0]!, (string)r[1]!, (bool)r[2]!))];
+
+    public override async ValueTask<List<TableSql>> ListReadersAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(
+                """
+                SELECT 'generated column', a.attname::text, pg_get_expr(d.adbin, d.adrelid)
+                FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                WHERE a.attrelid = to_regclass(@p0) AND a.attgenerated <> ''
+                UNION ALL
+                SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, c.oid::regclass::text, pg_get_viewdef(c.oid)
+                FROM pg_class c
+                WHERE c.relkind IN ('v', 'm') AND EXISTS (
+                    SELECT 1 FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                    WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(@p0))
+                UNION ALL
+                SELECT 'trigger', t.tgname::text, pg_get_triggerdef(t.oid) || ' ' || p.prosrc
+                FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                WHERE t.tgrelid = to_regclass(@p0) AND NOT t.tgisinternal
+                ORDER BY 1, 2
+                """,
+                [Table(table)], cancellationToken).ConfigureAwait(false))
+            .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!))];
+
     // With row security a job would miss the rows that it may not see: an error is better. The planner is kept from scanning the table for each batch.
     public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
         => await session.ExecuteAsync(
@@ -125,7 +152,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
         => column.IsText && column.MaxLength is not null ? $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} TYPE text" : null;
 
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
-        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL"
+            + (form == StoredForm.Plain ? "" : $", ADD {CheckOf(table, column, form)} NOT VALID");
 
     // As 'CREATE INDEX CONCURRENTLY' does it: until every transaction of this database has ended that has begun to write, or holds or awaits the lock of a table
     // that it is going to write: a statement that still looks for its first row has no number yet. Others of the server do not matter.

@@ -41,6 +41,33 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ((string)r[0]!, (string)r[1]!))];
 
+    /// <summary>Gets the statement that lists the checks of a table.</summary>
+    public const string ListChecks =
+        """
+        SELECT c.name, c.definition, CASE WHEN c.is_disabled = 0 AND c.is_not_trusted = 0 THEN 1 ELSE 0 END
+        FROM sys.check_constraints c WHERE c.parent_object_id = OBJECT_ID(@p0)
+        """;
+
+    /// <summary>Gets the statement that lists what reads a table.</summary>
+    public const string ListReaders =
+        """
+        SELECT N'generated column', c.name, c.definition FROM sys.computed_columns c WHERE c.object_id = OBJECT_ID(@p0)
+        UNION ALL
+        SELECT CASE o.type WHEN 'V' THEN N'view' ELSE N'trigger' END, o.name, m.definition
+        FROM sys.sql_modules m JOIN sys.objects o ON o.object_id = m.object_id
+        WHERE o.type IN ('V', 'TR') AND m.definition IS NOT NULL AND (o.parent_object_id = OBJECT_ID(@p0)
+            OR EXISTS (SELECT 1 FROM sys.sql_expression_dependencies d WHERE d.referencing_id = o.object_id AND d.referenced_id = OBJECT_ID(@p0)))
+        ORDER BY 1, 2
+        """;
+
+    public override async ValueTask<List<TableSql>> ListChecksAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(ListChecks, [Table(table)], cancellationToken).ConfigureAwait(false))
+            .Select(r => new TableSql("check", (string)r[0]!, (string)r[1]!, (int)r[2]! == 1))];
+
+    public override async ValueTask<List<TableSql>> ListReadersAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => [.. (await session.QueryAsync(ListReaders, [Table(table)], cancellationToken).ConfigureAwait(false))
+            .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!))];
+
     public override string KeyParameter(TableColumn key, string parameter) => $"CAST({parameter} AS {key.StoreType})";
 
     public override string After(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, ">", ">");
@@ -114,7 +141,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     }
 
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
-        => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+        => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
     // A scan that reads committed rows by locks waits for every writer by itself; see 'ScanHint'.
     public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;

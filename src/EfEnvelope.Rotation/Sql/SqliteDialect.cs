@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.Rotation.Sql;
 
@@ -37,6 +38,22 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_\\_E%' ESCAPE '\\' ORDER BY name",
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ("", (string)r[0]!))];
+
+    public override async ValueTask<List<TableSql>> ListChecksAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => [.. (await ReadStatementAsync(session, table, cancellationToken).ConfigureAwait(false)).FindParenthesized("CHECK").Select(c => new TableSql("check", table.Name, c))];
+
+    public override async ValueTask<List<TableSql>> ListReadersAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        =>
+        [
+            .. (await ReadStatementAsync(session, table, cancellationToken).ConfigureAwait(false)).FindParenthesized("AS").Select(c => new TableSql("generated column", table.Name, c)),
+            .. (await session.QueryAsync("SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name", [], cancellationToken).ConfigureAwait(false))
+                .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!)).Where(r => new SqlText(r.Sql, Provider).Names(table.Name)),
+        ];
+
+    private async ValueTask<SqlText> ReadStatementAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+        => new(
+            (string?)await session.ScalarAsync("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = @p0", [table.Name], cancellationToken).ConfigureAwait(false) ?? "",
+            Provider);
 
     public override string Header(string column, StoredForm form)
         => form == StoredForm.Binary ? $"substr({column}, 1, 5)" : $"CASE WHEN {LooksLikeText(column)} THEN substr({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END";
@@ -89,7 +106,7 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
     public override string? Widen(TableInfo table, TableColumn column, int? length) => null;
 
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
-        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL";
+        => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
     // Whoever holds the write lock is the one writer; behind it, nobody has written anything that is not to be seen.
     public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)

@@ -38,6 +38,13 @@ internal sealed record TableColumn(
     string Name, string StoreType, bool IsNullable, bool IsBinary, bool IsText, int? MaxLength, int KeyOrder, bool IsIndexed, bool IsUnique,
     bool IsPadded = false, string? Collation = null);
 
+/// <summary>SQL that the database itself applies to a table.</summary>
+/// <param name="Kind">What it belongs to, such as <c>view</c>.</param>
+/// <param name="Name">The name of that.</param>
+/// <param name="Sql">Its text, as the database tells it.</param>
+/// <param name="IsProved">For a check: whether every row was found to comply.</param>
+internal sealed record TableSql(string Kind, string Name, string Sql, bool IsProved = true);
+
 /// <summary>A column that a job reads, and perhaps writes.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Form">In which form it holds values.</param>

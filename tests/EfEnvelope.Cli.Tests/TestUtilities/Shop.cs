@@ -37,7 +37,7 @@ public sealed class ShopContext(DbContextOptions options, ShopStep step, Func<st
                 if (step == ShopStep.Backfilling)
                     (email, phone) = (email.AllowPlaintextWhileBackfilling(), phone.AllowPlaintextWhileBackfilling());
                 if (step == ShopStep.Decrypting)
-                    (_, _) = (email.StorePlaintextWhileDecrypting(), phone.StorePlaintextWhileDecrypting());
+                    (_, _) = (email.StorePlaintextDuringTransition(), phone.StorePlaintextDuringTransition());
             });
 
     public static ShopContext Open(ToolWorld world, Action<DbContextOptionsBuilder> provider, LocalKmsSeal seal, ShopStep step, Func<string, string> name)
