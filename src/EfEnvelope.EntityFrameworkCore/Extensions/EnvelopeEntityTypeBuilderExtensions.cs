@@ -60,6 +60,40 @@ public static class EnvelopeEntityTypeBuilderExtensions
         return entity;
     }
 
+    /// <summary>
+    /// Accepts SQL of this entity type in the model (check constraints, index filters, computed columns, defaults, <c>ToSqlQuery</c>) that names encrypted
+    /// columns. Such SQL sees envelopes and hashes, not values: a comparison or a length says nothing of the value, and a computed column stores ciphertext.
+    /// </summary>
+    /// <typeparam name="TEntity">The entity's type.</typeparam>
+    /// <param name="entity">The entity type.</param>
+    /// <returns>The same builder.</returns>
+    public static EntityTypeBuilder<TEntity> AllowSqlOverCiphertext<TEntity>(this EntityTypeBuilder<TEntity> entity)
+        where TEntity : class
+    {
+        AllowSqlOverCiphertext((EntityTypeBuilder)entity);
+        return entity;
+    }
+
+    /// <inheritdoc cref="AllowSqlOverCiphertext{TEntity}(EntityTypeBuilder{TEntity})" />
+    public static EntityTypeBuilder AllowSqlOverCiphertext(this EntityTypeBuilder entity)
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        entity.Metadata.SetAnnotation(EnvelopeAnnotations.SqlOverCiphertext, true);
+        return entity;
+    }
+
+    /// <inheritdoc cref="AllowSqlOverCiphertext{TEntity}(EntityTypeBuilder{TEntity})" />
+    /// <typeparam name="TOwner">The type of the owner.</typeparam>
+    /// <typeparam name="TEntity">The owned type.</typeparam>
+    public static OwnedNavigationBuilder<TOwner, TEntity> AllowSqlOverCiphertext<TOwner, TEntity>(this OwnedNavigationBuilder<TOwner, TEntity> entity)
+        where TOwner : class
+        where TEntity : class
+    {
+        ArgumentNullException.ThrowIfNull(entity);
+        entity.OwnedEntityType.SetAnnotation(EnvelopeAnnotations.SqlOverCiphertext, true);
+        return entity;
+    }
+
     private static void Ask<TEntity>(
         IMutableEntityType type,
         Expression<Func<TEntity, object?>> properties,

@@ -2,11 +2,12 @@ using EfEnvelope.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Conventions;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
 /// <summary>Looks once more when all conventions have run: whatever is marked must be encrypted in fact, or the model is refused.</summary>
-internal sealed class EnvelopeVerificationConvention : IModelFinalizedConvention
+internal sealed class EnvelopeVerificationConvention(IDatabaseProvider provider) : IModelFinalizedConvention
 {
     public IModel ProcessModelFinalized(IModel model)
     {
@@ -14,6 +15,7 @@ internal sealed class EnvelopeVerificationConvention : IModelFinalizedConvention
             .SelectMany(Flatten)
             .SelectMany(t => t.GetDeclaredProperties())
             .SelectMany(FindFaults)
+            .Concat(ModelSql.FindFaults(model, provider.Name))
             .ToList();
         return faults.Count == 0 ? model : throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
     }
