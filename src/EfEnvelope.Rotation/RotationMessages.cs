@@ -79,8 +79,8 @@ internal static class RotationMessages
     public static string BackfillWarning(string column)
         => $"Until the job has ended, and for as long as an application writes '{column}' in clear text, every reader has to take both forms: 'AllowPlaintextWhileBackfilling()'.";
 
-    public static string CheckRefusesPlaintext(string column, string check)
-        => $"'{column}' has the CHECK constraint '{check}', which refuses plaintext, so no row could be decrypted in place. Call 'StorePlaintextDuringTransition()' on the property, add a migration, which drops the constraint, and deploy it first; or decrypt into another column ('--into').";
+    public static string CheckRefusesPlaintext(string column)
+        => $"'{column}' has a CHECK constraint, which refuses plaintext, so no row could be decrypted in place. Call 'StorePlaintextDuringTransition()' on the property, add a migration, which drops the constraint, and deploy it first; or decrypt into another column ('--into').";
 
     public static string DecryptWarning(string column)
         => $"Plaintext will be stored in '{column}'. The job goes on until no application encrypts it any more; every reader has to take both forms till then.";

@@ -156,7 +156,7 @@ public abstract class EnvelopeCheckSpecification(TestDatabase database) : Migrat
         await using (var database = OpenDatabase())
         {
             var refusal = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => database.Jobs.PlanAsync(Decrypt));
-            Assert.Contains("'Secrets.Note' has the CHECK constraint", refusal.Message, StringComparison.Ordinal);
+            Assert.Contains("'Secrets.Note' has a CHECK constraint", refusal.Message, StringComparison.Ordinal);
             Assert.Contains("StorePlaintextDuringTransition()", refusal.Message, StringComparison.Ordinal);
         }
 

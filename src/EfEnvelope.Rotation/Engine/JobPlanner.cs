@@ -68,8 +68,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         var checks = await session.Dialect.ListChecksAsync(session, table, cancellationToken).ConfigureAwait(false);
         foreach (var column in request.Columns)
         {
-            if (checks.Find(c => session.Dialect.IsEnvelopeCheck(c, column, isText: true)) is { } check)
-                throw new EnvelopeConfigurationException(RotationMessages.CheckRefusesPlaintext($"{table.DisplayName}.{column}", check.Name));
+            if (checks.Exists(c => session.Dialect.IsEnvelopeCheck(c, column, isText: true)))
+                throw new EnvelopeConfigurationException(RotationMessages.CheckRefusesPlaintext($"{table.DisplayName}.{column}"));
         }
     }
 

@@ -53,8 +53,8 @@ public abstract class HistoryContext(DbContextOptions options) : DbContext(optio
         {
             base.OnModelCreating(modelBuilder);
             var row = modelBuilder.Entity<HistoryRow>();
-            row.Property(r => r.Note).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex();
-            row.Property(r => r.Label).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text);
+            row.Property(r => r.Note).IsEncrypted(storage: EncryptedStorage.Text).HasBlindIndex().AllowUncheckedWrites();
+            row.Property(r => r.Label).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text).AllowUncheckedWrites();
         }
     }
 

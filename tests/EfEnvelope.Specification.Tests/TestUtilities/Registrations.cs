@@ -19,7 +19,9 @@ public sealed class RegistrationContext(DbContextOptions<RegistrationContext> op
                 r.Property(x => x.Code).IsEncrypted(EncryptionMode.Deterministic);
                 r.Property(x => x.Badge).IsEncrypted(EncryptionMode.Deterministic);
                 r.HasIndex(x => x.Badge).IsUnique();
-                r.Property(x => x.Memo).IsEncrypted(storage: EncryptedStorage.Text);
+
+                // Without a check, so that a job could decrypt it.
+                r.Property(x => x.Memo).IsEncrypted(storage: EncryptedStorage.Text).AllowUncheckedWrites();
                 r.HasBlindIndex(x => new { x.Email, x.Born });
             });
 }
