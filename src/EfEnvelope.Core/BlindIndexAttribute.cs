@@ -97,7 +97,10 @@ public enum Normalization
     /// </summary>
     Exact = 0,
 
-    /// <summary>Upper and lower case, and composed and decomposed letters. ß and ss, and i and dotless ı, stay different.</summary>
+    /// <summary>
+    /// Upper and lower case, and composed and decomposed letters. ß and ss stay different, and no character beyond ASCII is equal to an
+    /// ASCII one: neither the dotless ı to i, nor the long ſ to s, nor the Kelvin sign to k.
+    /// </summary>
     CaseInsensitive = 1,
 
     /// <summary>White space at both ends, and composed and decomposed letters.</summary>

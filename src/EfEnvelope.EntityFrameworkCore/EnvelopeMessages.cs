@@ -34,10 +34,16 @@ internal static class EnvelopeMessages
         => $"'{property}' is encrypted but has a default value in the database, which would be stored in clear text. Set the default in the application instead.";
 
     public static string HasColumnType(string property)
-        => $"'{property}' is encrypted but has an explicit column type. The column holds envelopes; remove the type ('HasColumnType', '[Column(TypeName = …)]') and let EfEnvelope choose it.";
+        => $"'{property}' is encrypted but has an explicit column type. The column holds envelopes; remove the type ('HasColumnType', '[Column(TypeName = …)]') and let EfEnvelope choose it. If it is given for all properties of a type ('Properties<string>()'), call 'HasColumnType(null)' on this one.";
 
     public static string HasCollation(string property)
-        => $"'{property}' is encrypted but has a collation. The column holds bytes; remove 'UseCollation'.";
+        => $"'{property}' is encrypted but has a collation, by which the database could take different envelopes for equal ones. Remove 'UseCollation'. If it is given for all properties of a type ('Properties<string>()'), call 'UseCollation(null)' on this one.";
+
+    public static string HasTextIndex(string property)
+        => $"'{property}' is encrypted but belongs to an index with a method, an operator class or a collation for text. The index would hold envelopes or hashes; remove the index, or its 'HasMethod', 'HasOperators', 'IsTsVectorExpressionIndex' or 'UseCollation'.";
+
+    public static string ConvertsNulls(string property)
+        => $"'{property}' is encrypted but has a value converter that converts nulls ('convertsNulls: true'), which an encrypted column cannot do: null stays null. Replace null in the application, or use a converter without it.";
 
     public static string HasSeed(string property)
         => $"'{property}' is encrypted but has a value in 'HasData', which would put it in clear text into a migration. Insert such rows at run time ('UseSeeding', 'UseAsyncSeeding').";
@@ -50,6 +56,15 @@ internal static class EnvelopeMessages
 
     public static string MarkedWithoutEncryption(string property)
         => $"'{property}' is marked 'IsEncrypted()', but its context does not use envelope encryption, so it would be stored in clear text. Call 'UseEnvelopeEncryption(…)' on the context's options.";
+
+    public static string MarkedOnMetadata(string property, string metadata)
+        => $"'{property}' is marked in the metadata class '{metadata}' only, which EF Core does not read, so it would be stored in clear text or without its blind index. Mark the property of the class itself, or call 'IsEncrypted()' and 'HasBlindIndex()'.";
+
+    public static string SharedWithPlain(string property, string encrypted, string column)
+        => $"'{property}' is not encrypted but shares column '{column}' with '{encrypted}', which is, so plaintext and envelopes would meet in it. Mark both in the same way, or give '{property}' a column of its own ('HasColumnName').";
+
+    public static string SharedOtherwise(string first, string second, string column, string difference)
+        => $"'{first}' and '{second}' share column '{column}' but do not have the same {difference}, so neither could read or find what the other one writes. Mark both in the same way (mode, 'Context', 'Storage', blind indexes), or give each a column of its own ('HasColumnName').";
 
     public static string MarkedOnInterface(string property)
         => $"'{property}' is marked [Encrypted] on an interface only, which .NET does not hand down, so it would be stored in clear text. Mark the property of the class, or call 'IsEncrypted()'.";
@@ -110,6 +125,9 @@ internal static class EnvelopeMessages
 
     public static string BlindIndexAcrossTables(IEnumerable<string> properties)
         => $"'{string.Join("' and '", properties)}' have a blind index together but lie in different tables, so no query could use it. Map them to one table, or give each of them a blind index of its own.";
+
+    public static string BlindIndexOverIgnored(IEnumerable<string> properties, string ignored)
+        => $"'{string.Join("' and '", properties)}' have a blind index together, but EF Core ignores changes of '{ignored}' ('PropertySaveBehavior.Ignore'), so the index could not follow what is stored. Use 'PropertySaveBehavior.Throw' instead, or give each of them a blind index of its own.";
 
     public static string BlindIndexWhileBackfilling(string property)
         => $"'{property}' allows plaintext while it is backfilled, which the database compares as it is. Until then give it a blind index with 'Normalization.Exact' over its whole value only, or none.";
@@ -238,6 +256,9 @@ internal static class EnvelopeMessages
 
     public static string KeyStoreInTransaction()
         => "A key version would have to be made inside an open transaction, with which it could be rolled back. Call 'Database.LoadEnvelopeKeysAsync()' before the transaction begins, and rotate outside of transactions.";
+
+    public static string NotRelational(string provider)
+        => $"The database provider '{provider}' is not relational, so it is not supported. Use SQLite, PostgreSQL (Npgsql) or SQL Server; for tests in memory use SQLite with 'Data Source=:memory:'.";
 
     public static string UnknownProvider(string? provider)
         => $"The database provider '{provider}' is not supported. Use SQLite, PostgreSQL (Npgsql) or SQL Server.";

@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 import struct
 import sys
 import unicodedata
@@ -26,17 +27,18 @@ from decrypt_envelope import derive
 
 PURPOSE_BLIND_INDEX = 3
 MARK = 0xFB
-NO_CAPITAL_YET = "\u0131\u019b\u0264\ua7d3\ua7d5"  # the dotless i never; the others have one since Unicode 16 and 17
+NO_CAPITAL = "\u0131\u017f\u019b\u0264\ua7d3\ua7d5"  # the first two never, theirs are ASCII; the others have one since Unicode 16 and 17
+NEVER_COMPOSED = re.compile("([\u212a\u037e\u1fef])")
 WHITE_SPACE = "".join(map(chr, [*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]))
 
 
 def nfc(text):
-    return unicodedata.normalize("NFC", text)
+    return "".join(part if NEVER_COMPOSED.match(part) else unicodedata.normalize("NFC", part) for part in NEVER_COMPOSED.split(text))
 
 
 def simple_upper(character):
     """Python has the full mapping. Where that is several characters, the simple one is the title case, if that is one."""
-    if character in NO_CAPITAL_YET:
+    if character in NO_CAPITAL:
         return character
     for mapped in (character.upper(), character.title()):
         if len(mapped) == 1:

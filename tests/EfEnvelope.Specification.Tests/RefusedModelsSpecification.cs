@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations.Schema;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Migrations;
@@ -54,7 +55,19 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
                     i => i.Part, p => p.Property(x => x.Text).HasColumnName("Text").IsEncrypted(EncryptionMode.Deterministic, context: "texts").HasMaxLength(50));
             },
             "ComplexItem.Part#Part.Text", "shares its column with a property in a unique index", "Map the type with 'OwnsOne'"),
-        ["a collation"] = (b => MapItem(b).Property(i => i.Text).UseCollation("C"), "Item.Text", "has a collation", "remove 'UseCollation'"),
+        ["a collation"] = (b => MapItem(b).Property(i => i.Text).UseCollation("C"), "Item.Text", "has a collation", "Remove 'UseCollation'"),
+        ["a method for text of the index of a deterministic property"] = (
+            b => { MapItem(b).Property(i => i.Text).IsEncrypted(EncryptionMode.Deterministic).HasMaxLength(50); MapItem(b).HasIndex(i => i.Text).HasAnnotation("Npgsql:IndexMethod", "gin"); },
+            "Item.Text", "an index with a method, an operator class or a collation for text", "remove the index, or its 'HasMethod'"),
+        ["operators for text of an index that would move"] = (
+            b => { MapItem(b).Property(i => i.Text).HasBlindIndex(); MapItem(b).HasIndex(i => new { i.Number, i.Text }).HasAnnotation("Npgsql:IndexOperators", new[] { "", "gin_trgm_ops" }); },
+            "Item.Text", "an index with a method, an operator class or a collation for text", "'HasOperators'"),
+        ["a collation of an index that would move"] = (
+            b => { MapItem(b).Property(i => i.Text).HasBlindIndex(); MapItem(b).HasIndex(i => i.Text).HasAnnotation("Relational:Collation", new[] { "C" }); },
+            "Item.Text", "an index with a method, an operator class or a collation for text", "'UseCollation'"),
+        ["a converter of nulls"] = (
+            b => MapItem(b).Property(i => i.Text).HasConversion(new NullConverter()), "Item.Text", "a value converter that converts nulls ('convertsNulls: true')", "Replace null in the application"),
+        ["a collection that cannot be read back"] = (b => b.Entity<OddList>().Property(o => o.Items).IsEncrypted(), "OddList.Items", "has no canonical encoding", "value converter"),
         ["an owned type in JSON"] = (b => b.Entity<Owner>().OwnsOne(o => o.Part, p => p.ToJson()), "Part.Text", "inside a JSON document", "Map its type to columns"),
         ["an owned collection in JSON"] = (b => b.Entity<ListOwner>().OwnsMany(o => o.Parts, p => p.ToJson()), "Part.Text", "inside a JSON document", "Map its type to columns"),
         ["a complex type in JSON"] = (b => b.Entity<ComplexItem>().ComplexProperty(o => o.Part, p => p.ToJson()), "ComplexItem.Part#Part.Text", "inside a JSON document", "Map its type to columns"),
@@ -228,6 +241,64 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
                 Assert.Throws<EnvelopeConfigurationException>(() => db.Model).Message);
     }
 
+    public static TheoryData<string> SingleFaults => ["column type", "collation", "default", "computed", "text collation", "compound"];
+
+    [Theory]
+    [MemberData(nameof(SingleFaults))]
+    public void One_fault_of_a_property_with_a_blind_index_is_one_fault(string fault)
+    {
+        var message = Refuse(
+            b =>
+            {
+                var text = MapItem(b).Property(i => i.Text).IsEncrypted(storage: fault == "text collation" ? EncryptedStorage.Text : EncryptedStorage.Binary);
+                if (fault == "compound")
+                {
+                    MapItem(b).Property(i => i.Number).IsEncrypted().HasDefaultValue(7);
+                    MapItem(b).HasBlindIndex(i => new { i.Text, i.Number });
+                    return;
+                }
+
+                text.HasBlindIndex();
+                _ = fault switch
+                {
+                    "column type" => text.HasColumnType("text"),
+                    "default" => text.HasDefaultValue("x"),
+                    "computed" => text.HasComputedColumnSql("'x'"),
+                    _ => text.UseCollation("C"),
+                };
+            });
+        Assert.Single(message.Split(Environment.NewLine));
+        Assert.DoesNotContain("is not encrypted", message);
+        Assert.DoesNotContain("holds bytes", message);
+    }
+
+    [Theory]
+    [InlineData(EncryptedStorage.Binary)]
+    [InlineData(EncryptedStorage.Text)]
+    public async Task Column_type_and_collation_of_all_texts_can_be_taken_back_for_an_encrypted_one(EncryptedStorage storage)
+    {
+        var given = new AdHocModel(
+            b => MapItem(b).Property(i => i.Text).IsEncrypted(storage: storage), c => c.Properties<string>().HaveColumnType("text").UseCollation("C"));
+        using (var db = Open(given))
+        {
+            var message = Assert.Throws<EnvelopeConfigurationException>(() => db.Model).Message;
+            Assert.Contains("call 'HasColumnType(null)' on this one", message);
+            Assert.Contains("call 'UseCollation(null)' on this one", message);
+        }
+
+        var taken = new AdHocModel(
+            b =>
+            {
+                MapItem(b).Property(i => i.Text).IsEncrypted(storage: storage).HasColumnType(null).UseCollation(null);
+                b.Entity<Target>().HasKey(t => t.Code);
+            },
+            c => c.Properties<string>().HaveColumnType("text").UseCollation("C"));
+        await using var context = Open(taken);
+        var model = context.GetService<IDesignTimeModel>().Model;
+        Assert.Equal("text", model.FindEntityType(typeof(Target))!.FindProperty("Code")!.GetColumnType());
+        Assert.Null(model.FindEntityType(typeof(Item))!.FindProperty("Text")!.GetCollation());
+    }
+
     [Fact]
     public void A_later_convention_that_takes_the_encryption_away_is_caught()
     {
@@ -346,6 +417,18 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
 
         public int Number { get; set; }
     }
+
+    private sealed class NullConverter() : Microsoft.EntityFrameworkCore.Storage.ValueConversion.ValueConverter<string?, string?>(v => v ?? "none", v => v, convertsNulls: true);
+
+    public class OddList
+    {
+        public int Id { get; set; }
+
+        public Numbers Items { get; set; } = new(0);
+    }
+
+    /// <summary>A list that its serializer can write, but cannot make.</summary>
+    public class Numbers(int first) : List<int>([first]);
 
     public class SubItem : Item;
 

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -72,6 +73,10 @@ public abstract class TypesSpecification(TestDatabase database) : AdHocSpecifica
         ["List<int?>"] = t => t.RoundTripAsync<List<int?>>([[], [1, null, 3]], v => v.Count == 0 ? 2 : "[1,null,3]".Length),
         ["double[]"] = t => t.RoundTripAsync<double[]>([[], [double.NaN, 0.1]], v => v.Length == 0 ? 2 : null),
         ["Guid[]"] = t => t.RoundTripAsync<Guid[]>([[], [Guid.Empty]], v => v.Length == 0 ? 2 : null),
+        ["ReadOnlyCollection<int>"] = t => t.RoundTripAsync<ReadOnlyCollection<int>>([new([]), new([1, 2])], v => v.Count == 0 ? 2 : "[1,2]".Length),
+        ["ReadOnlyCollection<string?>"] = t => t.RoundTripAsync<ReadOnlyCollection<string?>?>([null, new(["a", null])], _ => "[\"a\",null]".Length),
+        ["IReadOnlyList<int>"] = t => t.RoundTripAsync<IReadOnlyList<int>>([[], [1, 2]], v => v.Count == 0 ? 2 : "[1,2]".Length),
+        ["ObservableCollection<int>"] = t => t.RoundTripAsync<ObservableCollection<int>>([[], [1, 2]], v => v.Count == 0 ? 2 : "[1,2]".Length),
         ["List<DateOnly>"] = t => t.RoundTripAsync<List<DateOnly>>([[new DateOnly(2024, 2, 29)]], _ => "[\"2024-02-29\"]".Length),
         ["List<Mood>"] = t => t.RoundTripAsync<List<Mood>>([[Mood.Calm, Mood.Stormy]], _ => null),
     };

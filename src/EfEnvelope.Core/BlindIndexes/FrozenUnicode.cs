@@ -8,12 +8,12 @@ namespace EfEnvelope.BlindIndexes;
 /// </summary>
 internal static class FrozenUnicode
 {
-    // First, last, step, and what is added: the simple upper-case mappings of UnicodeData.txt, but for the dotless i (U+0131), which would
-    // be equal to i and is not in .NET.
+    // First, last, step, and what is added: the simple upper-case mappings of UnicodeData.txt, but for those of a letter beyond ASCII to
+    // an ASCII one: the dotless i (U+0131) would be equal to i, the long s (U+017F) to s.
     private static readonly int[] UpperCaseRuns =
     [
         0x61, 0x7A, 1, -32, 0xB5, 0xB5, 1, 743, 0xE0, 0xF6, 1, -32, 0xF8, 0xFE, 1, -32, 0xFF, 0xFF, 1, 121, 0x101, 0x12F, 2, -1,
-        0x133, 0x137, 2, -1, 0x13A, 0x148, 2, -1, 0x14B, 0x177, 2, -1, 0x17A, 0x17E, 2, -1, 0x17F, 0x17F, 1, -300,
+        0x133, 0x137, 2, -1, 0x13A, 0x148, 2, -1, 0x14B, 0x177, 2, -1, 0x17A, 0x17E, 2, -1,
         0x180, 0x180, 1, 195, 0x183, 0x185, 2, -1, 0x188, 0x188, 1, -1, 0x18C, 0x18C, 1, -1, 0x192, 0x192, 1, -1, 0x195, 0x195, 1, 97,
         0x199, 0x199, 1, -1, 0x19A, 0x19A, 1, 163, 0x19E, 0x19E, 1, 130, 0x1A1, 0x1A5, 2, -1, 0x1A8, 0x1A8, 1, -1, 0x1AD, 0x1AD, 1, -1,
         0x1B0, 0x1B0, 1, -1, 0x1B4, 0x1B6, 2, -1, 0x1B9, 0x1B9, 1, -1, 0x1BD, 0x1BD, 1, -1, 0x1BF, 0x1BF, 1, 56, 0x1C5, 0x1C5, 1, -1,

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace EfEnvelope.BlindIndexes;
@@ -9,9 +10,13 @@ internal static class TextNormalization
     // Hangul, a composition that is excluded, and letters beyond the first plane.
     private static readonly (string Text, string Composed)[] Samples =
     [
-        ("e\u0301", "\u00E9"), ("q\u0307\u0323", "q\u0323\u0307"), ("\u212A", "K"), ("\u2126", "\u03A9"), ("\u1112\u1161\u11AB", "\uD55C"),
+        ("e\u0301", "\u00E9"), ("q\u0307\u0323", "q\u0323\u0307"), ("\u212B", "\u00C5"), ("\u2126", "\u03A9"), ("\u1112\u1161\u11AB", "\uD55C"),
         ("\u0958", "\u0915\u093C"), ("\U000110A5\U000110BA", "\U000110AB"), ("\uFB01", "\uFB01"),
     ];
+
+    // The characters beyond ASCII that NFC turns into ASCII ones: the Kelvin sign into K, the Greek question mark into a semicolon, the
+    // varia into a grave accent. They stay, and nothing composes across them, so that no text beyond ASCII is equal to an ASCII one.
+    private static readonly SearchValues<char> NeverComposed = SearchValues.Create("\u212A\u037E\u1FEF\uFFFE");
 
     private static readonly Lazy<bool> Composes = new(() => Array.TrueForAll(Samples, s => Compose(s.Text) == s.Composed));
 
@@ -54,9 +59,12 @@ internal static class TextNormalization
 
     // The platform refuses U+FFFE, which is valid, composes with nothing and stays between its neighbours.
     private static string Compose(string text)
-        => text.Contains('\uFFFE', StringComparison.Ordinal)
-            ? string.Join('\uFFFE', text.Split('\uFFFE').Select(part => part.Normalize(NormalizationForm.FormC)))
-            : text.Normalize(NormalizationForm.FormC);
+    {
+        var at = text.AsSpan().IndexOfAny(NeverComposed);
+        return at < 0
+            ? text.Normalize(NormalizationForm.FormC)
+            : string.Concat(text[..at].Normalize(NormalizationForm.FormC), text.AsSpan(at, 1), Compose(text[(at + 1)..]));
+    }
 
     private static string KeepDigits(string text)
     {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.ObjectModel;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -178,7 +179,7 @@ internal static class PlaintextCodecs
         {
             Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
             NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-            Converters = { new WholeTextConverter(), new WholeCharConverter() },
+            Converters = { new WholeTextConverter(), new WholeCharConverter(), new ReadOnlyCollections() },
         };
 
         public override string Type => "json";
@@ -245,6 +246,25 @@ internal static class PlaintextCodecs
             ReadOnlySpan<char> text = [value];
             _ = Utf8.GetByteCount(text);
             writer.WritePropertyName(text);
+        }
+    }
+
+    // The serializer writes one and cannot make one.
+    private sealed class ReadOnlyCollections : JsonConverterFactory
+    {
+        public override bool CanConvert(Type typeToConvert)
+            => typeToConvert.IsGenericType && typeToConvert.GetGenericTypeDefinition() == typeof(ReadOnlyCollection<>);
+
+        public override JsonConverter CreateConverter(Type typeToConvert, JsonSerializerOptions options)
+            => (JsonConverter)Activator.CreateInstance(typeof(Of<>).MakeGenericType(typeToConvert.GetGenericArguments()))!;
+
+        private sealed class Of<T> : JsonConverter<ReadOnlyCollection<T>>
+        {
+            public override ReadOnlyCollection<T>? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+                => JsonSerializer.Deserialize<List<T>>(ref reader, options)?.AsReadOnly();
+
+            public override void Write(Utf8JsonWriter writer, ReadOnlyCollection<T> value, JsonSerializerOptions options)
+                => JsonSerializer.Serialize<IEnumerable<T>>(writer, value, options);
         }
     }
 }

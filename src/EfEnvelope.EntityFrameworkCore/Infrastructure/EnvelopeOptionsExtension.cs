@@ -37,7 +37,7 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         ReplaceQueryService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(services);
         ReplaceQueryService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(services);
 
-        Decorate<IDatabase>(services, (inner, _) => new EnvelopeDatabase(inner));
+        Decorate<IDatabase>(services, (inner, s) => new EnvelopeDatabase(inner, s.GetRequiredService<EnvelopeSession>()));
         Decorate<IMigrationsSqlGenerator>(services, (inner, s) => new EnvelopeMigrationsSqlGenerator(inner, new EnvelopeCheckOperations(
             s.GetRequiredService<ISqlGenerationHelper>(), s.GetRequiredService<IDatabaseProvider>().Name)));
         Decorate<IRelationalAnnotationProvider>(services, (inner, _) => new EnvelopeAnnotationProvider(inner));
@@ -46,6 +46,12 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
     public void Validate(IDbContextOptions options)
     {
         configuration.Validate();
+        if (options.Extensions.FirstOrDefault(e => e.Info.IsDatabaseProvider) is { } provider and not RelationalOptionsExtension)
+        {
+            var name = provider.GetType().Name.Replace("OptionsExtension", "", StringComparison.Ordinal);
+            throw new EnvelopeConfigurationException(EnvelopeMessages.NotRelational(name));
+        }
+
         var core = options.FindExtension<CoreOptionsExtension>();
         if (core?.InternalServiceProvider is { } services && services.GetService<EnvelopeRuntime>() is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.InternalServiceProvider());

@@ -43,7 +43,11 @@ internal sealed class EnvelopeSession : IResettableService
 
     public DbContext Context => _current.Context;
 
-    private KeyScope Scope => new(_options.FindExtension<EnvelopeOptionsExtension>()!.Configuration.Options.Scope);
+    // EF Core validates the options of the first context with a configuration only, and the scope is not part of that.
+    private KeyScope Scope
+        => _options.FindExtension<EnvelopeOptionsExtension>()!.Configuration.Options.Scope is var name && KeyScope.IsWellFormed(name)
+            ? new KeyScope(name)
+            : throw new EnvelopeConfigurationException(Messages.MalformedScope(name));
 
     public static EnvelopeSession Of(DbContext context)
     {

@@ -98,7 +98,9 @@ internal sealed class BlindIndexBuilding(
             var name = NameOf(type, definition.Properties[i]);
             if (Find(type, definition.Properties[i]) is not { } column)
             {
-                yield return EnvelopeMessages.BlindIndexWithoutEncryption(name);
+                // Of one that is marked and cannot be encrypted, that has been said.
+                if (type.FindProperty(definition.Properties[i]) is not { } found || EnvelopeAnnotations.FindMark(found) is null)
+                    yield return EnvelopeMessages.BlindIndexWithoutEncryption(name);
                 continue;
             }
 
@@ -118,7 +120,16 @@ internal sealed class BlindIndexBuilding(
             yield return EnvelopeMessages.BlindIndexMalformed(type.DisplayName());
         if (definition.IsCompound && IsAcrossTables(definition.Properties.Select(p => Find(type, p)).OfType<EncryptedColumn>()))
             yield return EnvelopeMessages.BlindIndexAcrossTables(definition.Properties.Select(p => NameOf(type, p)));
+        if (definition.IsCompound && FindSometimesIgnored([.. definition.Properties.Select(type.FindProperty).OfType<IReadOnlyProperty>()]) is { } ignored)
+            yield return EnvelopeMessages.BlindIndexOverIgnored(definition.Properties.Select(p => NameOf(type, p)), NameOf(type, ignored.Name));
     }
+
+    // After such a save EF Core takes the entity's value for the stored one, so a hash of it and of a value that is written would be wrong.
+    private static IReadOnlyProperty? FindSometimesIgnored(List<IReadOnlyProperty> sources)
+        => sources.Find(s => s.GetBeforeSaveBehavior() == PropertySaveBehavior.Ignore)
+            ?? (sources.TrueForAll(s => s.GetAfterSaveBehavior() == PropertySaveBehavior.Ignore)
+                ? null
+                : sources.Find(s => s.GetAfterSaveBehavior() == PropertySaveBehavior.Ignore));
 
     // A query compares columns of one table, and no check sees two.
     private static bool IsAcrossTables(IEnumerable<EncryptedColumn> sources)
@@ -136,6 +147,7 @@ internal sealed class BlindIndexBuilding(
         property.IsNullable = true;
         property.ValueGenerated = ValueGenerated.Never;
         property.SetMaxLength(context.StoredLength);
+        EncryptedColumn.WriteWith(property, sources.Select(s => s.Property));
         property.SetColumnName(column);
 
         // Beside its values, also if the type has a second table (entity splitting).

@@ -63,6 +63,15 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
             .Where(c => c.Column is not null)
             .Select(c => (c.Table, c.Column!))];
 
+    /// <summary>Lets EF Core write a property when it writes those that it is computed from, and only then.</summary>
+    public static void WriteWith(IMutableProperty property, IEnumerable<IReadOnlyProperty> sources)
+    {
+        if (sources.Any(s => s.GetBeforeSaveBehavior() != PropertySaveBehavior.Save))
+            property.SetBeforeSaveBehavior(PropertySaveBehavior.Ignore);
+        if (sources.All(s => s.GetAfterSaveBehavior() != PropertySaveBehavior.Save))
+            property.SetAfterSaveBehavior(PropertySaveBehavior.Ignore);
+    }
+
     public IEnumerable<Dictionary<string, object>> ToMapRows()
         => Columns.Select(c => ToMapRow(c, property, nextOf: null))
             .Concat(Next is null ? [] : FindColumns(Next).Select(c => ToMapRow(c, Next, property.GetColumnName(c.Table))));

@@ -29,6 +29,8 @@ internal sealed class EnvelopeConvention(
         var model = (IMutableModel)modelBuilder.Metadata;
         model.RemoveAnnotation(EnvelopeAnnotations.Enabled);
         var faults = new List<string>(MarkedMembers.FindUnmapped(model));
+        foreach (var type in model.GetEntityTypes().Where(IsReadBySql))
+            type.SetTableName(null);
         var columns = new List<EncryptedColumn>();
         foreach (var property in MarkedMembers.FindProperties(model))
         {
@@ -86,6 +88,16 @@ internal sealed class EnvelopeConvention(
     private void MakeNamesUnique(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
         => conventions.ModelFinalizingConventions.OfType<SharedTableConvention>().FirstOrDefault()?.ProcessModelFinalizing(modelBuilder, context);
 
+    // Of a set ('DbSet<T>'), EF Core keeps the name as that of a table, also if SQL or a function takes its place, or the type is of one query only.
+    private static bool IsReadBySql(IMutableEntityType type)
+        => type is IConventionEntityType conventional
+            && (conventional.GetSqlQueryConfigurationSource() is not null
+                || conventional.GetFunctionNameConfigurationSource() is not null
+                || type.Model.FindAnnotation("AdHocModel") is not null)
+            && conventional.GetTableNameConfigurationSource() is null or ConfigurationSource.Convention
+            && type.GetDerivedTypesInclusive().SelectMany(MarkedMembers.FindTypes)
+                .Any(t => t.GetProperties().Any(p => EnvelopeAnnotations.FindMark(p) is not null));
+
     private void Encrypt(EncryptedColumn column, EncryptedAttribute mark, List<string> allFaults)
     {
         var faults = new List<string>();
@@ -99,7 +111,7 @@ internal sealed class EnvelopeConvention(
         var usual = typeMappings.FindMapping((IProperty)property);
         var userConverter = FindUserConverter(property, clrType);
         var plainType = userConverter is null ? clrType : Unwrap(userConverter.ProviderClrType);
-        if (!PlaintextCodecs.IsScalar(plainType) && (userConverter is not null || !IsCollection(usual)))
+        if (!PlaintextCodecs.IsScalar(plainType) && (userConverter is not null || !IsCollection(usual) || !CodecFacts.ReadsBack(plainType)))
         {
             userConverter = userConverter is null ? FindBuiltInConverter(clrType) : null;
             if (userConverter is null)

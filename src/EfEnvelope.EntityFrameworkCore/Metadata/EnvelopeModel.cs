@@ -60,6 +60,8 @@ internal sealed class EnvelopeModel
 /// <summary>One encrypted property of a finished model.</summary>
 internal sealed class EncryptedProperty(IProperty property)
 {
+    private readonly bool _mayBeNull = EnvelopeConverters.MayMakeNull(property.GetTypeMapping().Converter!);
+
     public IProperty Property => property;
 
     public string Name { get; } = EnvelopeRules.NameOf(property);
@@ -81,6 +83,9 @@ internal sealed class EncryptedProperty(IProperty property)
 
     /// <summary>Gets what makes a value of <see cref="Next" />.</summary>
     public ValueConverter NextConverter => field ??= EnvelopeConverters.ForSlot(Converter, KeyRole.UniqueNext);
+
+    /// <summary>Whether the database holds null for a value, which a converter of the application may ask for.</summary>
+    public bool IsStoredAsNull(object? value) => value is null || (_mayBeNull && Converter.ConvertToProvider(value) is null);
 
     public List<BlindIndex> Indexes { get; } = [];
 

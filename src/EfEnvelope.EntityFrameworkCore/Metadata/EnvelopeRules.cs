@@ -34,19 +34,35 @@ internal static class EnvelopeRules
 
         if (IsInJson(property.DeclaringType))
             yield return EnvelopeMessages.IsInJson(name);
-        if (property.ValueGenerated is not (ValueGenerated.Never or ValueGenerated.OnUpdateSometimes))
-            yield return EnvelopeMessages.IsGenerated(name);
         if (property.FindAnnotation(RelationalAnnotationNames.ComputedColumnSql) is not null)
             yield return EnvelopeMessages.IsComputed(name);
-        if (property.FindAnnotation(RelationalAnnotationNames.DefaultValue) is not null
+        else if (property.FindAnnotation(RelationalAnnotationNames.DefaultValue) is not null
             || property.FindAnnotation(RelationalAnnotationNames.DefaultValueSql) is not null)
             yield return EnvelopeMessages.HasDefault(name);
+        else if (property.ValueGenerated is not (ValueGenerated.Never or ValueGenerated.OnUpdateSometimes))
+            yield return EnvelopeMessages.IsGenerated(name);
         if (property.FindAnnotation(RelationalAnnotationNames.ColumnType) is not null)
             yield return EnvelopeMessages.HasColumnType(name);
         if (property.FindAnnotation(RelationalAnnotationNames.Collation) is not null)
             yield return EnvelopeMessages.HasCollation(name);
+        if (property.GetContainingIndexes().Any(i => IsForText(i, property)))
+            yield return EnvelopeMessages.HasTextIndex(name);
+        if (property.GetValueConverter() is { ConvertsNulls: true })
+            yield return EnvelopeMessages.ConvertsNulls(name);
         if (HasSeed(entityType, property))
             yield return EnvelopeMessages.HasSeed(name);
+    }
+
+    // What an index compares is bytes: hashes, or envelopes. Annotations of Npgsql, which this library does not refer to.
+    private static bool IsForText(IReadOnlyIndex index, IReadOnlyProperty property)
+    {
+        var at = index.Properties.ToList().IndexOf(property);
+        bool Has(string annotation)
+            => index.FindAnnotation(annotation)?.Value is IReadOnlyList<string?> each && at < each.Count && !string.IsNullOrEmpty(each[at]);
+        return Has("Npgsql:IndexOperators")
+            || Has(RelationalAnnotationNames.Collation)
+            || index.FindAnnotation("Npgsql:TsVectorConfig") is not null
+            || index.FindAnnotation("Npgsql:IndexMethod")?.Value is string method && method.ToUpperInvariant() is "GIN" or "GIST" or "SPGIST";
     }
 
     public static bool IsInJson(IReadOnlyTypeBase type)

@@ -16,6 +16,7 @@ internal sealed class EnvelopeVerificationConvention(IDatabaseProvider provider)
             .SelectMany(t => t.GetDeclaredProperties())
             .SelectMany(FindFaults)
             .Concat(ModelSql.FindFaults(model, provider.Name))
+            .Concat(SharedColumns.FindFaults(model))
             .ToList();
         return faults.Count == 0 ? model : throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
     }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -21,7 +22,7 @@ internal static class MarkedMembers
         {
             var mapped = type.GetProperties().SelectMany(p => new MemberInfo?[] { p.PropertyInfo, p.FieldInfo })
                 .OfType<MemberInfo>().Select(Identify).ToHashSet();
-            foreach (var member in FindAttributed(type.ClrType))
+            foreach (var member in FindAttributed(type.ClrType, typeof(EncryptedAttribute)))
             {
                 if (!mapped.Contains(Identify(member)))
                     yield return EnvelopeMessages.NotAProperty($"{type.DisplayName()}.{member.Name}");
@@ -29,6 +30,8 @@ internal static class MarkedMembers
 
             foreach (var property in FindMarkedOnInterfaces(type))
                 yield return EnvelopeMessages.MarkedOnInterface(EnvelopeRules.NameOf(property));
+            foreach (var member in FindMetadataMembers(type.ClrType).Where(m => !IsMarkedAs(type, m)))
+                yield return EnvelopeMessages.MarkedOnMetadata($"{type.DisplayName()}.{member.Name}", member.DeclaringType!.Name);
             foreach (var property in type.GetDeclaredProperties().Where(p => EnvelopeAnnotations.FindMark(p) is null))
             {
                 if (FindMarkedWithin(property.ClrType, []) is { } member)
@@ -43,10 +46,11 @@ internal static class MarkedMembers
             .Where(p => EnvelopeAnnotations.AllowsPlaintext(p) && EnvelopeAnnotations.FindMark(p) is null)
             .Select(EnvelopeRules.NameOf).ToList();
 
-    public static IEnumerable<IMutableTypeBase> FindTypes(IMutableModel model)
-        => model.GetEntityTypes().SelectMany(FindTypes);
+    public static IEnumerable<IMutableTypeBase> FindTypes(IMutableModel model) => FindTypes((IReadOnlyModel)model).Cast<IMutableTypeBase>();
 
-    private static IEnumerable<IMutableTypeBase> FindTypes(IMutableTypeBase type)
+    public static IEnumerable<IReadOnlyTypeBase> FindTypes(IReadOnlyModel model) => model.GetEntityTypes().SelectMany(FindTypes);
+
+    public static IEnumerable<IReadOnlyTypeBase> FindTypes(IReadOnlyTypeBase type)
         => [type, .. type.GetDeclaredComplexProperties().SelectMany(p => FindTypes(p.ComplexType))];
 
     // .NET does not hand an interface's attributes down to what implements it, so such a mark alone would encrypt nothing.
@@ -66,6 +70,23 @@ internal static class MarkedMembers
                 p => p.PropertyInfo?.GetMethod is { } getter && getters.Contains(getter) && EnvelopeAnnotations.FindMark(p) is null);
     }
 
+    // EF Core does not read metadata classes; of theirs, a mark is obeyed that the property has as well.
+    private static bool IsMarkedAs(IMutableTypeBase type, MemberInfo member)
+        => type.FindProperty(member.Name) is { } property
+            && (!member.IsDefined(typeof(EncryptedAttribute)) || EnvelopeAnnotations.FindMark(property) is not null)
+            && (!member.IsDefined(typeof(BlindIndexAttribute)) || EnvelopeAnnotations.FindBlindIndexes(property).Count > 0);
+
+    private static IEnumerable<MemberInfo> FindMetadataMembers(Type type)
+    {
+        for (var declaring = type; declaring is not null; declaring = declaring.BaseType)
+        {
+            if (declaring.GetCustomAttribute<MetadataTypeAttribute>(inherit: false) is not { } metadata)
+                continue;
+            foreach (var member in FindAttributed(metadata.MetadataClassType, typeof(EncryptedAttribute), typeof(BlindIndexAttribute)))
+                yield return member;
+        }
+    }
+
     // A type that one column holds whole (JSON, a value converter) takes its members into that column as they are.
     private static MemberInfo? FindMarkedWithin(Type type, HashSet<Type> visited)
     {
@@ -77,7 +98,7 @@ internal static class MarkedMembers
             return inArgument;
         if (type.IsPrimitive || type.IsEnum || type.IsGenericParameter || IsOfPlatform(type))
             return null;
-        return FindAttributed(type).FirstOrDefault()
+        return FindAttributed(type, typeof(EncryptedAttribute)).Concat(FindMetadataMembers(type)).FirstOrDefault()
             ?? FindMemberTypes(type).Select(t => FindMarkedWithin(t, visited)).FirstOrDefault(m => m is not null);
     }
 
@@ -105,14 +126,14 @@ internal static class MarkedMembers
     private static (Type? DeclaringType, string Name) Identify(MemberInfo member)
         => (member is PropertyInfo property ? property.GetAccessors(nonPublic: true)[0].GetBaseDefinition().DeclaringType : member.DeclaringType, member.Name);
 
-    private static IEnumerable<MemberInfo> FindAttributed(Type type)
+    private static IEnumerable<MemberInfo> FindAttributed(Type type, params Type[] attributes)
     {
         for (var declaring = type; declaring is not null && declaring != typeof(object); declaring = declaring.BaseType)
         {
             const BindingFlags All = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
             foreach (var member in declaring.GetMembers(All))
             {
-                if (member is PropertyInfo or FieldInfo && member.IsDefined(typeof(EncryptedAttribute), inherit: false))
+                if (member is PropertyInfo or FieldInfo && Array.Exists(attributes, a => member.IsDefined(a, inherit: false)))
                     yield return member;
             }
         }

@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
 using EfEnvelope.EntityFrameworkCore.Query;
 using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.EntityFrameworkCore.Update;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Query;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
@@ -20,16 +22,20 @@ internal static class ModelCheck
     {
         RequireService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(context);
         RequireService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(context);
+        RequireService<IDatabase, EnvelopeDatabase>(context);
         if (Checked.TryGetValue(context.Model, out _))
             return;
-        var faults = context.Model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties())
-            .Where(p => EnvelopeAnnotations.FindMark(p) is not null && !EnvelopeConverters.TryFindField(p.GetTypeMapping().Converter, out _))
+        var faults = context.Model.GetEntityTypes().SelectMany(t => t.GetFlattenedDeclaredProperties()).Where(IsInClear)
             .Select(p => EnvelopeMessages.ModelFromElsewhere(EnvelopeRules.NameOf(p)))
             .ToList();
         if (faults.Count > 0)
             throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
         Checked.AddOrUpdate(context.Model, Checked);
     }
+
+    /// <summary>Whether a property is marked and would be stored in clear text.</summary>
+    public static bool IsInClear(IProperty property)
+        => EnvelopeAnnotations.FindMark(property) is not null && !EnvelopeConverters.TryFindField(property.GetTypeMapping().Converter, out _);
 
     private static void RequireService<TService, TOurs>(DbContext context)
         where TService : class

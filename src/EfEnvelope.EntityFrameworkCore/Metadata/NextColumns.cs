@@ -55,6 +55,7 @@ internal sealed partial class NextColumns(IMutableModel model, ColumnNames names
         next.SetMaxLength(main.GetMaxLength());
         next.SetIsUnicode(main.IsUnicode());
         next.SetAnnotation(EnvelopeAnnotations.Next, main.Name);
+        EncryptedColumn.WriteWith(next, [main]);
         next.SetColumnName(column);
         foreach (var fragment in type.GetMappingFragments(StoreObjectType.Table).Where(f => main.GetColumnName(f.StoreObject) is not null))
             next.SetColumnName(column, fragment.StoreObject);

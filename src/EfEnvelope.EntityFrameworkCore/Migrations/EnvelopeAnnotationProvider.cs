@@ -11,9 +11,13 @@ internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider i
     public IEnumerable<IAnnotation> For(IColumn column, bool designTime)
     {
         var annotations = inner.For(column, designTime);
+        var properties = column.PropertyMappings.Select(m => m.Property).ToList();
+
+        // Every model that is not compiled passes here, also one that our conventions did not see.
+        if (properties.Find(ModelCheck.IsInClear) is { } clear)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.ModelFromElsewhere(EnvelopeRules.NameOf(clear)));
         if (!designTime)
             return annotations;
-        var properties = column.PropertyMappings.Select(m => m.Property).ToList();
 
         // A second column is what the first one is, and says so.
         var next = properties.Where(p => p[EnvelopeAnnotations.Next] is string).ToList();

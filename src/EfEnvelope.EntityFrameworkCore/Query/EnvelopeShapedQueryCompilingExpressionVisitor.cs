@@ -33,7 +33,7 @@ internal sealed class EnvelopeShapedQueryCompilingExpressionVisitor : Relational
             _guard.Guard((SelectExpression)shapedQueryExpression.QueryExpression),
             new SplitQueryGuard(_guard).Visit(shapedQueryExpression.ShaperExpression));
         RefusePrecompiling();
-        var query = base.VisitShapedQuery(guarded);
+        var query = new AlarmVisitor().Visit(base.VisitShapedQuery(guarded));
         return _guard.FoundEnvelopes
             ? Expression.Call(AnnounceMethod.MakeGenericMethod(query.Type), QueryCompilationContext.QueryContextParameter, query)
             : query;
@@ -61,6 +61,21 @@ internal sealed class EnvelopeShapedQueryCompilingExpressionVisitor : Relational
     {
         if (QueryCompilationContext.IsPrecompiling && _guard.FoundEnvelopes)
             throw new EnvelopeConfigurationException(EnvelopeMessages.Precompiled());
+    }
+
+    // With 'EnableDetailedErrors()' EF Core wraps whatever a column throws in an exception that names the column. An alarm names it already,
+    // and must arrive as itself.
+    private sealed class AlarmVisitor : ExpressionVisitor
+    {
+        protected override Expression VisitTry(TryExpression node)
+        {
+            var visited = base.VisitTry(node);
+            return visited is TryExpression { Handlers: [{ Body: MethodCallExpression { Method.Name: "ThrowReadValueException" } }] } read
+                ? Expression.TryCatch(read.Body, [Expression.Catch(typeof(EnvelopeException), Expression.Rethrow(read.Type)), .. read.Handlers])
+                : visited;
+        }
+
+        protected override Expression VisitExtension(Expression node) => node;
     }
 
     // Split queries keep the SELECTs of their collections inside the shaper.

@@ -135,7 +135,7 @@ internal sealed record CompoundValues(BlindIndex Index, IReadOnlyList<string?> N
         var values = new object[Names.Count];
         for (var i = 0; i < values.Length; i++)
         {
-            if ((Names[i] is { } name ? queryContext.Parameters[name] : Constants[i]) is { } value)
+            if ((Names[i] is { } name ? queryContext.Parameters[name] : Constants[i]) is { } value && !Index.Sources[i].IsStoredAsNull(value))
                 values[i] = value;
             else if (Role.Writes())
                 return null;

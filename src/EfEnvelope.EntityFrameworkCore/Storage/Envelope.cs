@@ -30,6 +30,9 @@ public abstract class Envelope : IComparable
     [EditorBrowsable(EditorBrowsableState.Never)]
     public static Envelope From<T>(T value, string field, int algorithm, bool unique)
     {
+        // A converter of the application may turn a value into null, which is stored as null.
+        if (value is null)
+            return null!;
         var known = (EnvelopeAlgorithm)algorithm;
         var role = known == EnvelopeAlgorithm.Aes256Gcm ? KeyRole.Primary : unique ? KeyRole.Unique : KeyRole.Search;
         return new PlaintextEnvelope<T>(value, field, known, role);

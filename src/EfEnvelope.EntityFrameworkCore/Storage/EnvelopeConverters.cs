@@ -51,6 +51,14 @@ internal static class EnvelopeConverters
         return finder.Field is not null;
     }
 
+    /// <summary>Whether a converter of the application may turn a value into null.</summary>
+    public static bool MayMakeNull(ValueConverter converter)
+    {
+        var finder = new FromReplacer(null);
+        finder.Visit(converter.ConvertToProviderExpression);
+        return finder.Plaintext is not ParameterExpression;
+    }
+
     /// <summary>Makes a converter for a parameter that is looked for under the version of a slot.</summary>
     public static ValueConverter ForSlot(ValueConverter column, KeyRole slot)
         => Change(column, body => Expression.Call(
@@ -102,17 +110,21 @@ internal static class EnvelopeConverters
     private static ValueConverter Make(Type model, Type provider, LambdaExpression from, LambdaExpression to)
         => (ValueConverter)Activator.CreateInstance(typeof(ValueConverter<,>).MakeGenericType(model, provider), from, to, null)!;
 
-    private static Envelope ToSlot(Envelope envelope, KeyRole slot) => ((PendingEnvelope)envelope).ForSlot(slot);
+    private static Envelope? ToSlot(Envelope? envelope, KeyRole slot) => ((PendingEnvelope?)envelope)?.ForSlot(slot);
 
-    private static TextEnvelope ToTextSlot(TextEnvelope envelope, KeyRole slot) => TextEnvelope.Of(envelope.Pending!.ForSlot(slot));
+    private static TextEnvelope? ToTextSlot(TextEnvelope? envelope, KeyRole slot)
+        => envelope is null ? null : TextEnvelope.Of(envelope.Pending!.ForSlot(slot));
 
-    private static Envelope ToIndex(BlindIndex index, object value, KeyRole role, bool searches)
-        => new BlindIndexEnvelope(index, [value], role, searches);
+    private static Envelope? ToIndex(BlindIndex index, object value, KeyRole role, bool searches)
+        => index.Sources[0].IsStoredAsNull(value) ? null : new BlindIndexEnvelope(index, [value], role, searches);
 
     // A user's own converter, if there is one, stands around the one call that carries the plaintext.
     private sealed class FromReplacer(Func<MethodCallExpression, Expression>? replace) : ExpressionVisitor
     {
         public string? Field { get; private set; }
+
+        /// <summary>Gets what is encrypted: the value itself, or what a converter makes of it.</summary>
+        public Expression? Plaintext { get; private set; }
 
         protected override Expression VisitMethodCall(MethodCallExpression node)
         {
@@ -120,7 +132,7 @@ internal static class EnvelopeConverters
                 || node.Method.Name != nameof(Envelope.From)
                 || node.Arguments[1] is not ConstantExpression { Value: string field })
                 return base.VisitMethodCall(node);
-            Field = field;
+            (Field, Plaintext) = (field, node.Arguments[0]);
             return replace is null ? node : replace(node);
         }
     }

@@ -42,7 +42,7 @@ public sealed class TextEnvelope : Envelope
     /// <exception cref="EnvelopeConfigurationException">The value would be stored in clear text, and look like an envelope.</exception>
     [EditorBrowsable(EditorBrowsableState.Never)]
     public static TextEnvelope From<T>(T value, string field, int algorithm, bool unique, bool storesPlaintext)
-        => new(Envelope.From(value, field, algorithm, unique), !storesPlaintext ? null
+        => value is null ? null! : new(Envelope.From(value, field, algorithm, unique), !storesPlaintext ? null
             : value is string text && text.StartsWith(Prefix, StringComparison.Ordinal) ? throw new EnvelopeConfigurationException(EnvelopeMessages.PlaintextLooksEncrypted(field))
             : value as string);
 
@@ -75,7 +75,8 @@ public sealed class TextEnvelope : Envelope
     /// Carries a plaintext that a query looks for in a column that is being backfilled. No plaintext there starts like an envelope; what would find an
     /// envelope by its stored text finds nothing.
     /// </summary>
-    internal static TextEnvelope OfPlaintext(string text) => new(null, text.StartsWith(Prefix, StringComparison.Ordinal) ? Prefix : text);
+    internal static TextEnvelope? OfPlaintext(string? text)
+        => text is null ? null : new(null, text.StartsWith(Prefix, StringComparison.Ordinal) ? Prefix : text);
 
     /// <summary>Generates the call that makes this carrier, for the source of compiled models.</summary>
     internal Expression GenerateCode()

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Linq.Expressions;
+using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -12,9 +13,9 @@ namespace EfEnvelope.EntityFrameworkCore.Update;
 
 /// <summary>
 /// Sets the blind indexes, and what a unique index compares under the next key version, of what is about to be saved. It stands behind every interceptor and event of 'SaveChanges', so that none can change a
-/// value after its index was set.
+/// value after its index was set. All that is saved and queried passes here, so the model is checked here as well as before each command.
 /// </summary>
-internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
+internal sealed class EnvelopeDatabase(IDatabase inner, EnvelopeSession session) : IDatabase
 {
     public int SaveChanges(IList<IUpdateEntry> entries)
         => inner.SaveChanges(SetBlindIndexes(entries));
@@ -22,14 +23,22 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
     public Task<int> SaveChangesAsync(IList<IUpdateEntry> entries, CancellationToken cancellationToken = default)
         => inner.SaveChangesAsync(SetBlindIndexes(entries), cancellationToken);
 
-    public Func<QueryContext, TResult> CompileQuery<TResult>(Expression query, bool async) => inner.CompileQuery<TResult>(query, async);
+    public Func<QueryContext, TResult> CompileQuery<TResult>(Expression query, bool async)
+    {
+        session.CheckModel();
+        return inner.CompileQuery<TResult>(query, async);
+    }
 
     [Experimental("EF9100")]
     public Expression<Func<QueryContext, TResult>> CompileQueryExpression<TResult>(Expression query, bool async)
-        => inner.CompileQueryExpression<TResult>(query, async);
-
-    private static IList<IUpdateEntry> SetBlindIndexes(IList<IUpdateEntry> entries)
     {
+        session.CheckModel();
+        return inner.CompileQueryExpression<TResult>(query, async);
+    }
+
+    private IList<IUpdateEntry> SetBlindIndexes(IList<IUpdateEntry> entries)
+    {
+        session.CheckModel();
         if (entries.Count == 0)
             return entries;
         var model = EnvelopeModel.Of(entries[0].EntityType.Model);
@@ -43,7 +52,7 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
                 else if (entry.EntityState == EntityState.Added || IsAnyModified(entry, index))
                     Set(entry, index);
                 else
-                    anyLeft |= TryLeave(entry, index.Property) | (index.Next is { } next && TryLeave(entry, next));
+                    anyLeft |= TryLeave(entry, index.Property) | (index.Next is { } next && TryLeave(entry, next)) | TryCompare(entry, index);
             }
 
             foreach (var property in model.FindUnique(entry.EntityType))
@@ -66,7 +75,7 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         for (var i = 0; i < values.Length; i++)
         {
             values[i] = entry.GetCurrentValue(index.Sources[i].Property)!;
-            isNull |= values[i] is null;
+            isNull |= index.Sources[i].IsStoredAsNull(values[i]) || IsLeftOut(entry, index.Sources[i].Property);
         }
 
         // An entity that was attached instead of read has defaults where nothing was set; an index over them would hide the row.
@@ -110,6 +119,12 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
         return true;
     }
 
+    // EF Core does not write a default value of an entity that takes the place of another one whose type lacks the column.
+    private static bool IsLeftOut(IUpdateEntry entry, IProperty source)
+        => entry.SharedIdentityEntry is { } replaced
+            && source.GetValueComparer().Equals(entry.GetCurrentValue(source), source.Sentinel)
+            && source.GetTableColumnMappings().All(m => m.Column.FindColumnMapping(replaced.EntityType) is null);
+
     private static bool IsAnyModified(IUpdateEntry entry, BlindIndex index)
     {
         foreach (var source in index.Sources)
@@ -123,15 +138,25 @@ internal sealed class EnvelopeDatabase(IDatabase inner) : IDatabase
 
     // EF Core lets one row give a unique value up before another takes it, if it can see that both are equal. Stored bytes it cannot compare with a hash
     // that is yet to be computed.
-    private static void SetOriginal(IUpdateEntry entry, BlindIndex index)
+    private static bool SetOriginal(IUpdateEntry entry, BlindIndex index)
     {
         if (!index.Definition.IsUnique
             || entry.EntityState == EntityState.Added
             || !entry.CanHaveOriginalValue(index.Property)
             || index.Sources.Any(s => !entry.CanHaveOriginalValue(s.Property)))
-            return;
+            return false;
         var values = index.Sources.Select(s => entry.GetOriginalValue(s.Property)).ToArray();
         entry.ToEntityEntry().Property(index.Property.Name).OriginalValue
-            = values.Any(v => v is null) ? null : new BlindIndexEnvelope(index, values!, index.WriteRole, searches: false);
+            = index.Sources.Zip(values).Any(v => v.First.IsStoredAsNull(v.Second)) ? null : new BlindIndexEnvelope(index, values!, index.WriteRole, searches: false);
+        return true;
+    }
+
+    // An index over several columns compares this one as well when only another of them changes.
+    private static bool TryCompare(IUpdateEntry entry, BlindIndex index)
+    {
+        if (entry.EntityState != EntityState.Modified || entry.GetCurrentValue(index.Property) is null || !SetOriginal(entry, index))
+            return false;
+        entry.ToEntityEntry().Property(index.Property.Name).IsModified = false;
+        return entry.EntityState == EntityState.Unchanged;
     }
 }
