@@ -66,23 +66,23 @@ internal sealed class RowPlanner
         foreach (var column in _map.Where(c => (request.Columns.Count == 0 || request.Columns.Contains(c.Column) || request.Columns.Contains(c.NextOf)) && (!comparedOnly || c.IsCompared)))
         {
             if (column.Kind == MapColumnKind.BlindIndex)
-                AddIndex(column);
+                AddIndex(column, looksAtAll: comparedOnly);
             else if (column.NextOf is { } main)
-                _tasks.Add(new NextTask(Add(column, isWritten: true), Add(Find(main), isWritten: true), FieldOf(column)));
+                _tasks.Add(new NextTask(Add(column, isWritten: true), Add(Find(main), isWritten: true), FieldOf(column), looksAtAll: comparedOnly));
             else
                 AddReseal(column, request.Mode ?? column.Mode);
-            _said.Add(RotationMessages.PlanRenews(column, request.Mode));
+            _said.Add(RotationMessages.PlanRenews(column, request.Mode, comparedOnly));
         }
     }
 
     private void AddReseal(MapColumn column, EncryptionMode mode)
         => _tasks.Add(new ResealTask(Add(column, isWritten: true), FieldOf(column), AlgorithmOf(mode), RoleOf(column, mode), column.AllowsPlaintext));
 
-    private void AddIndex(MapColumn column)
+    private void AddIndex(MapColumn column, bool looksAtAll = false)
     {
         var context = MapStore.ContextOf(column, _map);
         var role = column.NextOf is not null ? KeyRole.UniqueNext : column.IsUnique ? KeyRole.Unique : KeyRole.Search;
-        _tasks.Add(new IndexTask(Add(column, isWritten: true), [.. column.Sources.Select(s => Add(Find(s), isWritten: false))], context, role));
+        _tasks.Add(new IndexTask(Add(column, isWritten: true), [.. column.Sources.Select(s => Add(Find(s), isWritten: false))], context, role, looksAtAll));
     }
 
     private void Backfill(JobRequest request)
@@ -177,6 +177,5 @@ internal sealed class RowPlanner
 
     private static FieldContext FieldOf(MapColumn column) => FieldContext.Get(column.Field, column.PlaintextType);
 
-    private static EnvelopeAlgorithm AlgorithmOf(EncryptionMode mode)
-        => mode == EncryptionMode.Deterministic ? EnvelopeAlgorithm.Aes256Siv : EnvelopeAlgorithm.Aes256Gcm;
+    private static EnvelopeAlgorithm AlgorithmOf(EncryptionMode mode) => MapColumn.AlgorithmOf(mode);
 }

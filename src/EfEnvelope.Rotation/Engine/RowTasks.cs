@@ -3,6 +3,7 @@ using EfEnvelope.BlindIndexes;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
 using EfEnvelope.Rotation.Sql;
 
 namespace EfEnvelope.Rotation.Engine;
@@ -150,8 +151,13 @@ internal sealed class CopyTask(int source, int target, FieldContext? binding, En
     }
 }
 
-/// <summary>Computes a blind index that is missing, or under another version than that of its role.</summary>
-internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindIndexContext context, KeyRole role) : RowTask
+/// <summary>Computes a blind index that is missing, that does not belong to the row's values, or that is under another version than that of its role.</summary>
+/// <param name="column">The blind index.</param>
+/// <param name="sources">The columns that it is computed from.</param>
+/// <param name="context">How it is computed.</param>
+/// <param name="role">Under which version.</param>
+/// <param name="looksAtAll">Whether every row is looked at: no header tells that a writer which does not know the index changed the value alone.</param>
+internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindIndexContext context, KeyRole role, bool looksAtAll = false) : RowTask
 {
     public override int? Writes => column;
 
@@ -163,6 +169,8 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
         if (keys.Find(role) is null)
             return $"{name} IS NOT NULL";
         var complete = string.Join(" AND ", sources.Select(s => $"{plan.Quoted(dialect, s)} IS NOT NULL"));
+        if (looksAtAll)
+            return $"({complete}) OR {name} IS NOT NULL";
         var fine = dialect.HasHeader(name, StoredForm.Binary, keys.Fine(role, EnvelopeAlgorithm.BlindIndex));
         return $"(({complete}) AND ({name} IS NULL OR NOT ({fine}))) OR (NOT ({complete}) AND {name} IS NOT NULL)";
     }
@@ -181,17 +189,18 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
             return;
         }
 
-        if (row.FindEnvelope(column) is { } stored && stored.Length == context.StoredLength)
-        {
-            var header = row.ReadHeader(column, stored);
-            if (header.Algorithm == EnvelopeAlgorithm.BlindIndex && header.KeyNumber >= key.Number && row.Ring.Find(header.KeyNumber) is not null)
-                return;
-        }
-
-        row.Set(column, Compute(row, key));
+        if (row.Old[column] is not byte[] stored || !IsRight(row, stored, key))
+            row.Set(column, Compute(row, key));
     }
 
-    public byte[] Compute(RowWork row, Keys.DataKey key)
+    // Of the right length, under a version that queries look under and no older one than that of its role, and of the values that the row has.
+    private bool IsRight(RowWork row, byte[] stored, DataKey key)
+        => stored.Length == context.StoredLength && EnvelopeHeader.TryRead(stored, out var header)
+            && header.Algorithm == EnvelopeAlgorithm.BlindIndex && header.KeyNumber >= key.Number
+            && row.Ring.Find(header.KeyNumber) is { Stored.Status: KeyVersionStatus.Enabled } version && KeyRing.IsSearched(version.Stored)
+            && CryptographicOperations.FixedTimeEquals(Compute(row, KeyRing.RequireKey(version)), stored);
+
+    public byte[] Compute(RowWork row, DataKey key)
     {
         var parts = new byte[sources.Count][];
         byte[]? input = null;
@@ -211,7 +220,11 @@ internal sealed class IndexTask(int column, IReadOnlyList<int> sources, BlindInd
 }
 
 /// <summary>Fills the second column of a deterministic value under a unique index, or empties it when one version is left.</summary>
-internal sealed class NextTask(int column, int source, FieldContext binding) : RowTask
+/// <param name="column">The second column.</param>
+/// <param name="source">The column whose values it repeats.</param>
+/// <param name="binding">What its values are bound to.</param>
+/// <param name="looksAtAll">Whether every row is looked at: no header tells that a writer which does not know the second column changed the first alone.</param>
+internal sealed class NextTask(int column, int source, FieldContext binding, bool looksAtAll = false) : RowTask
 {
     public override int? Writes => column;
 
@@ -222,6 +235,8 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
         var (name, from) = (plan.Quoted(dialect, column), plan.Quoted(dialect, source));
         if (keys.Find(KeyRole.UniqueNext) is null)
             return $"{name} IS NOT NULL";
+        if (looksAtAll)
+            return $"{from} IS NOT NULL OR {name} IS NOT NULL";
         var fine = dialect.HasHeader(name, plan.Columns[column].Form, keys.Fine(KeyRole.UniqueNext, EnvelopeAlgorithm.Aes256Siv));
         return $"({from} IS NOT NULL AND ({name} IS NULL OR NOT ({fine}))) OR ({from} IS NULL AND {name} IS NOT NULL)";
     }
@@ -239,7 +254,8 @@ internal sealed class NextTask(int column, int source, FieldContext binding) : R
             return;
         }
 
-        if (row.FindEnvelope(column) is { } stored && row.ReadHeader(column, stored) is { Algorithm: EnvelopeAlgorithm.Aes256Siv } header && header.KeyNumber >= key.Number)
+        if (row.FindEnvelope(column) is { } stored && row.ReadHeader(column, stored) is { Algorithm: EnvelopeAlgorithm.Aes256Siv } header && header.KeyNumber >= key.Number
+            && row.OpensTo(column, row.Open(source)!))
             return;
         row.Set(column, row.Seal(column, row.Open(source)!, binding, EnvelopeAlgorithm.Aes256Siv, key));
     }

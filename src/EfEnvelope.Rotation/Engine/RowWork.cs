@@ -65,6 +65,20 @@ internal sealed class RowWork(RowPlan plan, object?[] key, object?[] old, KeyRin
             : throw new RowRefusedException(column, Messages.NotAnEnvelope(plan.NameOf(column)));
     }
 
+    /// <summary>Tells whether a column holds a plaintext; what does not open is another one.</summary>
+    /// <exception cref="KeyUnavailableException">Its key cannot be had right now.</exception>
+    public bool OpensTo(int column, byte[] plaintext)
+    {
+        try
+        {
+            return CryptographicOperations.FixedTimeEquals(Open(column), plaintext);
+        }
+        catch (RowRefusedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Encrypts, opens what that gave, and compares.</summary>
     public object Seal(int column, byte[] plaintext, FieldContext field, EnvelopeAlgorithm algorithm, DataKey key)
     {

@@ -6,7 +6,10 @@ public enum JobKind
     /// <summary>Rewrites what is encrypted under an older key version under the present one, blind indexes included.</summary>
     Reencrypt,
 
-    /// <summary>Rewrites blind indexes and deterministic values only, and fills blind indexes that are missing.</summary>
+    /// <summary>
+    /// Rewrites blind indexes and deterministic values only. It compares every blind index with the values of its row, and computes it where it is missing or
+    /// belongs to other values, as after a write by an application that does not know the index.
+    /// </summary>
     Reindex,
 
     /// <summary>Encrypts plaintext: in its own text column, or into another column.</summary>
