@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Migrations.Operations;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
@@ -32,7 +33,7 @@ internal static class StoreSchema
         }
 
         foreach (var command in db.GetService<IMigrationsSqlGenerator>().Generate(operations, model))
-            await db.Database.ExecuteSqlRawAsync(command.CommandText.Replace("{", "{{").Replace("}", "}}"), cancellationToken).ConfigureAwait(false);
+            await command.ExecuteNonQueryAsync(db.GetService<IRelationalConnection>(), cancellationToken: cancellationToken).ConfigureAwait(false);
     }
 
     private static AddColumnOperation WithDefault(AddColumnOperation column)
@@ -56,7 +57,7 @@ internal static class StoreSchema
         await using (command.ConfigureAwait(false))
         {
             command.CommandText = dialect.ColumnsSql;
-            command.Transaction = Microsoft.EntityFrameworkCore.Storage.DbContextTransactionExtensions.GetDbTransaction(db.Database.CurrentTransaction!);
+            command.Transaction = db.Database.CurrentTransaction!.GetDbTransaction();
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {

@@ -51,11 +51,11 @@ internal sealed class JobStore(Session session)
     public async Task<long?> TryAddAsync(JobRequest request, string scope, string? active, Func<Task> with, CancellationToken cancellationToken)
     {
         var now = await ReadTimeAsync(cancellationToken).ConfigureAwait(false);
-        while (true)
+        for (var attempt = 1; ; attempt++)
         {
             if (active is not null && await FindActiveAsync(active, cancellationToken).ConfigureAwait(false) is not null)
                 return null;
-            var id = ToLong(await session.ScalarAsync(Q($"SELECT COALESCE(MAX([Id]), 0) + 1 FROM {Jobs}"), [], cancellationToken).ConfigureAwait(false));
+            var id = ToLong(await session.ScalarAsync(Q($"SELECT COALESCE(MAX([Id]), 0) + 1 FROM {Jobs} WHERE [Id] BETWEEN 0 AND {MaxId - 1}"), [], cancellationToken).ConfigureAwait(false));
             var isAdded = false;
             try
             {
@@ -72,7 +72,7 @@ internal sealed class JobStore(Session session)
                     return id;
                 }
             }
-            catch (DbException e) when (!isAdded && !_dialect.IsTransient(e))
+            catch (DbException e) when (!isAdded && attempt < 100 && !_dialect.IsTransient(e))
             {
                 // Somebody else took the number or the table at the same moment; anything else fails again, and is not caught then.
                 if (await session.ScalarAsync(Q($"SELECT [Id] FROM {Jobs} WHERE [Id] = @p0 OR [Active] = @p1"), [id, active ?? ""], cancellationToken).ConfigureAwait(false) is null)
@@ -89,7 +89,8 @@ internal sealed class JobStore(Session session)
         string[] columns = ["Id", "Kind", "State", "Scope", "Request", "Throttle", "Pass", "EstimatedRows", "CreatedAt"];
         var now = dialect.Clock;
         return $"INSERT INTO {jobs} ({string.Join(", ", columns.Select(dialect.Quote))}) SELECT COALESCE(MAX({dialect.Quote("Id")}), 0) + 1, {Text(request.Kind.ToString().ToLowerInvariant())}, 'pending', "
-            + $"{Text(scope)}, {(dialect is SqlServerDialect ? "N" : "")}{Text(Format(request))}, {Text(request.Throttle.Format())}, 0, 0, ({now}) FROM {jobs}";
+            + $"{Text(scope)}, {(dialect is SqlServerDialect ? "N" : "")}{Text(Format(request))}, {Text(request.Throttle.Format())}, 0, 0, ({now}) FROM {jobs} "
+            + $"WHERE {dialect.Quote("Id")} BETWEEN 0 AND {MaxId - 1}";
     }
 
     /// <summary>Takes the table for a job that waits for it, unless another one has it.</summary>
@@ -105,37 +106,35 @@ internal sealed class JobStore(Session session)
             ? ToLong(first)
             : null;
 
-    public async Task<IReadOnlyList<JobInfo>> ListAsync(long? id, bool includeEnded, CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<JobInfo> Rows, IReadOnlyList<MalformedRow> Malformed)> ListAsync(long? id, bool includeEnded, CancellationToken cancellationToken)
     {
         var rows = await session.QueryAsync(
             Q($"""
-            SELECT j.[Id], j.[Request], j.[Scope], j.[State], j.[Reason], j.[NotBefore], j.[Pass], j.[EstimatedRows], j.[Throttle], j.[CreatedAt], j.[StartedAt], j.[EndedAt], j.[Target], j.[PassStartedAt],
+            SELECT j.[Id], j.[Request], j.[Scope], j.[State], j.[Reason], j.[NotBefore], j.[Pass], j.[EstimatedRows], j.[Throttle], j.[CreatedAt], j.[StartedAt], j.[EndedAt], j.[PassStartedAt],
                 (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id]), (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id] AND r.[PassDone] >= j.[Pass]),
-                (SELECT COALESCE(SUM(c.[RowsRead]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]), (SELECT COALESCE(SUM(c.[RowsWritten]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]),
-                (SELECT COALESCE(SUM(c.[RowsLost]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]), (SELECT COALESCE(SUM(c.[RowsRefused]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id]),
-                (SELECT COALESCE(SUM(c.[PassWork]), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id])
-            FROM {Jobs} j WHERE {(id is null ? "1 = 1" : "j.[Id] = @p0")}{(includeEnded ? "" : " AND j.[EndedAt] IS NULL")} ORDER BY j.[Id] DESC
+                {Sum("RowsRead")}, {Sum("RowsWritten")}, {Sum("RowsLost")}, {Sum("RowsRefused")}, {Sum("PassWork")}
+            FROM {Jobs} j WHERE {(id is null ? "1 = 1" : Q($"j.[Id] = @p0"))}{(includeEnded ? "" : Q($" AND j.[EndedAt] IS NULL"))} ORDER BY j.[Id] DESC
             """),
             id is null ? [] : [id], cancellationToken).ConfigureAwait(false);
-        return [.. rows.Select(ToInfo)];
+        return StoredRows.ReadAll(JobTables.Jobs, rows, r => StoredRows.Display(r[0]), ToInfo);
     }
+
+    // A count that no range can have would be too much for the sum, which would fail for all jobs; below zero, it is read as a fault of its own job.
+    private string Sum(string column)
+        => Q($"(SELECT COALESCE(SUM(CASE WHEN c.{_dialect.Quote(column)} BETWEEN 0 AND 1000000000000 THEN c.{_dialect.Quote(column)} ELSE -1000000000000 END), 0) FROM {Checkpoints} c WHERE c.[JobId] = j.[Id])");
 
     public async Task<JobRow?> FindAsync(long id, CancellationToken cancellationToken)
     {
         var rows = await session.QueryAsync(
             Q($"SELECT [Id], [Request], [Scope], [State], [Pass], [PassStartedAt], [NotBefore], [Reason], [Throttle], [Kind] FROM {Jobs} WHERE [Id] = @p0"), [id], cancellationToken).ConfigureAwait(false);
-        return rows is [var r]
-            ? new JobRow(
-                ToLong(r[0]), Parse((string)r[1]!), (string)r[2]!, Enum.Parse<JobState>((string)r[3]!, ignoreCase: true), ToInt(r[4]), ParseTime((string?)r[5]), ParseTime((string?)r[6]),
-                (string?)r[7], Throttle.Parse((string)r[8]!), (string)r[9]!)
-            : null;
+        return rows is [var r] ? ReadJob(id, () => ToRow(r)) : null;
     }
 
     /// <summary>Asks for what a worker obeys between batches; there is nothing to obey when the job is gone.</summary>
     public Question AskControl(long id, Action<(JobState State, int Pass, string Throttle)?> obey)
         => new(
             Q($"SELECT [State], [Pass], [Throttle] FROM {Jobs} WHERE [Id] = @p0"), [id],
-            rows => obey(rows is [var r] ? (Enum.Parse<JobState>((string)r[0]!, ignoreCase: true), ToInt(r[1]), (string)r[2]!) : null));
+            rows => obey(rows is [var r] ? ReadJob(id, () => (ParseState(r[0]), StoredRows.Int("Pass", r[1]), StoredRows.Value("Throttle", r[2], v => ParseThrottle((string)v).Format()))) : null));
 
     /// <summary>Begins a job with the ranges of its table, unless somebody else has begun it.</summary>
     public async Task BeginAsync(long id, IReadOnlyList<(string? Lower, string? Upper)> ranges, long rows, CancellationToken cancellationToken)
@@ -166,7 +165,7 @@ internal sealed class JobStore(Session session)
     /// <summary>Claims a range in the transaction that is open; the claim lasts as long as that does.</summary>
     public async Task<RangeRow?> ClaimAsync(long id, int pass, CancellationToken cancellationToken)
         => await session.QueryAsync(_dialect.ClaimRange(Ranges), [id, pass], cancellationToken).ConfigureAwait(false) is [var r]
-            ? new RangeRow(ToInt(r[0]), RowKey.Parse((string?)r[1]), RowKey.Parse((string?)r[2]))
+            ? StoredRows.Read(JobTables.Ranges, $"{id}, {StoredRows.Display(r[0])}", () => ToRange(r))
             : null;
 
     public async Task FinishRangeAsync(long id, int number, int pass, CancellationToken cancellationToken)
@@ -176,7 +175,7 @@ internal sealed class JobStore(Session session)
     public async Task<CheckpointRow?> FindCheckpointAsync(long id, int number, int pass, CancellationToken cancellationToken)
         => await session.QueryAsync(
             Q($"SELECT [Step], [Position] FROM {Checkpoints} WHERE [JobId] = @p0 AND [Number] = @p1 AND [Pass] = @p2"), [id, number, pass], cancellationToken).ConfigureAwait(false) is [var r]
-            ? new CheckpointRow(ToLong(r[0]), RowKey.Parse((string?)r[1]))
+            ? StoredRows.Read(JobTables.Checkpoints, $"{id}, {number}", () => ToCheckpoint(r))
             : null;
 
     /// <summary>Moves a checkpoint on, if nobody else has.</summary>
@@ -195,7 +194,7 @@ internal sealed class JobStore(Session session)
                 _dialect.Page(
                     Q($"SELECT f.[RowKey], f.[ColumnName], f.[Reason] FROM {Findings} f JOIN {Jobs} j ON j.[Id] = f.[JobId] WHERE f.[JobId] = @p0 AND f.[Pass] = j.[Pass] ORDER BY f.[Number], f.[Step], f.[Entry]"), 0, count),
                 [id], cancellationToken).ConfigureAwait(false))
-            .Select(r => new JobFinding((string)r[0]!, (string)r[1]!, (string)r[2]!))];
+            .Select(r => new JobFinding(StoredRows.Display(r[0]), StoredRows.Display(r[1]), StoredRows.Display(r[2])))];
 
     /// <summary>Begins the next pass, if this one is still the present one and all of its ranges are done.</summary>
     public async Task<bool> TryNextPassAsync(long id, int pass, DateTimeOffset? notBefore, string? reason, CancellationToken cancellationToken)
@@ -236,6 +235,13 @@ internal sealed class JobStore(Session session)
             Q($"UPDATE {Jobs} SET [State] = @p1, [Reason] = @p2, [Active] = NULL, [NotBefore] = NULL, [EndedAt] = @p3 WHERE [Id] = @p0 AND [EndedAt] IS NULL"),
             [id, Name(state), reason, FormatTime(await ReadTimeAsync(cancellationToken).ConfigureAwait(false))], [], cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Removes a job that cannot be read, and all that is stored of it.</summary>
+    public async Task RemoveAsync(long id, CancellationToken cancellationToken)
+        => await ChangeAsync(
+            Q($"DELETE FROM {Jobs} WHERE [Id] = @p0"), [id],
+            [.. new[] { Ranges, Checkpoints, Findings }.Select(table => (Q($"DELETE FROM {table} WHERE [JobId] = @p0"), new object?[] { id }))],
+            cancellationToken).ConfigureAwait(false);
+
     /// <summary>Begins a rotation, unless somebody else has begun it.</summary>
     public async Task<bool> TryBeginRotationAsync(long id, CancellationToken cancellationToken)
         => await session.ExecuteAsync(
@@ -274,10 +280,7 @@ internal sealed class JobStore(Session session)
         }
     }
 
-    // Written with brackets, which each database quotes in its own way.
-    private string Q(string statement)
-    {
-        var quoted = _dialect.Quote("X");
-        return quoted[0] == '[' ? statement : statement.Replace('[', quoted[0]).Replace(']', quoted[^1]);
-    }
+    private static T ReadJob<T>(long id, Func<T> read) => StoredRows.Read(JobTables.Jobs, id.ToString(CultureInfo.InvariantCulture), read);
+
+    private string Q(FormattableString statement) => _dialect.Sql(statement);
 }

@@ -1,4 +1,6 @@
 using System.Data.Common;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Metadata;
@@ -10,7 +12,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.Rotation.Sql;
 
 /// <summary>What differs from database to database. Every SQL text that a job sends is made here or of what is made here.</summary>
-internal abstract class Dialect(Func<string, string> quote)
+internal abstract partial class Dialect(Func<string, string> quote)
 {
     /// <summary>Gets the name of the provider.</summary>
     public abstract string Provider { get; }
@@ -44,9 +46,15 @@ internal abstract class Dialect(Func<string, string> quote)
 
     public string Quote(string name) => quote(name);
 
-    public string Table(string? schema, string name) => string.IsNullOrEmpty(schema) ? quote(name) : $"{quote(schema)}.{quote(name)}";
+    public virtual string Table(string? schema, string name) => string.IsNullOrEmpty(schema) ? quote(name) : $"{quote(schema)}.{quote(name)}";
 
     public string Table(TableInfo table) => Table(table.Schema, table.Name);
+
+    /// <summary>
+    /// Makes a statement whose own names are written in brackets. What is put into it is quoted already, and stays as it is: a schema may have a bracket in its name.
+    /// </summary>
+    public string Sql(FormattableString statement)
+        => string.Format(CultureInfo.InvariantCulture, OwnName().Replace(statement.Format, name => Quote(name.Groups[1].Value)), statement.GetArguments());
 
     public string Clock => DatabaseClock.Sql(Provider);
 
@@ -130,6 +138,9 @@ internal abstract class Dialect(Func<string, string> quote)
 
     /// <summary>Makes the expression of how many bytes or characters a value has.</summary>
     public virtual string LengthOf(string column, StoredForm form) => $"length({column})";
+
+    /// <summary>Makes the expression of the first characters of a text.</summary>
+    public virtual string StartOf(string column, int characters) => $"substr(CAST({column} AS text), 1, {characters})";
 
     /// <summary>Tells whether the database keeps rows of a table from the user that is connected.</summary>
     public virtual ValueTask<bool> HidesRowsAsync(Session session, TableInfo table, CancellationToken cancellationToken) => new(false);
@@ -218,4 +229,7 @@ internal abstract class Dialect(Func<string, string> quote)
 
     protected string SetClause(IReadOnlyList<RowColumn> columns, Func<RowColumn, int, string> value)
         => string.Join(", ", columns.Select((c, i) => (c, i)).Where(c => c.c.IsWritten).Select(c => $"{Quote(c.c.Name)} = {value(c.c, c.i)}"));
+
+    [GeneratedRegex(@"\[(\w+)\]", RegexOptions.CultureInvariant)]
+    private static partial Regex OwnName();
 }

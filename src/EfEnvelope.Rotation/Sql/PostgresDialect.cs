@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Envelopes;
@@ -9,6 +10,8 @@ namespace EfEnvelope.Rotation.Sql;
 internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quote)
 {
     // What the driver gives and takes exactly; any other type travels as text, and the server casts it.
+    private const int MaxVarchar = 10_485_760;
+
     private static readonly HashSet<string> NativeKeys = ["smallint", "integer", "bigint", "uuid", "text", "bytea"];
 
     public override bool PreparesStatements => true;
@@ -61,7 +64,7 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid
             LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary
-            WHERE c.relkind IN ('r', 'p') AND c.relname = @p0 AND (CASE WHEN @p1 = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = @p1 END)
+            WHERE c.relkind IN ('r', 'p') AND c.relname = @p0::name AND (CASE WHEN @p1 = '' THEN pg_table_is_visible(c.oid) ELSE n.nspname = @p1::name END)
             ORDER BY a.attnum
             """,
             [name, schema], cancellationToken).ConfigureAwait(false);
@@ -149,7 +152,9 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
         => JobTables.Create(this, schema, "varchar", "text", "bigint", "integer", filter: "");
 
     public override string? Widen(TableInfo table, TableColumn column, int? length)
-        => column.IsText && column.MaxLength is not null ? $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} TYPE text" : null;
+        => column.IsText && column.MaxLength is { } has && (length is not { } needs || has < needs)
+            ? string.Create(CultureInfo.InvariantCulture, $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} TYPE {(length is <= MaxVarchar ? $"character varying({length})" : "text")}")
+            : null;
 
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL"

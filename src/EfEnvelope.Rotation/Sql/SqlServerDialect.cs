@@ -93,6 +93,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     public override string LengthOf(string column, StoredForm form) => form == StoredForm.Binary ? $"DATALENGTH({column})" : $"LEN({column})";
 
+    public override string StartOf(string column, int characters) => $"LEFT(CAST({column} AS nvarchar(max)), {characters})";
+
     public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
 
     public override string Literal(ReadOnlySpan<byte> bytes) => $"0x{Convert.ToHexString(bytes)}";

@@ -17,6 +17,9 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
 
     public override int DefaultBatchSize => 200;
 
+    // It has no schemas; EF Core leaves out a model's, too.
+    public override string Table(string? schema, string name) => Quote(name);
+
     // What a job overwrites is plaintext at times: it is zeroed in the file instead of left in free pages.
     public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
         => await session.ScalarAsync("PRAGMA secure_delete = ON", [], cancellationToken).ConfigureAwait(false);
@@ -29,7 +32,7 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
             "SELECT c.name, MIN(c.seqno), MAX(i.\"unique\" AND i.origin <> 'pk') FROM pragma_index_list(@p0) AS i, pragma_index_info(i.name) AS c GROUP BY c.name", [name], cancellationToken).ConfigureAwait(false);
         var columns = await session.QueryAsync("SELECT name, type, \"notnull\", pk FROM pragma_table_info(@p0)", [name], cancellationToken).ConfigureAwait(false);
         return new TableInfo(
-            "", name,
+            schema, name,
             [.. columns.Select(c => Describe((string)c[0]!, (string)c[1]!, (long)c[2]! == 0, (int)(long)c[3]!, indexed.Find(i => (string?)i[0] == (string)c[0]!)))]);
     }
 

@@ -71,6 +71,23 @@ public sealed class SqlServerJobsOfflineTests
     public void Tables_of_jobs_are_made_once(string? schema)
         => Assert.All(_dialect.CreateJobTables(schema), statement => Assert.IsType<IfStatement>(Parse(statement)));
 
+    public static TheoryData<string> HostileNames =>
+        ["a];CREATE TABLE dbo.pwned(i int);--", "a\";--", "a';--", "[Id]", "{0}", "}} {{", "100%", "a\nb", "@p0", "a.b", new string(']', 120)];
+
+    [Theory]
+    [MemberData(nameof(HostileNames))]
+    public void A_statement_about_jobs_stays_one_statement_whatever_the_schema_is_called(string schema)
+    {
+        var jobs = _dialect.Table(schema, JobTables.Jobs);
+        Assert.IsType<UpdateStatement>(Parse(_dialect.Sql($"UPDATE {jobs} SET [State] = @p1 WHERE [Id] = @p0 AND NOT EXISTS (SELECT 1 FROM {jobs} o WHERE o.[Active] = @p1)")));
+        Assert.IsType<InsertStatement>(Parse(JobStore.InsertStatement(_dialect, schema, new EfEnvelope.Rotation.JobRequest { Kind = EfEnvelope.Rotation.JobKind.Reindex, Table = schema }, "default")));
+        Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange(_dialect.Table(schema, JobTables.Ranges))));
+        Assert.All(_dialect.CreateJobTables(schema), statement => Assert.IsType<IfStatement>(Parse(statement)));
+        var table = new TableInfo(schema, schema, [Number with { Name = schema }, Secret with { Name = $"{schema}2" }]);
+        Assert.IsType<UpdateStatement>(Parse(_dialect.UpdateStatement(table, [new($"{schema}2", StoredForm.Binary, "varbinary(max)", "string", true)], compares: true)));
+        Assert.IsType<AlterTableAddTableElementStatement>(Parse(_dialect.AddColumn(table, schema, StoredForm.Binary, "string")));
+    }
+
     [Fact]
     public void Columns_are_widened_as_far_as_is_needed_and_stay_nullable_or_not()
     {
