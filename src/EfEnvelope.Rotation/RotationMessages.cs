@@ -108,7 +108,7 @@ internal static class RotationMessages
     public static string SealedWrong(string column, object version)
         => $"A value of '{column}' that was sealed under '{version}' did not open to the same bytes, and was not written. Stop, and check this machine's memory and processor.";
 
-    public static string PlaintextOfOtherType(string column, string type) => $"'{column}' holds something that is no '{type}'. The row was left as it is; mend it, or give another type.";
+    public static string PlaintextOfOtherType(string column, string type) => $"'{column}' holds something that is no '{type}'. The row was left as it is. Correct its value, or give another type ('PlaintextType', in the tool '--type'), and run the job again.";
 
     public static string PlaintextLooksEncrypted(string column)
         => $"A value of '{column}' would look like an envelope as plaintext, so it could not be told from one. The row was left as it is; decrypt into another column.";
@@ -117,7 +117,7 @@ internal static class RotationMessages
         => $"'{column}' holds a text that starts like an envelope, but is of no key version of this scope. The row was left as it is; decide what it is, or write into another column ('Into', in the tool '--into').";
 
     public static string CopyDiffers(string target, string source)
-        => $"'{target}' holds another value than '{source}'. The application wrote one of them alone; the row was left as it is. Decide which is right, and mend it.";
+        => $"'{target}' holds another value than '{source}'. The application wrote one of them alone; the row was left as it is. If '{source}' is right, set '{target}' and its blind indexes to NULL in this row, and run the job again.";
 
     public static string DatabaseRefused(string code) => $"The database refused the row ({code}). It was left as it is; see which constraint of the table it breaks.";
 
@@ -132,6 +132,23 @@ internal static class RotationMessages
 
     public static string JobAltered(long job)
         => $"Job {job} asks for something else than its kind says: somebody changed it in '__EnvelopeJobs'. It was not run. Find out who, and begin a new one.";
+
+    public static string JobUnusable(long job, string fault)
+        => $"Job {job} cannot go on, because something that is stored for it or for its table fits no row ('{fault}'). Look at the encryption map with 'efenvelope doctor', and begin a new job.";
+
+    public static string ValueMalformed(string column) => $"'{column}' holds something that EfEnvelope does not write there";
+
+    public static string KeyOfOtherTable() => "its keys do not have the parts of the table's primary key";
+
+    public static string RowMalformed(MalformedRow row) => $"The row '{row.Key}' of '{row.Table}' cannot be read: {row.Reason}. {RepairOf(row)}";
+
+    public static string RepairOf(MalformedRow row)
+        => row.Table switch
+        {
+            Sql.JobTables.Jobs => $"Find out who wrote it, and remove the job with 'efenvelope jobs cancel {row.Key}'.",
+            Sql.JobTables.Ranges or Sql.JobTables.Checkpoints => "Find out who wrote it, and begin a new job.",
+            _ => "Find out who wrote it, and restore the row from a backup of the database.",
+        };
 
     public static string JobMissing(long job) => $"There is no job {job} in this database. List them: 'efenvelope jobs list'.";
 
@@ -204,8 +221,16 @@ internal static class RotationMessages
 
     public static string NotRetired(KeyVersion version) => $"Key version '{version}' is not retired, so values may be under it. Nothing was changed. Retire it first: 'efenvelope keys retire {version}'.";
 
-    public static string PlanRenews(MapColumn column, EncryptionMode? mode)
-        => $"{column.Column}: {(column.NextOf is not null ? "the second value of a unique index" : column.Kind == MapColumnKind.BlindIndex ? $"blind index over {string.Join(", ", column.Sources)}" : $"{(mode ?? column.Mode).ToString().ToLowerInvariant()} {column.PlaintextType}")}, rewritten where it is under an older version or missing";
+    public static string PlanRenews(MapColumn column, EncryptionMode? mode, bool comparesAll = false)
+    {
+        var what = column.NextOf is not null ? "the second value of a unique index"
+            : column.Kind == MapColumnKind.BlindIndex ? $"blind index over {string.Join(", ", column.Sources)}"
+            : $"{(mode ?? column.Mode).ToString().ToLowerInvariant()} {column.PlaintextType}";
+        var when = comparesAll && (column.NextOf is not null || column.Kind == MapColumnKind.BlindIndex)
+            ? "under an older version, missing, or does not belong to the row's values"
+            : "under an older version or missing";
+        return $"{column.Column}: {what}, rewritten where it is {when}";
+    }
 
     public static string PlanBackfills(MapColumn column) => $"{column.Column}: plaintext becomes {column.Mode.ToString().ToLowerInvariant()} envelopes, in place";
 

@@ -29,7 +29,7 @@ internal sealed class Reencryptor(CustomerDatabase customers, Engine engine) : I
     {
         try
         {
-            return (await _database.Jobs.CancelAsync(jobId)).RowsWritten;
+            return (await _database.Jobs.CancelAsync(jobId))!.RowsWritten;
         }
         catch (OperationRefusedException)
         {

@@ -45,10 +45,10 @@ internal static class KeyRows
         rows.Read();
         var time = rows.GetString(0);
         rows.NextResult();
-        var keys = new List<StoredKey>(1);
+        var keys = new Found(scope);
         while (rows.Read())
-            keys.Add(ToKey(rows));
-        return Snapshot(keys, time);
+            keys.Add(rows);
+        return keys.ToSnapshot(time);
     }
 
     /// <inheritdoc cref="Read" />
@@ -64,18 +64,43 @@ internal static class KeyRows
                 await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
                 var time = rows.GetString(0);
                 await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                var keys = new List<StoredKey>(1);
+                var keys = new Found(scope);
                 while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    keys.Add(ToKey(rows));
-                return Snapshot(keys, time);
+                    keys.Add(rows);
+                return keys.ToSnapshot(time);
             }
         }
     }
 
-    private static KeyStoreSnapshot Snapshot(List<StoredKey> keys, string time)
+    /// <summary>What was read of one scope.</summary>
+    private sealed class Found(KeyScope scope)
     {
-        keys.Sort(static (a, b) => a.Version.Number.CompareTo(b.Version.Number));
-        return new KeyStoreSnapshot(keys, StoreTimes.Parse(time)!.Value);
+        private readonly List<StoredKey> _keys = new(1);
+        private EnvelopeDecryptionException? _malformed;
+
+        // A database that compares without regard to case or spaces at the end answers with rows of other scopes, too. One intermediate key that cannot be read
+        // concerns the scopes under it, and no other; each of them says so when it is opened.
+        public void Add(DbDataReader row)
+        {
+            if (row.GetValue(0) as string != scope.Name)
+                return;
+            try
+            {
+                _keys.Add(ToKey(row));
+            }
+            catch (EnvelopeDecryptionException e) when (scope == KeyScope.Intermediate)
+            {
+                _malformed ??= e;
+            }
+        }
+
+        public KeyStoreSnapshot ToSnapshot(string time)
+        {
+            if (_keys.Count == 0 && _malformed is not null)
+                throw _malformed;
+            _keys.Sort(static (a, b) => a.Version.Number.CompareTo(b.Version.Number));
+            return new KeyStoreSnapshot(_keys, StoreTimes.Parse(time)!.Value);
+        }
     }
 
     // The parameter has the column's own type: one of another type would keep SQL Server from the table's index.
@@ -109,7 +134,7 @@ internal static class KeyRows
             return new StoredKey
             {
                 Version = new KeyVersion(KeyScope.FromStore(row.GetString(0)), row.GetInt32(1)),
-                Status = Enum.Parse<KeyVersionStatus>(row.GetString(2), ignoreCase: true),
+                Status = Enum.Parse<KeyVersionStatus>(row.GetString(2), ignoreCase: true) is var status && Enum.IsDefined(status) ? status : throw new FormatException(),
                 Wrapped = Find(row, 3) is { } wrapped ? WrappedKey.Parse(wrapped) : null,
                 Commitment = Convert.FromBase64String(row.GetString(4)),
                 CreatedAt = StoreTimes.Parse(row.GetString(5))!.Value,
@@ -121,7 +146,7 @@ internal static class KeyRows
                 Revision = row.GetInt32(11),
             };
         }
-        catch (Exception e) when (e is FormatException or ArgumentException)
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or InvalidCastException or InvalidOperationException)
         {
             throw new EnvelopeDecryptionException(EnvelopeMessages.KeyRowMalformed(EnvelopeTables.Keys, row.GetValue(0), row.GetValue(1)));
         }

@@ -33,7 +33,7 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     /// <summary>Moves the job on if all ranges of its pass are done.</summary>
     public async Task<RangeOutcome> AdvanceAsync(long jobId, Action<string?> waits, CancellationToken cancellationToken)
     {
-        var job = (await store.ListAsync(jobId, includeEnded: true, cancellationToken).ConfigureAwait(false))[0];
+        var job = await JobEngine.GetAsync(store, jobId, cancellationToken).ConfigureAwait(false);
         if (job.State != JobState.Running)
             return job.HasEnded ? RangeOutcome.Ended : RangeOutcome.Waiting;
         if (job.RangesDone < job.Ranges)
@@ -139,7 +139,9 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
     {
         var dialect = session.Dialect;
         var numbers = snapshot.Keys.Select(k => (uint)k.Version.Number).Where(n => n >= number).ToList();
-        foreach (var column in (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Columns.Where(c => c.NextOf is not null))
+        var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        map.RequireReadable();
+        foreach (var column in map.Columns.Where(c => c.NextOf is not null))
         {
             var (main, next) = ($"t.{dialect.Quote(column.NextOf!)}", $"t.{dialect.Quote(column.Column)}");
             var algorithm = column.Kind == MapColumnKind.BlindIndex ? EnvelopeAlgorithm.BlindIndex : EnvelopeAlgorithm.Aes256Siv;
@@ -161,12 +163,19 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         foreach (var column in map.Where(c => c.Kind == MapColumnKind.Value && request.Columns.Contains(c.Column) && request.Into is null))
         {
             if (request.Kind == JobKind.Backfill && job.RowsRefused == 0 && column.AllowsPlaintext && !await HoldsAsync(column, isSealed: false, cancellationToken).ConfigureAwait(false))
-                await MapStore.PutAsync(session, column with { AllowsPlaintext = false, Definition = null }, cancellationToken).ConfigureAwait(false);
+                await MapStore.PutAsync(session, column with { AllowsPlaintext = false, Definition = null, EndedBy = column.IsDeclared ? job.Id : null }, cancellationToken).ConfigureAwait(false);
 
             // What a blind index is computed from, or a second column is a copy of, stays in the map for as long as that does.
             if (request.Kind == JobKind.Decrypt && job.RowsRefused == 0 && !indexed.Contains(column.Column)
                 && !await HoldsAsync(column, isSealed: true, cancellationToken).ConfigureAwait(false))
-                await MapStore.RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
+            {
+                // What a migration brought into the map, the migration that ends encryption takes out of it.
+                if (column.IsDeclared)
+                    await MapStore.PutAsync(session, column with { Definition = null, EndedBy = job.Id }, cancellationToken).ConfigureAwait(false);
+                else
+                    await MapStore.RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
+            }
+
             if (request is { Kind: JobKind.Reencrypt, Mode: { } mode } && mode != column.Mode)
                 await MapStore.PutAsync(session, column with { Mode = mode }, cancellationToken).ConfigureAwait(false);
         }

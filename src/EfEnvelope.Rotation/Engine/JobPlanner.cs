@@ -16,7 +16,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             return new JobPlan { Request = request, Scope = scope.Name, Columns = [RotationMessages.PlanRotates(scope, request.IncludeSearch)] };
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
-        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
+        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Require(request.Schema, request.Table);
         await RequireNoCheckAsync(session, request, table, cancellationToken).ConfigureAwait(false);
         var changes = new List<string>();
         var warnings = new List<string>();
@@ -81,7 +81,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             throw new OperationRefusedException(RotationMessages.TableTaken(active.Replace('\u001f', '.').TrimStart('.'), other));
     }
 
-    private static void Validate(JobRequest request)
+    public static void Validate(JobRequest request)
     {
         request.Throttle.Validate();
         if (request.BatchSize is < 1 or > JobRequest.MaxBatchSize)
@@ -142,7 +142,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
                 throw new EnvelopeConfigurationException(RotationMessages.ColumnNotEncrypted(table.DisplayName, column.Name, map.Select(c => c.Column)));
             if (column.IsUnique)
                 throw new EnvelopeConfigurationException(RotationMessages.UniqueInPlace(name));
-            mapRows.Add(known with { AllowsPlaintext = true, Definition = null });
+            mapRows.Add(known with { AllowsPlaintext = true, Definition = null, EndedBy = null });
             warnings.Add(RotationMessages.DecryptWarning(name));
             return;
         }
@@ -156,9 +156,11 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             throw new EnvelopeConfigurationException(RotationMessages.UniqueInPlace(name));
         if (column.IsIndexed && row.Mode == EncryptionMode.Randomized)
             warnings.Add(RotationMessages.IndexBecomesUseless(name));
-        if (dialect.Widen(table, column, column.MaxLength is { } max ? TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(EnvelopeAlgorithm.Aes256Gcm)) : null) is { } widen)
+
+        // As wide as the model makes it, so that both agree. A column that the map has was made so by a migration, or by a job before.
+        if (known is null && column.MaxLength is { } max && dialect.Widen(table, column, TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm))) is { } widen)
             changes.Add(widen);
-        mapRows.Add(row with { AllowsPlaintext = true, Definition = null });
+        mapRows.Add(row with { AllowsPlaintext = true, Definition = null, EndedBy = null });
         if (known is null)
             warnings.Add(RotationMessages.NewToMap(name));
         warnings.Add(RotationMessages.BackfillWarning(name));

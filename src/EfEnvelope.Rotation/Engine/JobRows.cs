@@ -7,6 +7,9 @@ namespace EfEnvelope.Rotation.Engine;
 /// <summary>How the tables of jobs hold numbers, times and requests.</summary>
 internal static class JobRows
 {
+    /// <summary>The highest number that a job gets: so many are never made, and the next one has room above it.</summary>
+    public const long MaxId = 1L << 53;
+
     private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'";
     private static readonly JsonSerializerOptions Json = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new JsonStringEnumConverter() } };
 
@@ -17,36 +20,70 @@ internal static class JobRows
     public static JobInfo ToInfo(object?[] r)
         => new()
         {
-            Id = ToLong(r[0]),
-            Request = Parse((string)r[1]!),
-            Scope = (string)r[2]!,
-            State = Enum.Parse<JobState>((string)r[3]!, ignoreCase: true),
-            Reason = (string?)r[4],
-            NotBefore = ParseTime((string?)r[5]),
-            Pass = ToInt(r[6]),
-            EstimatedRows = ToLong(r[7]),
-            Throttle = Throttle.Parse((string)r[8]!),
-            CreatedAt = ParseTime((string?)r[9])!.Value,
-            StartedAt = ParseTime((string?)r[10]),
-            EndedAt = ParseTime((string?)r[11]),
-            Ranges = ToInt(r[14]),
-            RangesDone = ToInt(r[15]),
-            RowsRead = ToLong(r[16]),
-            RowsWritten = ToLong(r[17]),
-            RowsLost = ToLong(r[18]),
-            RowsRefused = ToLong(r[19]),
-            PassWork = ToLong(r[20]),
-            PassStartedAt = ParseTime((string?)r[13]),
+            Id = StoredRows.Long("Id", r[0], 1, MaxId),
+            Request = StoredRows.Value("Request", r[1], v => Parse((string)v)),
+            Scope = ParseScope(r[2]),
+            State = ParseState(r[3]),
+            Reason = StoredRows.ValueOrNull("Reason", r[4], v => (string)v),
+            NotBefore = StoredRows.TimeOrNull("NotBefore", r[5]),
+            Pass = StoredRows.Int("Pass", r[6]),
+            EstimatedRows = StoredRows.Long("EstimatedRows", r[7]),
+            Throttle = StoredRows.Value("Throttle", r[8], v => ParseThrottle((string)v)),
+            CreatedAt = StoredRows.Time("CreatedAt", r[9]),
+            StartedAt = StoredRows.TimeOrNull("StartedAt", r[10]),
+            EndedAt = StoredRows.TimeOrNull("EndedAt", r[11]),
+            PassStartedAt = StoredRows.TimeOrNull("PassStartedAt", r[12]),
+            Ranges = StoredRows.Int("Ranges", r[13]),
+            RangesDone = StoredRows.Int("RangesDone", r[14]),
+            RowsRead = StoredRows.Long("RowsRead", r[15]),
+            RowsWritten = StoredRows.Long("RowsWritten", r[16]),
+            RowsLost = StoredRows.Long("RowsLost", r[17]),
+            RowsRefused = StoredRows.Long("RowsRefused", r[18]),
+            PassWork = StoredRows.Long("PassWork", r[19]),
         };
 
-    public static JobRequest Parse(string text) => JsonSerializer.Deserialize<JobRequest>(text, Json)!;
+    public static JobRow ToRow(object?[] r)
+        => new(
+            StoredRows.Long("Id", r[0], 1, MaxId), StoredRows.Value("Request", r[1], v => Parse((string)v)), ParseScope(r[2]), ParseState(r[3]), StoredRows.Int("Pass", r[4]),
+            StoredRows.TimeOrNull("PassStartedAt", r[5]), StoredRows.TimeOrNull("NotBefore", r[6]), StoredRows.ValueOrNull("Reason", r[7], v => (string)v),
+            StoredRows.Value("Throttle", r[8], v => ParseThrottle((string)v)), StoredRows.Text("Kind", r[9]));
+
+    public static RangeRow ToRange(object?[] r)
+        => new(
+            StoredRows.Int("Number", r[0]), StoredRows.ValueOrNull("LowerKey", r[1], v => RowKey.Parse((string)v)!), StoredRows.ValueOrNull("UpperKey", r[2], v => RowKey.Parse((string)v)!));
+
+    public static CheckpointRow ToCheckpoint(object?[] r)
+        => new(StoredRows.Long("Step", r[0]), StoredRows.ValueOrNull("Position", r[1], v => RowKey.Parse((string)v)!));
+
+    public static JobState ParseState(object? value)
+        => StoredRows.Value("State", value, v => Enum.GetValues<JobState>().First(s => Name(s) == (string)v));
+
+    // Its values are judged where it is used; what is missing would be missed everywhere.
+    public static Throttle ParseThrottle(string text)
+    {
+        var throttle = Throttle.Parse(text) ?? throw new FormatException();
+        throttle.Validate();
+        return throttle;
+    }
+
+    private static string ParseScope(object? value)
+        => StoredRows.Value("Scope", value, v => Keys.KeyScope.IsWellFormed((string)v) ? (string)v : throw new FormatException());
+
+    public static JobRequest Parse(string text)
+        => JsonSerializer.Deserialize<JobRequest>(text, Json) is { Schema: not null, Table: not null, Columns: not null, Throttle: not null } request
+            && request.Columns.All(c => c is not null) && Enum.IsDefined(request.Kind) && (request.Mode is not { } mode || Enum.IsDefined(mode))
+                ? request
+                : throw new FormatException();
 
     public static string Name(JobState state) => state.ToString().ToLowerInvariant();
 
     public static DateTimeOffset Later(DateTimeOffset now, DateTimeOffset? other) => other > now ? other.Value : now;
 
+    // A little is added to most times, which the ends of the calendar have no room for.
     public static DateTimeOffset? ParseTime(string? text)
-        => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+        => text is null ? null
+            : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal) is { Year: > 1 and < 9990 } time ? time
+            : throw new FormatException();
 
     public static long ToLong(object? value) => Convert.ToInt64(value, CultureInfo.InvariantCulture);
 

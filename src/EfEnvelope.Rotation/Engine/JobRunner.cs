@@ -41,7 +41,19 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         await using (session.ConfigureAwait(false))
         {
             var store = new JobStore(session);
-            var job = await JobEngine.RequireAsync(store, jobId, cancellationToken).ConfigureAwait(false);
+            JobRow job;
+            try
+            {
+                job = await JobEngine.RequireAsync(store, jobId, cancellationToken).ConfigureAwait(false);
+            }
+            catch (EnvelopeConfigurationException e)
+            {
+                // A job that cannot be read stops, and others go on.
+                if (await store.ExistsAsync(cancellationToken).ConfigureAwait(false) && await store.TryEndAsync(jobId, JobState.Failed, e.Message, cancellationToken).ConfigureAwait(false))
+                    return RangeOutcome.Ended;
+                throw;
+            }
+
             if (job.State is JobState.Cancelled or JobState.Completed or JobState.Failed)
                 return RangeOutcome.Ended;
             if (job.State == JobState.Paused)
@@ -64,9 +76,13 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
             }
             catch (EnvelopeConfigurationException e)
             {
-                // The table, the map or the model changed under it: waiting mends nothing.
-                await store.TryEndAsync(jobId, JobState.Failed, e.Message, cancellationToken).ConfigureAwait(false);
-                return RangeOutcome.Ended;
+                // The table, the map or the model changed under it: waiting does not help.
+                return await FailAsync(store, jobId, e.Message, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is FormatException or InvalidCastException or OverflowException or KeyNotFoundException or ArgumentException)
+            {
+                // Something is stored in the job's own rows, or in the map, that fits no table: this job stops, and others go on.
+                return await FailAsync(store, jobId, RotationMessages.JobUnusable(jobId, e.GetType().Name), cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -76,7 +92,8 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         if (!job.IsAsShown)
             throw new EnvelopeConfigurationException(RotationMessages.JobAltered(job.Id));
         var request = job.Request;
-        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Of(request.Schema, request.Table);
+        JobPlanner.Validate(request);
+        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Require(request.Schema, request.Table);
         var table = await JobPlanner.RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         var (plan, _) = RowPlanner.Make(session.Dialect, request, table, map);
         var passes = new JobPasses(source, keys, session, store, plan);
@@ -170,6 +187,12 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         else
             await store.TryChangeStateAsync(job.Id, JobState.Running, JobState.Pending, cancellationToken).ConfigureAwait(false);
         return RangeOutcome.Done;
+    }
+
+    private static async Task<RangeOutcome> FailAsync(JobStore store, long jobId, string reason, CancellationToken cancellationToken)
+    {
+        await store.TryEndAsync(jobId, JobState.Failed, reason, cancellationToken).ConfigureAwait(false);
+        return RangeOutcome.Ended;
     }
 
     private static RangeOutcome Wait(Action<string?> waits, string? reason)

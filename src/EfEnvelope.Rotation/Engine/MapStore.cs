@@ -9,6 +9,8 @@ namespace EfEnvelope.Rotation.Engine;
 /// <summary>Reads the encryption map, and writes the rows of columns that a job encrypts or decrypts.</summary>
 internal static class MapStore
 {
+    private static readonly JsonSerializerOptions WithoutNulls = new() { DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull };
+
     public static async Task<EncryptionMap> ReadAsync(Session session, CancellationToken cancellationToken)
     {
         if (!await ExistsAsync(session, EnvelopeTables.Map, cancellationToken).ConfigureAwait(false))
@@ -21,10 +23,15 @@ internal static class MapStore
         var dialect = session.Dialect;
         var list = string.Join(", ", names.Select(dialect.Quote));
         var rows = await session.QueryAsync($"SELECT {list} FROM {dialect.Table(session.Schema, EnvelopeTables.Map)}", [], cancellationToken).ConfigureAwait(false);
+        var (columns, malformed) = StoredRows.ReadAll(EnvelopeTables.Map, rows, NameOf, ToColumn);
         return new EncryptionMap(
-            [.. rows.Select(r => ToColumn((string)r[0]!, (string)r[1]!, (string)r[2]!, (string)r[3]!, (string)r[4]!, (string)r[5]!, (string?)r[6]))
-                .OrderBy(c => c.Schema, StringComparer.Ordinal).ThenBy(c => c.Table, StringComparer.Ordinal).ThenBy(c => c.Column, StringComparer.Ordinal)]);
+            [.. columns.OrderBy(c => c.Schema, StringComparer.Ordinal).ThenBy(c => c.Table, StringComparer.Ordinal).ThenBy(c => c.Column, StringComparer.Ordinal)])
+        {
+            Malformed = malformed,
+        };
     }
+
+    private static string NameOf(object?[] row) => string.Join('.', row.Take(3).Select(StoredRows.Display).Where((part, i) => i > 0 || part.Length > 0));
 
     /// <summary>Adds a column, or replaces what the map says of it.</summary>
     public static async Task PutAsync(Session session, MapColumn column, CancellationToken cancellationToken)
@@ -32,8 +39,12 @@ internal static class MapStore
         await RemoveAsync(session, column.Schema, column.Table, column.Column, cancellationToken).ConfigureAwait(false);
         var definition = column.Definition
             ?? (!column.IsText ? null
-                : column.IsUnchecked ? JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = column.AllowsPlaintext, @unchecked = true })
-                : JsonSerializer.Serialize(new { storage = "text", allowsPlaintext = column.AllowsPlaintext }));
+                : JsonSerializer.Serialize(
+                    new
+                    {
+                        storage = "text", allowsPlaintext = column.AllowsPlaintext, @unchecked = column.IsUnchecked ? true : (bool?)null, declared = column.IsDeclared, ended = column.EndedBy,
+                    },
+                    WithoutNulls));
         var dialect = session.Dialect;
         string[] names =
         [
@@ -57,38 +68,49 @@ internal static class MapStore
     public static async Task<bool> ExistsAsync(Session session, string table, CancellationToken cancellationToken)
         => await session.Dialect.FindTableAsync(session, session.Schema ?? "", table, cancellationToken).ConfigureAwait(false) is not null;
 
-    private static MapColumn ToColumn(string schema, string table, string column, string field, string mode, string type, string? definition)
+    private static MapColumn ToColumn(object?[] row)
     {
-        var found = new MapColumn
+        var mode = StoredRows.Value(EnvelopeTables.Mode, row[4], v => (string)v is "randomized" or "deterministic" or "blindindex" ? (string)v : throw new FormatException());
+        var column = new MapColumn
         {
-            Schema = schema,
-            Table = table,
-            Column = column,
-            Field = field,
+            Schema = StoredRows.Text(EnvelopeTables.TableSchema, row[0]),
+            Table = StoredRows.Name(EnvelopeTables.TableName, row[1]),
+            Column = StoredRows.Name(EnvelopeTables.ColumnName, row[2]),
+            Field = StoredRows.Name(EnvelopeTables.Field, row[3]),
             Kind = mode == "blindindex" ? MapColumnKind.BlindIndex : MapColumnKind.Value,
             Mode = mode == "deterministic" ? EncryptionMode.Deterministic : EncryptionMode.Randomized,
-            PlaintextType = type,
-            Definition = definition,
+            PlaintextType = StoredRows.Name(EnvelopeTables.PlaintextType, row[5]),
+            Definition = StoredRows.ValueOrNull(EnvelopeTables.Definition, row[6], v => (string)v),
         };
-        if (definition is null)
-            return found;
+        return column.Definition is null && column.Kind == MapColumnKind.Value ? column : StoredRows.Value(EnvelopeTables.Definition, column.Definition, v => WithDefinition(column, (string)v));
+    }
+
+    private static MapColumn WithDefinition(MapColumn found, string definition)
+    {
         using var json = JsonDocument.Parse(definition);
         var root = json.RootElement;
         found = found with { NextOf = Text(root, "NextOf") ?? Text(root, "nextOf") };
         if (found.Kind == MapColumnKind.BlindIndex)
         {
             var index = BlindIndexDefinition.Parse(definition);
+            if (index.Properties.Count == 0 || index.Properties.Any(string.IsNullOrEmpty) || index.Normalizations.Count != index.Properties.Count
+                || !index.Normalizations.All(Enum.IsDefined) || !Enum.IsDefined(index.Projection) || BlindIndexContext.FindLengthFault("", index.Length) is not null)
+                throw new FormatException();
             return found with { Sources = index.Properties, IsUnique = index.IsUnique };
         }
 
         return found with
         {
             IsText = Text(root, "storage") == "text",
-            AllowsPlaintext = root.TryGetProperty("allowsPlaintext", out var allows) && allows.ValueKind == JsonValueKind.True,
-            IsUnchecked = root.TryGetProperty("unchecked", out var isUnchecked) && isUnchecked.ValueKind == JsonValueKind.True,
-            IsUnique = root.TryGetProperty("unique", out var unique) && unique.ValueKind == JsonValueKind.True,
+            AllowsPlaintext = IsTrue(root, "allowsPlaintext"),
+            IsUnchecked = IsTrue(root, "unchecked"),
+            IsUnique = IsTrue(root, "unique"),
+            IsDeclared = IsTrue(root, root.TryGetProperty("declared", out _) ? "declared" : "allowsPlaintext"),
+            EndedBy = root.TryGetProperty("ended", out var ended) && ended.ValueKind == JsonValueKind.Number && ended.TryGetInt64(out var job) ? job : null,
         };
     }
+
+    private static bool IsTrue(JsonElement root, string name) => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
     private static string? Text(JsonElement root, string name)
         => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

@@ -25,6 +25,8 @@ internal sealed class RangeRunner(DatabaseSource source, JobRow job, RangeRow ra
                 {
                     var checkpoint = await new JobStore(writing).FindCheckpointAsync(job.Id, range.Number, job.Pass, cancellationToken).ConfigureAwait(false)
                         ?? throw new RangeStoppedException(RotationMessages.JobStopped(job.Id));
+                    if (new[] { range.Lower, range.Upper, checkpoint.Position }.Any(key => key is not null && key.Length != plan.Table.Key.Count))
+                        throw new EnvelopeConfigurationException(RotationMessages.RowMalformed(new MalformedRow(JobTables.Ranges, $"{job.Id}, {range.Number}", RotationMessages.KeyOfOtherTable())));
                     var sealer = new BatchSealer(source, sealing, plan, new KeyScope(job.Scope));
                     var keys = await sealer.ReloadAsync(cancellationToken).ConfigureAwait(false);
                     var brake = new Brake(source.TimeProvider, writing.Dialect.HasRowLocks ? null : 0.5);

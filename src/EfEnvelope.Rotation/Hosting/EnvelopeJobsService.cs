@@ -16,7 +16,7 @@ internal sealed class EnvelopeJobsService<TContext>(IServiceScopeFactory scopes,
         var database = await OpenAsync().ConfigureAwait(false);
         await using (database.ConfigureAwait(false))
         {
-            var told = new HashSet<long>();
+            var told = new HashSet<object>();
             while (!stoppingToken.IsCancellationRequested)
             {
                 try
@@ -38,9 +38,11 @@ internal sealed class EnvelopeJobsService<TContext>(IServiceScopeFactory scopes,
         }
     }
 
-    private async Task RunAsync(EncryptedDatabase database, HashSet<long> told, CancellationToken cancellationToken)
+    private async Task RunAsync(EncryptedDatabase database, HashSet<object> told, CancellationToken cancellationToken)
     {
-        var jobs = await database.Jobs.ListAsync(includeEnded: false, cancellationToken).ConfigureAwait(false);
+        var (jobs, malformed) = await database.Jobs.ListAllAsync(includeEnded: false, cancellationToken).ConfigureAwait(false);
+        foreach (var row in malformed.Where(told.Add))
+            logger.JobMalformed(row.Key, row.Table, row.Reason);
         foreach (var job in jobs.Where(j => j.Request.IsSensitive && !options.RunsSensitiveJobs && told.Add(j.Id)))
             logger.JobLeft(job.Id, job.Request.Kind.ToString(), job.Request.Table);
         List<long> ids =

@@ -14,6 +14,9 @@ internal static partial class RotationLog
     [LoggerMessage(1103, LogLevel.Warning, "Job {Job} ({Kind} of '{Table}') stores plaintext, or values in another way, so it is not run here: run it by the tool, or set 'RunsSensitiveJobs'.", EventName = "JobLeave")]
     public static partial void JobLeft(this ILogger logger, long job, string kind, string table);
 
+    [LoggerMessage(1104, LogLevel.Error, "Row '{Key}' of '{Table}' cannot be read, so it is left out: {Reason}. Remove it with 'efenvelope jobs cancel {Key}'.", EventName = "JobMalformed")]
+    public static partial void JobMalformed(this ILogger logger, string key, string table, string reason);
+
     [LoggerMessage(1102, LogLevel.Error, "Jobs cannot be run now; they are tried again.", EventName = "JobsFail")]
     public static partial void JobsUnavailable(this ILogger logger, Exception exception);
 }

@@ -43,6 +43,7 @@ public sealed class JobEngine
     private async Task<IReadOnlyList<JobPlan>> PlanAllAsync(Session session, JobRequest request, CancellationToken cancellationToken)
     {
         var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        map.RequireReadable();
         var plans = new List<JobPlan>();
         foreach (var (schema, table) in map.Columns.Where(c => request.Kind != JobKind.Reindex || c.IsCompared).Select(c => (c.Schema, c.Table)).Distinct())
             plans.Add(await _planner.PlanAsync(session, request with { Schema = schema, Table = table }, cancellationToken).ConfigureAwait(false));
@@ -118,15 +119,18 @@ public sealed class JobEngine
     /// <summary>Lists jobs, the newest first.</summary>
     /// <param name="includeEnded">Whether to list those that have ended.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <returns>The jobs.</returns>
-    public Task<IReadOnlyList<JobInfo>> ListAsync(bool includeEnded = true, CancellationToken cancellationToken = default)
-        => _source.UseAsync<IReadOnlyList<JobInfo>>(
+    /// <returns>The jobs; those whose rows cannot be read are left out, and <see cref="EnvelopeScans.FindMalformedRowsAsync" /> lists them.</returns>
+    public async Task<IReadOnlyList<JobInfo>> ListAsync(bool includeEnded = true, CancellationToken cancellationToken = default)
+        => (await ListAllAsync(includeEnded, cancellationToken).ConfigureAwait(false)).Rows;
+
+    internal Task<(IReadOnlyList<JobInfo> Rows, IReadOnlyList<MalformedRow> Malformed)> ListAllAsync(bool includeEnded, CancellationToken cancellationToken)
+        => _source.UseAsync(
             async session =>
             {
                 var store = new JobStore(session);
                 return await store.ExistsAsync(cancellationToken).ConfigureAwait(false)
                     ? await store.ListAsync(null, includeEnded, cancellationToken).ConfigureAwait(false)
-                    : [];
+                    : ([], []);
             },
             cancellationToken);
 
@@ -200,18 +204,36 @@ public sealed class JobEngine
             },
             cancellationToken);
 
-    /// <summary>Ends a job. What it wrote stays.</summary>
+    /// <summary>Ends a job. What it wrote stays. A job whose row cannot be read is removed.</summary>
     /// <param name="jobId">Its number.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <returns>The job.</returns>
+    /// <returns>The job, or <see langword="null" /> if its row could not be read, and was removed.</returns>
     /// <exception cref="EnvelopeConfigurationException">There is no such job.</exception>
     /// <exception cref="OperationRefusedException">It has ended.</exception>
-    public Task<JobInfo> CancelAsync(long jobId, CancellationToken cancellationToken = default)
-        => ChangeAsync(
-            jobId,
-            async (store, job) => !job.HasEnded
-                ? await store.TryEndAsync(jobId, JobState.Cancelled, null, cancellationToken).ConfigureAwait(false)
-                : throw new OperationRefusedException(RotationMessages.JobHasEnded(jobId, job.State)),
+    public Task<JobInfo?> CancelAsync(long jobId, CancellationToken cancellationToken = default)
+        => _source.UseAsync(
+            async session =>
+            {
+                var store = new JobStore(session);
+                while (await store.ExistsAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    var (jobs, malformed) = await store.ListAsync(jobId, includeEnded: true, cancellationToken).ConfigureAwait(false);
+                    if (malformed.Count > 0)
+                    {
+                        await store.RemoveAsync(jobId, cancellationToken).ConfigureAwait(false);
+                        return null;
+                    }
+
+                    if (jobs is [{ HasEnded: true } ended])
+                        throw new OperationRefusedException(RotationMessages.JobHasEnded(jobId, ended.State));
+                    if (jobs.Count == 0)
+                        break;
+                    if (await store.TryEndAsync(jobId, JobState.Cancelled, null, cancellationToken).ConfigureAwait(false))
+                        return await GetAsync(store, jobId, cancellationToken).ConfigureAwait(false);
+                }
+
+                throw new EnvelopeConfigurationException(RotationMessages.JobMissing(jobId));
+            },
             cancellationToken);
 
     /// <summary>Changes the brake. Workers obey it from their next batch on.</summary>
@@ -241,11 +263,15 @@ public sealed class JobEngine
         => (await store.ExistsAsync(cancellationToken).ConfigureAwait(false) ? await store.FindAsync(jobId, cancellationToken).ConfigureAwait(false) : null)
             ?? throw new EnvelopeConfigurationException(RotationMessages.JobMissing(jobId));
 
-    private static async Task<JobInfo> GetAsync(JobStore store, long jobId, CancellationToken cancellationToken)
+    internal static async Task<JobInfo> GetAsync(JobStore store, long jobId, CancellationToken cancellationToken)
         => await store.ExistsAsync(cancellationToken).ConfigureAwait(false)
-            && await store.ListAsync(jobId, includeEnded: true, cancellationToken).ConfigureAwait(false) is [var job]
-                ? job
-                : throw new EnvelopeConfigurationException(RotationMessages.JobMissing(jobId));
+            ? await store.ListAsync(jobId, includeEnded: true, cancellationToken).ConfigureAwait(false) switch
+            {
+                ([var job], _) => job,
+                (_, [var malformed]) => throw new EnvelopeConfigurationException(RotationMessages.RowMalformed(malformed)),
+                _ => throw new EnvelopeConfigurationException(RotationMessages.JobMissing(jobId)),
+            }
+            : throw new EnvelopeConfigurationException(RotationMessages.JobMissing(jobId));
 
     // Whoever changes it at the same moment is seen, and obeyed or refused.
     private Task<JobInfo> ChangeAsync(long jobId, Func<JobStore, JobInfo, Task<bool>> tryChange, CancellationToken cancellationToken)

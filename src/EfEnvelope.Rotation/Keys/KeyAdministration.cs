@@ -28,7 +28,8 @@ public sealed partial class KeyAdministration
                 var dialect = session.Dialect;
                 var names = await session.QueryAsync(
                     $"SELECT DISTINCT {dialect.Quote(EnvelopeTables.Scope)} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken).ConfigureAwait(false);
-                return [.. names.Select(n => KeyScope.FromStore((string)n[0]!)).Where(s => !s.IsReserved).OrderBy(s => s.Name, StringComparer.Ordinal)];
+                var scopes = StoredRows.ReadAll(EnvelopeTables.Keys, names, n => StoredRows.Display(n[0]), n => StoredRows.Value(EnvelopeTables.Scope, n[0], v => KeyScope.FromStore((string)v))).Rows;
+                return [.. scopes.Where(s => !s.IsReserved).OrderBy(s => s.Name, StringComparer.Ordinal)];
             },
             cancellationToken);
 
@@ -231,6 +232,7 @@ public sealed partial class KeyAdministration
     // A transaction that is still open may have written what a scan does not see yet.
     private async Task<RetirementReport> FindReferencesAsync(Session session, EncryptionMap map, KeyVersion version, CancellationToken cancellationToken)
     {
+        map.RequireReadable();
         await session.Dialect.WaitForWritersAsync(session, _source.TimeProvider, cancellationToken).ConfigureAwait(false);
         var references = new List<VersionReference>();
         foreach (var column in map.Columns)

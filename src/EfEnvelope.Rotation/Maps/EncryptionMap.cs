@@ -1,14 +1,37 @@
+using EfEnvelope.Envelopes;
+
 namespace EfEnvelope.Rotation;
 
 /// <summary>Which columns of a database are encrypted or hold a blind index, and how; read from the database itself, where migrations or jobs put it.</summary>
 /// <param name="Columns">The columns, ordered by schema, table and name.</param>
 public sealed record EncryptionMap(IReadOnlyList<MapColumn> Columns)
 {
+    /// <summary>Gets the rows of the map that cannot be read; what they say of a column is not known.</summary>
+    public IReadOnlyList<MalformedRow> Malformed { get; init; } = [];
+
     /// <summary>Finds the columns of one table.</summary>
     /// <param name="schema">The schema, or empty for the database's own default.</param>
     /// <param name="table">The table.</param>
     /// <returns>Its columns; empty when none is encrypted.</returns>
     public IReadOnlyList<MapColumn> Of(string schema, string table) => [.. Columns.Where(c => c.Schema == schema && c.Table == table)];
+
+    /// <summary>Finds the columns of one table that is to be changed, so that none may be missing.</summary>
+    /// <exception cref="EnvelopeConfigurationException">A row that cannot be read may be of this table.</exception>
+    internal IReadOnlyList<MapColumn> Require(string schema, string table)
+    {
+        var name = schema.Length == 0 ? $"{table}." : $"{schema}.{table}.";
+        return Malformed.FirstOrDefault(r => r.Key.StartsWith(name, StringComparison.Ordinal)) is { } row
+            ? throw new EnvelopeConfigurationException(RotationMessages.RowMalformed(row))
+            : Of(schema, table);
+    }
+
+    /// <summary>Refuses to conclude anything about all encrypted columns when one of them is not known.</summary>
+    /// <exception cref="EnvelopeConfigurationException">A row cannot be read.</exception>
+    internal void RequireReadable()
+    {
+        if (Malformed.Count > 0)
+            throw new EnvelopeConfigurationException(RotationMessages.RowMalformed(Malformed[0]));
+    }
 }
 
 /// <summary>What a column of the encryption map holds.</summary>
@@ -64,6 +87,17 @@ public sealed record MapColumn
     internal bool IsUnchecked { get; init; }
 
     internal string? Definition { get; init; }
+
+    /// <summary>Gets whether the application's last migration allows plaintext in it; a job that ends does not change that.</summary>
+    internal bool IsDeclared { get; init; }
+
+    /// <summary>Gets the job that ended although the application still allows plaintext, or <see langword="null" />.</summary>
+    internal long? EndedBy { get; init; }
+
+    internal EnvelopeAlgorithm Algorithm => AlgorithmOf(Mode);
+
+    internal static EnvelopeAlgorithm AlgorithmOf(EncryptionMode mode)
+        => mode == EncryptionMode.Deterministic ? EnvelopeAlgorithm.Aes256Siv : EnvelopeAlgorithm.Aes256Gcm;
 
     /// <summary>Gets <c>table.column</c>, with the schema if there is one.</summary>
     public string Name => $"{TableName}.{Column}";

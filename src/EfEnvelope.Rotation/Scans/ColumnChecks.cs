@@ -70,7 +70,15 @@ internal sealed class ColumnChecks(Session session, TableInfo table, IReadOnlyLi
         var status = await HeaderScan.CountAllAsync(session, column, cancellationToken).ConfigureAwait(false);
         _statuses.Add(status);
         if (status.Foreign > 0)
-            _found.Add(column.AllowsPlaintext ? DoctorMessages.PlaintextRows(column, status.Foreign) : DoctorMessages.ForeignRows(column, status.Foreign));
+        {
+            if (!column.AllowsPlaintext)
+                _found.Add(DoctorMessages.ForeignRows(column, status.Foreign));
+            else if (column.EndedBy is null)
+                _found.Add(DoctorMessages.PlaintextRows(column, status.Foreign));
+        }
+
+        if (column.EndedBy is { } job)
+            _found.Add(DoctorMessages.PlaintextStillAllowed(column, job));
         if (column.NextOf is not null && !isSearchRotating && status.ByKeyNumber.Count > 0)
             _found.Add(DoctorMessages.NextLeftover(column, status.ByKeyNumber.Values.Sum()));
         if (column is { IsCompared: true, NextOf: null } && !stored.IsIndexed && (column.Kind == MapColumnKind.BlindIndex || !stored.IsUnique))

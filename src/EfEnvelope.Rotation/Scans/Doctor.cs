@@ -12,6 +12,7 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
     {
         var found = new List<Diagnosis>();
         var jobs = new JobStore(session);
+        found.AddRange((await KeyRowCheck.FindAsync(session, cancellationToken).ConfigureAwait(false)).Select(DoctorMessages.RowMalformed));
         var scopes = await ReadKeysAsync(cancellationToken).ConfigureAwait(false);
         var checks = new KeyChecks(source, scopes, await jobs.ReadTimeAsync(cancellationToken).ConfigureAwait(false));
         found.AddRange(checks.CheckVersions());
@@ -20,7 +21,12 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
             found.AddRange(await new KekChecks(source, keys).RunAsync(session, found, cancellationToken).ConfigureAwait(false));
         await CheckMapAsync(session, checks, found, cancellationToken).ConfigureAwait(false);
         if (await jobs.ExistsAsync(cancellationToken).ConfigureAwait(false))
-            found.AddRange(CheckJobs(await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false)));
+        {
+            var (read, malformed) = await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false);
+            found.AddRange(CheckJobs(read));
+            found.AddRange(malformed.Select(DoctorMessages.RowMalformed));
+        }
+
         return [.. found.OrderByDescending(d => d.Severity).ThenBy(d => d.Code, StringComparer.Ordinal).ThenBy(d => d.Subject, StringComparer.Ordinal)];
     }
 
@@ -28,7 +34,17 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
     {
         var scopes = new Dictionary<KeyScope, IReadOnlyList<KeyVersionInfo>>();
         foreach (var scope in await keys.GetScopesAsync(cancellationToken).ConfigureAwait(false))
-            scopes.Add(scope, await keys.ListAsync(scope, cancellationToken).ConfigureAwait(false));
+        {
+            try
+            {
+                scopes.Add(scope, await keys.ListAsync(scope, cancellationToken).ConfigureAwait(false));
+            }
+            catch (EnvelopeDecryptionException)
+            {
+                // One of its rows cannot be read, which is reported by itself.
+            }
+        }
+
         return scopes;
     }
 
@@ -41,7 +57,8 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
         }
 
         var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
-        if (map.Columns.Count == 0)
+        found.AddRange(map.Malformed.Select(DoctorMessages.RowMalformed));
+        if (map is { Columns.Count: 0, Malformed.Count: 0 })
             found.Add(DoctorMessages.MapEmpty());
         var statuses = new List<ColumnStatus>();
         foreach (var columns in map.Columns.GroupBy(c => (c.Schema, c.Table)))
@@ -61,7 +78,7 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
         var unmapped = await UnmappedColumns.FindAsync(session, map, cancellationToken).ConfigureAwait(false);
         found.AddRange(unmapped);
         found.AddRange(checks.CheckReferences(statuses));
-        if (statuses.Count == map.Columns.Count && unmapped.Count == 0)
+        if (statuses.Count == map.Columns.Count && unmapped.Count == 0 && map.Malformed.Count == 0)
             found.AddRange(checks.CheckRetirable(statuses));
     }
 

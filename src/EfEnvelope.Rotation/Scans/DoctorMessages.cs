@@ -16,6 +16,9 @@ internal static class DoctorMessages
         => Notice("map-empty", "__EnvelopeMap", "The encryption map has no column, so there is nothing to look after.",
             "Encrypt a property and migrate, or backfill a column: 'efenvelope backfill'.");
 
+    public static Diagnosis RowMalformed(MalformedRow row)
+        => Error("row-malformed", $"{row.Table} {row.Key}", $"The row cannot be read: {row.Reason}.", RotationMessages.RepairOf(row));
+
     public static Diagnosis TableMissing(string table)
         => Error("table-missing", table, "The encryption map has a table that this database has not; retirement of a key version stops at it.",
             "Run the application's migrations; if the table was dropped by hand, delete its rows of '__EnvelopeMap'.");
@@ -63,6 +66,16 @@ internal static class DoctorMessages
                 "Drop it, or let it test the column for null only, and compute in the application.");
 
     private static string Holds(MapColumn column) => column.Kind == MapColumnKind.BlindIndex ? "keyed hashes" : "envelopes";
+
+    public static Diagnosis PlaintextStillAllowed(MapColumn column, long job)
+        => column.AllowsPlaintext
+            ? Warning("plaintext-still-allowed", column.Name, Format($"Job {job} has decrypted the column, but the application still has 'StorePlaintextWhileDecrypting' set."),
+                "Remove '[Encrypted]' or 'IsEncrypted' together with it, and add a migration.")
+            : Warning("plaintext-still-allowed", column.Name, Format($"Job {job} has encrypted the column, but the application still has 'AllowPlaintextWhileBackfilling' set, so it takes plaintext without an alarm."),
+                "Remove it and add a migration.");
+
+    public static Diagnosis LooksPersonal(string column, string why)
+        => Notice("looks-personal", column, $"The column is not encrypted, and {why}.", "Mark its property with '[Encrypted]' if it holds personal data; the page on adoption says how to encrypt existing rows.");
 
     public static Diagnosis IndexNotIndexed(MapColumn column)
         => column.Kind == MapColumnKind.BlindIndex

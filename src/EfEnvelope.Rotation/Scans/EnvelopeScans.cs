@@ -43,10 +43,10 @@ public sealed class EnvelopeScans
         string? scope = null, string? table = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         var map = await _source.UseAsync(session => MapStore.ReadAsync(session, cancellationToken), cancellationToken).ConfigureAwait(false);
-        if (map.Columns.Count == 0)
+        if (map is { Columns.Count: 0, Malformed.Count: 0 })
             throw new EnvelopeConfigurationException(ScanMessages.MapIsEmpty());
         var tables = map.Columns.GroupBy(c => c.TableName).Where(t => table is null || t.Key == table).ToList();
-        if (tables.Count == 0)
+        if (tables.Count == 0 && map.Malformed.Count == 0)
             throw new EnvelopeConfigurationException(ScanMessages.TableNotInMap(table!, map.Columns.Select(c => c.TableName).Distinct()));
         var keys = await _keys.ResolveScopeAsync(scope, cancellationToken).ConfigureAwait(false);
         var isOnlyScope = (await _keys.GetScopesAsync(cancellationToken).ConfigureAwait(false)).Count == 1;
@@ -56,6 +56,8 @@ public sealed class EnvelopeScans
                 var ring = new VerifyRing(_source, session, keys, isOnlyScope);
                 await ring.LoadAsync(cancellationToken).ConfigureAwait(false);
                 var tally = new VerifyTally(progress);
+                foreach (var row in map.Malformed)
+                    tally.Fail(row.Table, [row.Key], "", row.Reason);
                 foreach (var columns in tables)
                     await VerifyAsync(session, [.. columns], ring, tally, cancellationToken).ConfigureAwait(false);
                 return tally.ToReport();
@@ -70,6 +72,34 @@ public sealed class EnvelopeScans
     /// <exception cref="OperationRefusedException">The database refused a command.</exception>
     public Task<IReadOnlyList<Diagnosis>> DiagnoseAsync(CancellationToken cancellationToken = default)
         => _source.UseAsync(session => new Doctor(_source, _keys).RunAsync(session, cancellationToken), cancellationToken);
+
+    /// <summary>Looks for columns that are not encrypted, and whose name or content looks like personal data. It reads some values of each; none is shown.</summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>One notice for each column. It is a suggestion: most personal data looks like anything else.</returns>
+    /// <exception cref="KeyUnavailableException">The database cannot be reached.</exception>
+    /// <exception cref="OperationRefusedException">The database refused a command.</exception>
+    public Task<IReadOnlyList<Diagnosis>> SuggestAsync(CancellationToken cancellationToken = default)
+        => _source.UseAsync(
+            async session => await PersonalColumns.FindAsync(session, await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false),
+            cancellationToken);
+
+    /// <summary>Lists the rows of EfEnvelope's own tables (jobs, encryption map, key store) that cannot be read. No KMS is asked.</summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The rows; empty when all is well.</returns>
+    /// <exception cref="KeyUnavailableException">The database cannot be reached.</exception>
+    /// <exception cref="OperationRefusedException">The database refused a command.</exception>
+    public Task<IReadOnlyList<MalformedRow>> FindMalformedRowsAsync(CancellationToken cancellationToken = default)
+        => _source.UseAsync<IReadOnlyList<MalformedRow>>(
+            async session =>
+            {
+                var jobs = new JobStore(session);
+                var ofJobs = await jobs.ExistsAsync(cancellationToken).ConfigureAwait(false)
+                    ? (await jobs.ListAsync(null, includeEnded: true, cancellationToken).ConfigureAwait(false)).Malformed
+                    : [];
+                var ofMap = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Malformed;
+                return [.. await KeyRowCheck.FindAsync(session, cancellationToken).ConfigureAwait(false), .. ofMap, .. ofJobs];
+            },
+            cancellationToken);
 
     /// <summary>Explains one envelope without any key.</summary>
     /// <param name="value">The stored value, whatever it is; nothing is thrown: <c>efenvelope:v1:…</c>, hexadecimal (with or without <c>0x</c> or <c>\x</c>), or Base64.</param>

@@ -33,7 +33,7 @@ internal static class UnmappedColumns
     }
 
     // A schema that is the default one may be named or not.
-    private static bool IsMapped(EncryptionMap map, TableInfo table, TableColumn column)
+    public static bool IsMapped(EncryptionMap map, TableInfo table, TableColumn column)
         => map.Columns.Any(c => c.Table == table.Name && c.Column == column.Name && (c.Schema == table.Schema || c.Schema.Length == 0 || table.Schema.Length == 0));
 
     private static async Task<bool> HoldsEnvelopesAsync(Session session, TableInfo table, TableColumn column, CancellationToken cancellationToken)
