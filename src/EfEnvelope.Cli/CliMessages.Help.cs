@@ -6,7 +6,7 @@ internal static partial class CliMessages
     public static string Description()
         => "Keys, online jobs and stored values of a database whose columns EfEnvelope encrypts. Whatever changes rows or keys shows its plan and needs --execute.";
 
-    public static string ConfigOption() => $"The configuration file. Default: '{Configuration.ConfigurationFile.Name}' in the working directory, if it is there.";
+    public static string ConfigOption() => $"The configuration file. Default: '{Configuration.ConfigurationFile.Name}' in the working directory, if it is there and was confirmed by '{Tool} trust'.";
 
     public static string ProviderOption() => "The kind of database: sqlite, postgresql or sqlserver.";
 
@@ -38,7 +38,7 @@ internal static partial class CliMessages
 
     public static string VersionArgument() => "The key version, such as clinic:v1.";
 
-    public static string StatusCommand() => "Shows keys and their wrapped copies, what every column holds by key version, and jobs that have not ended. Reads every row; needs no KMS, which is asked for stale copies if it is configured.";
+    public static string StatusCommand() => "Shows keys and their wrapped copies, what every column holds by key version, and jobs that have not ended. Reads every row; contacts no KMS.";
 
     public static string KeysCommand() => "Lists, makes, rewraps, disables, retires, destroys and shreds key versions. No row changes.";
 
@@ -135,6 +135,10 @@ internal static partial class CliMessages
     public static string InspectCommand() => "Explains one envelope. Needs neither a key nor a database.";
 
     public static string ValueArgument() => "The stored value: efenvelope:v1:…, hexadecimal or Base64; '-' reads it from stdin.";
+
+    public static string SuggestOption() => "Names columns, too, that are not encrypted and whose name or content looks like personal data. It reads some values of each, and shows none.";
+
+    public static string TrustCommand() => $"Confirms '{Configuration.ConfigurationFile.Name}' in the working directory as it is now, so that the connection and the KMS in it count.";
 
     public static string DoctorCommand() => "Finds what is wrong or will become so: columns, indexes, rows outside the format, keys, budgets and KEKs.";
 }

@@ -19,7 +19,7 @@ internal static partial class CliMessages
     public static string RecoveryKeyMissing()
         => $"The KMS 'recovery' needs 'publicKeyFile'. Give {KmsVariable("publicKeyFile")}, or 'publicKeyFile' under 'kms' in '{Configuration.ConfigurationFile.Name}'; to recover, 'privateKeyFile'.";
 
-    public static string MalformedAddress(string setting) => $"The KMS setting '{setting}' is not an address. Give one such as 'https://kms.example.org:8200', without a user.";
+    public static string MalformedAddress(string setting) => $"The KMS setting '{setting}' is not an address. Give one such as 'https://kms.example.org:8200', without a user; 'http://' is for loopback only.";
 
     public static string EmptySecret(string setting, string source) => $"The KMS setting '{setting}' in '{source}' is empty. Put the secret there.";
 
@@ -149,9 +149,7 @@ internal static partial class CliMessages
 
     // Copies of keys.
 
-    public static string KmsNotAsked() => "no KMS is configured, so none was asked which copies are stale.";
-
-    public static string KmsNotUsable(string fault) => $"the KMS was not asked which copies are stale: {fault}";
+    public static string KmsNotConfigured() => "no KMS is configured, so no copy was judged.";
 
     public static string StaleCopies(int count)
         => count == 1 ? $"1 copy is stale: run '{Tool} keys rewrap --execute'." : string.Create(CultureInfo.InvariantCulture, $"{count} copies are stale: run '{Tool} keys rewrap --execute'.");

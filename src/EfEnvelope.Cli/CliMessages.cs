@@ -93,6 +93,23 @@ internal static partial class CliMessages
 
     public static string NoConfigurationFile(string path) => $"There is no configuration file '{path}'. Correct '--config' or {Variable("config")}.";
 
+    public static string FileLeftOut(string path) => $"the connection and the KMS in '{path}' were left out, because the file was not confirmed.";
+
+    public static string FileNotConfirmed(string path)
+        => $"'{path}' says where the database or the KMS is, but it was not confirmed as it is now. "
+            + $"Another user could have put it there. Read it, then run '{Tool} trust', or name it: '--config {Configuration.ConfigurationFile.Name}'.";
+
+    public static string NothingToTrust(string path) => $"There is no configuration file '{path}'. Go to its directory, or name a file by '--config', which needs no confirmation.";
+
+    public static string FileOfOthers(string path)
+        => $"The configuration file '{path}' is not this user's, or others can write it. Copy it, or run: chmod go-w '{path}'.";
+
+    public static string NoConfigurationDirectory() => "It is not known where this user's configuration is. Set HOME or XDG_CONFIG_HOME to an absolute path.";
+
+    public static string UnwritableFile(string path) => $"The file '{path}' could not be written. Let this user write it.";
+
+    public static string Trusted(string path) => $"'{path}' is confirmed as it is now; after a change, confirm it again.";
+
     public static string UnreadableFile(string path) => $"The file '{path}' could not be read. Correct the path, or let this user read it.";
 
     public static string MalformedConfigurationFile(string path, long? line)
@@ -273,6 +290,10 @@ internal static partial class CliMessages
     public static string Resumed(JobInfo job) => $"job {job.Id} may go on. To run it here: '{Tool} jobs run {job.Id}'.";
 
     public static string JobCancelled(JobInfo job) => $"job {job.Id} is cancelled; what it wrote stays.";
+
+    public static string JobRemoved(long id) => string.Create(CultureInfo.InvariantCulture, $"job {id} could not be read, and was removed.");
+
+    public static string RowMalformed(MalformedRow row) => $"the row '{row.Key}' of '{row.Table}' cannot be read: {row.Reason}; '{Tool} doctor' says what to do.";
 
     public static string Throttled(JobInfo job) => $"job {job.Id} has a new throttle; its workers obey it from their next batch on.";
 

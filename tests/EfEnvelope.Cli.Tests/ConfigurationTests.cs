@@ -32,6 +32,11 @@ public sealed class ConfigurationTests : IDisposable
     [InlineData("postgresql", "hunter2")]
     [InlineData("sqlserver", "Server=db;Encrypt=hunter2")]
     [InlineData("sqlite", "Data Source=x.db;Mode=hunter2")]
+    [InlineData("postgresql", "Username=hunter2;Database=clinic")]
+    [InlineData("postgresql", "Host=;Username=hunter2")]
+    [InlineData("postgresql", "Host=db;Port=0;Username=hunter2")]
+    [InlineData("sqlserver", "Database=clinic;User Id=hunter2")]
+    [InlineData("sqlserver", "Server=;User Id=hunter2")]
     public async Task A_malformed_connection_string_is_not_quoted(string provider, string connection)
     {
         _environment["EFENVELOPE_CONNECTION"] = connection;
@@ -157,6 +162,8 @@ public sealed class ConfigurationTests : IDisposable
     [InlineData("""{ "kms": { "file": "kms.db" } }""", "Nothing opens the local KMS", "--kms-key-file")]
     [InlineData("""{ "kms": { "file": "kms.db", "keyFile": "none.key" } }""", "key file '.*none.key' does not exist", "head -c 32")]
     [InlineData("""{ "kms": { "file": "kms.db", "keyFile": "kms.key", "passphraseFile": "p" } }""", "'keyFile', 'passphraseFile' exclude each other", "Give one")]
+    [InlineData("""{ "kms": { "type": "vault", "kek": "vault-transit:transit/c", "address": "http://kms.example.org:8200" } }""", "The KMS setting 'address' is not an address", "'http://' is for loopback only")]
+    [InlineData("""{ "kms": { "type": "aws", "kek": "aws-kms:alias/c", "endpoint": "http://10.0.0.1" } }""", "The KMS setting 'endpoint' is not an address", "'http://' is for loopback only")]
     [InlineData("""{ "kms": { "file": "kms.db", "passphraseFile": "none.txt" } }""", "none.txt' could not be read", "Correct the path")]
     [InlineData("""{ "kms": { "file": "kms.db", "passphraseEnvironment": "CLINIC_PASSPHRASE" } }""", "passphrase in 'CLINIC_PASSPHRASE' is empty", "Give the one")]
     public async Task A_faulty_kms_is_named(string text, string error, string hint)
@@ -195,5 +202,10 @@ public sealed class ConfigurationTests : IDisposable
 
     private Task<ToolResult> RunAsync(params string[] args) => Tool.RunAsync(_environment, _directory, CancellationToken.None, args);
 
-    private void Write(string text, string name = "efenvelope.json") => File.WriteAllText(Path.Combine(_directory, name), text.Replace("\\n", "\n", StringComparison.Ordinal));
+    // Named, so that it counts without being confirmed.
+    private void Write(string text, string name = "efenvelope.json")
+    {
+        File.WriteAllText(Path.Combine(_directory, name), text.Replace("\\n", "\n", StringComparison.Ordinal));
+        _environment["EFENVELOPE_CONFIG"] = name;
+    }
 }

@@ -71,11 +71,14 @@ public sealed class KmsAdaptersTests : IDisposable
     [InlineData("""{ "type": "local", "provider": "postgresql" }""", "The KMS 'local' needs 'connection', a secret", "EFENVELOPE_KMS_CONNECTION")]
     [InlineData("""{ "type": "local", "provider": "postgresql", "connection": "Host=db;Password=hunter2" }""", "holds the KMS setting 'connection', a secret", "'connectionEnvironment'")]
     [InlineData("""{ "type": "local", "provider": "postgresql", "connection": "Host=db;Bogus=hunter2", "keyFile": "x.json" }""", "not one for 'postgresql'", "Correct it")]
+    [InlineData("""{ "type": "local", "file": "x.json", "keyFile": "x.json", "credentialFile": "base64.json" }""", "credential of the embedded KMS is not one", "kms principals create")]
     [InlineData("""{ "type": "local", "file": "x.json", "keyFile": "x.json", "credentialFile": "x.json" }""", "credential of the embedded KMS is not one", "kms principals create")]
     public async Task A_wrong_setting_fails_clearly_and_quotes_no_secret(string kms, string error, string hint)
     {
         File.WriteAllText(Path.Combine(_directory, "x.json"), "hunter2");
+        File.WriteAllText(Path.Combine(_directory, "base64.json"), $"efk_hunter2.{new string('%', 43)}");
         File.WriteAllText(Path.Combine(_directory, "efenvelope.json"), $$"""{ "kms": {{kms}} }""");
+        _environment["EFENVELOPE_CONFIG"] = "efenvelope.json";
 
         var result = (await RunAsync("keys", "create", "clinic")).Fails(2, error, hint);
 
@@ -91,6 +94,7 @@ public sealed class KmsAdaptersTests : IDisposable
         File.WriteAllText(Path.Combine(_directory, "private.pem"), rsa.ExportPkcs8PrivateKeyPem());
         var fingerprint = Convert.ToHexStringLower(SHA256.HashData(rsa.ExportSubjectPublicKeyInfo()).AsSpan(0, 16));
 
+        _environment["EFENVELOPE_CONFIG"] = "efenvelope.json";
         Write("public.pem");
         Assert.Equal(
             ["wrapped under\taws-kms:alias/clinic", $"wrapped under\trecovery:{fingerprint}"],

@@ -20,6 +20,37 @@ public class OutputTests
         Assert.DoesNotContain("\u001b[2J", Write(terminal: true, c => c.Facts([("x", "[red]\u001b[2J[/")])), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("\u202Egnp.exe", "\\u202Egnp.exe")]
+    [InlineData("a\u200Bb", "a\\u200Bb")]
+    [InlineData("\u2066x\u2069", "\\u2066x\\u2069")]
+    [InlineData("a\u00ADb\uFEFF", "a\\u00ADb\\uFEFF")]
+    [InlineData("a\u2028b", "a b")]
+    [InlineData("\U000E0041", "\\uDB40\\uDC41")]
+    [InlineData("x\u3164y\uFE0F", "x\\u3164y\\uFE0F")]
+    [InlineData("Zoë 東京 🙂", "Zoë 東京 🙂")]
+    public void Characters_that_nobody_sees_are_escaped_wherever_text_is_printed(string text, string shown)
+    {
+        Assert.Equal($"{shown}\n{shown}\n", Write(terminal: false, c => c.Table([text], [[text]])));
+        Assert.Equal($"{shown}\t{shown}\n", Write(terminal: false, c => c.Facts([(text, text)])));
+        Assert.Equal($"{shown}\n", Write(terminal: false, c => c.Line(text)));
+        Assert.Contains(shown, Write(terminal: true, c => c.Table(["a"], [[text]])), StringComparison.Ordinal);
+        var error = new StringWriter();
+        var host = new ToolHost { Out = TextWriter.Null, Error = error, Environment = new Dictionary<string, string>(), Directory = "/" };
+        new ToolConsole(host, json: false).Note(text);
+        ToolConsole.Report(host, new Failure(2, text, text));
+        Assert.Equal(3, error.ToString().Split(shown).Length - 1);
+    }
+
+    [Fact]
+    public void Characters_that_nobody_sees_are_escaped_in_json_and_read_back_as_they_were()
+    {
+        var json = Write(terminal: false, c => c.WriteJson(new { Name = "a\u202Eb\U000E0041" }));
+
+        Assert.Contains("\\u202E", json, StringComparison.Ordinal);
+        Assert.Equal("a\u202Eb\U000E0041", System.Text.Json.JsonDocument.Parse(json).RootElement.GetProperty("name").GetString());
+    }
+
     [Fact]
     public void A_waiting_job_says_why_it_waits()
     {

@@ -18,7 +18,7 @@ public sealed class ProcessTests : ServerTests<SqliteWorld>
     }
 
     [Fact]
-    public async Task The_executable_reads_the_file_in_its_working_directory()
+    public async Task The_executable_reads_the_file_in_its_working_directory_when_it_was_confirmed()
     {
         await World.FillAsync();
         await File.WriteAllTextAsync(
@@ -33,7 +33,12 @@ public sealed class ProcessTests : ServerTests<SqliteWorld>
             }
             """,
             TestContext.Current.CancellationToken);
-        using var tool = ToolProcess.Start(new Dictionary<string, string>(), World.Directory, "verify");
+        var environment = new Dictionary<string, string> { ["XDG_CONFIG_HOME"] = Path.Combine(World.Directory, "config") };
+        using (var before = ToolProcess.Start(environment, World.Directory, "verify"))
+            (await before.WaitAsync()).Fails(2, "efenvelope.json' says where the database or the KMS is, but it was not confirmed as it is now", "run 'efenvelope trust'");
+        using (var trust = ToolProcess.Start(environment, World.Directory, "trust"))
+            (await trust.WaitAsync()).Exits(0);
+        using var tool = ToolProcess.Start(environment, World.Directory, "verify");
 
         var result = (await tool.WaitAsync()).Exits(0);
 

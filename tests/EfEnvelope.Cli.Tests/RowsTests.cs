@@ -28,6 +28,36 @@ public abstract class RowsTests<TWorld> : ServerTests<TWorld>
     }
 
     [Theory]
+    [InlineData("backfill", "Contacts.Phone")]
+    [InlineData("reindex")]
+    [InlineData("reencrypt")]
+    public async Task A_plan_needs_no_kms(params string[] command)
+    {
+        await World.FillAsync();
+        World.Environment.Remove("EFENVELOPE_KMS_FILE");
+        World.Environment.Remove("EFENVELOPE_KMS_KEY_FILE");
+
+        await PlanAsync(command);
+        (await World.RunAsync([.. command, "--execute"])).Fails(2, "No KMS is configured", "--kms-file");
+        (await World.RunAsync([.. command, "--execute", "--enqueue-only"])).Exits(0);
+    }
+
+    [Fact]
+    public async Task Reindex_replaces_hashes_that_do_not_belong_to_their_values()
+    {
+        await World.FillAsync();
+        await World.ExecuteAsync("""UPDATE "Patients" SET "Email" = (SELECT o."Email" FROM "Patients" o WHERE o."Id" = 7) WHERE "Id" = 3""");
+        (await World.RunAsync("verify")).Exits(1);
+        Assert.Contains((await PlanAsync("reindex")).Lines, l => l.Contains("missing, or does not belong to the row's values", StringComparison.Ordinal));
+
+        Assert.Contains("1 rows written", (await World.RunAsync("reindex", "--execute")).Exits(0).ErrorLines[^1], StringComparison.Ordinal);
+
+        (await World.RunAsync("verify")).Exits(0);
+        await using var context = World.CreateContext();
+        Assert.Equal([3, 7], await context.Patients.Where(p => p.Email == "p7@example.org").OrderBy(p => p.Id).Select(p => p.Id).ToListAsync());
+    }
+
+    [Theory]
     [InlineData("sodium", "platform")]
     [InlineData("platform", "sodium")]
     public async Task What_one_engine_re_encrypts_is_verified_by_the_other_and_read_by_the_application(string engine, string other)

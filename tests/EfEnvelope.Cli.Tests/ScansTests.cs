@@ -27,7 +27,7 @@ public abstract class ScansTests<TWorld> : ServerTests<TWorld>
 
         var status = await World.JsonAsync("status");
 
-        Assert.Equal(["provider", "keys", "copies", "columns", "jobs"], status.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["provider", "keys", "copies", "columns", "jobs", "malformed"], status.EnumerateObject().Select(p => p.Name));
         Assert.Equal(World.Provider, status.GetProperty("provider").GetString());
         Assert.All(status.GetProperty("columns").EnumerateArray(), c => Assert.Equal(["column", "nulls", "foreign", "byKeyNumber"], c.EnumerateObject().Select(p => p.Name)));
     }
@@ -38,6 +38,21 @@ public abstract class ScansTests<TWorld> : ServerTests<TWorld>
         var result = (await RunChangingNothingAsync("status")).Exits(0);
 
         Assert.Contains("efenvelope: there is no key yet; 'keys create' makes the first.", result.ErrorLines);
+    }
+
+    [Fact]
+    public async Task Doctor_names_columns_that_look_like_personal_data_when_it_is_told_to()
+    {
+        await World.FillAsync();
+        await World.ExecuteAsync("""UPDATE "Contacts" SET "Note" = 'ada' || "Id" || '@example.org' """);
+
+        Assert.DoesNotContain((await RunChangingNothingAsync("doctor")).Exits(0).Lines, l => l.Contains("looks-personal", StringComparison.Ordinal));
+        var found = (await RunChangingNothingAsync("doctor", "--suggest")).Exits(0);
+
+        Assert.Contains(found.Lines, l => l.StartsWith("notice\tlooks-personal\tContacts.Phone\tThe column is not encrypted, and its name looks like personal data.", StringComparison.Ordinal));
+        Assert.Contains(found.Lines, l => l.StartsWith("notice\tlooks-personal\tContacts.Note\tThe column is not encrypted, and its values look like e-mail addresses.", StringComparison.Ordinal));
+        Assert.DoesNotContain(found.Lines, l => l.Contains("looks-personal\tPatients.Ssn", StringComparison.Ordinal) || l.Contains("looks-personal\tPatients.Email", StringComparison.Ordinal) || l.Contains(".Id\t", StringComparison.Ordinal));
+        Assert.DoesNotContain("ada1", found.Out + found.Error, StringComparison.Ordinal);
     }
 
     [Fact]

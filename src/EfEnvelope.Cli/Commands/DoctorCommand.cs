@@ -8,14 +8,20 @@ namespace EfEnvelope.Cli.Commands;
 /// <summary><c>doctor</c>: finds what is wrong or will become so.</summary>
 internal static class DoctorCommand
 {
-    public static Command Create(Wiring wiring) => wiring.On(new Command("doctor", CliMessages.DoctorCommand()), RunAsync);
+    public static Command Create(Wiring wiring)
+    {
+        var suggest = new Option<bool>("--suggest") { Description = CliMessages.SuggestOption() };
+        return wiring.On(new Command("doctor", CliMessages.DoctorCommand()) { suggest }, call => RunAsync(call, suggest));
+    }
 
-    private static async Task<int> RunAsync(Call call)
+    private static async Task<int> RunAsync(Call call, Option<bool> suggest)
     {
         var database = call.Open(KmsNeed.IfConfigured);
         await using (database.ConfigureAwait(false))
         {
             var found = await database.Scans.DiagnoseAsync(call.Cancellation).ConfigureAwait(false);
+            if (call.Get(suggest))
+                found = [.. found, .. await database.Scans.SuggestAsync(call.Cancellation).ConfigureAwait(false)];
             var errors = found.Count(d => d.Severity == DiagnosisSeverity.Error);
             if (call.Console.IsJson)
             {

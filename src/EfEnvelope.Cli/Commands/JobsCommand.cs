@@ -12,8 +12,8 @@ internal static class JobsCommand
         => new("jobs", CliMessages.JobsCommand())
         {
             List(wiring), Show(wiring), Run(wiring),
-            Steer(wiring, "pause", CliMessages.JobsPauseCommand(), (jobs, id, cancellation) => jobs.PauseAsync(id, cancellation), CliMessages.Paused),
-            Steer(wiring, "resume", CliMessages.JobsResumeCommand(), (jobs, id, cancellation) => jobs.ResumeAsync(id, cancellation), CliMessages.Resumed),
+            Steer(wiring, "pause", CliMessages.JobsPauseCommand(), async (jobs, id, cancellation) => await jobs.PauseAsync(id, cancellation).ConfigureAwait(false), CliMessages.Paused),
+            Steer(wiring, "resume", CliMessages.JobsResumeCommand(), async (jobs, id, cancellation) => await jobs.ResumeAsync(id, cancellation).ConfigureAwait(false), CliMessages.Resumed),
             Steer(wiring, "cancel", CliMessages.JobsCancelCommand(), (jobs, id, cancellation) => jobs.CancelAsync(id, cancellation), CliMessages.JobCancelled),
             Throttle(wiring),
         };
@@ -29,16 +29,20 @@ internal static class JobsCommand
             await using (database.ConfigureAwait(false))
             {
                 var jobs = await database.Jobs.ListAsync(!call.Get(active), call.Cancellation).ConfigureAwait(false);
+                var malformed = await MalformedAsync(call, database).ConfigureAwait(false);
                 if (call.Console.IsJson)
-                    call.Console.WriteJson(new { Jobs = jobs });
+                    call.Console.WriteJson(new { Jobs = jobs, Malformed = malformed });
                 else if (jobs.Count > 0)
                     call.Console.Show(jobs);
                 else
                     call.Console.Note(CliMessages.NoJobs());
-                return ExitCodes.Ok;
+                return call.Report(malformed);
             }
         });
     }
+
+    private static async Task<IReadOnlyList<MalformedRow>> MalformedAsync(Call call, EncryptedDatabase database)
+        => [.. (await database.Scans.FindMalformedRowsAsync(call.Cancellation).ConfigureAwait(false)).Where(r => r.Table == "__EnvelopeJobs")];
 
     private static Command Show(Wiring wiring)
     {
@@ -87,6 +91,7 @@ internal static class JobsCommand
                     ids.AddRange(stored.Where(j => !j.Request.IsSensitive).Select(j => j.Id));
                     foreach (var job in stored.Where(j => j.Request.IsSensitive))
                         call.Console.Note(CliMessages.SensitiveLeft(job.Id, job.Request.Kind));
+                    call.Report(await MalformedAsync(call, database).ConfigureAwait(false));
                 }
 
                 foreach (var id in ids)
@@ -104,7 +109,7 @@ internal static class JobsCommand
     }
 
     private static Command Steer(
-        Wiring wiring, string name, string description, Func<JobEngine, long, CancellationToken, Task<JobInfo>> act, Func<JobInfo, string> say)
+        Wiring wiring, string name, string description, Func<JobEngine, long, CancellationToken, Task<JobInfo?>> act, Func<JobInfo, string> say)
     {
         var job = JobArgument();
         return wiring.On(new Command(name, description) { job }, async call =>
@@ -112,7 +117,14 @@ internal static class JobsCommand
             var id = Numbers.ParseJob(call.Get(job)!);
             var database = call.Open();
             await using (database.ConfigureAwait(false))
-                return Steered(call, await act(database.Jobs, id, call.Cancellation).ConfigureAwait(false), say);
+            {
+                if (await act(database.Jobs, id, call.Cancellation).ConfigureAwait(false) is { } info)
+                    return Steered(call, info, say);
+                if (call.Console.IsJson)
+                    call.Console.WriteJson(new { Job = (JobInfo?)null });
+                call.Console.Note(CliMessages.JobRemoved(id));
+                return ExitCodes.Ok;
+            }
         });
     }
 

@@ -30,6 +30,7 @@ internal static class Root
             CostCommand.Create(wiring),
             AuditCommand.Create(wiring),
             KmsCommand.Create(wiring),
+            TrustCommand.Create(wiring),
         };
         options.AddTo(root);
         return root;

@@ -71,7 +71,10 @@ internal static class RowCommands
     {
         var run = options.Run.Read(call);
         call.Configuration.Provider.RequireSchema(request.Schema);
-        var database = call.Open(KmsNeed.Required);
+
+        // A plan, and a job that is only stored, need no key.
+        var runs = options.IsExecuting(call) && !options.IsEnqueuingOnly(call);
+        var database = call.Open(runs ? KmsNeed.Required : KmsNeed.None);
         await using (database.ConfigureAwait(false))
         {
             var plans = request.Table.Length > 0

@@ -14,44 +14,60 @@ internal static class StatusCommand
 
     private static async Task<int> RunAsync(Call call)
     {
-        var database = call.Open(KmsNeed.IfUsable);
+        var database = call.Open();
         await using (database.ConfigureAwait(false))
         {
-            IReadOnlyList<KeyScope> scopes = call.Configuration.Scope is { } named
-                ? [await database.Keys.ResolveScopeAsync(named, call.Cancellation).ConfigureAwait(false)]
-                : await database.Keys.GetScopesAsync(call.Cancellation).ConfigureAwait(false);
-            var versions = new List<KeyVersionInfo>();
-            foreach (var scope in scopes)
-                versions.AddRange(await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false));
-            var copies = await CopiesAsync(call, database).ConfigureAwait(false);
+            var malformed = await database.Scans.FindMalformedRowsAsync(call.Cancellation).ConfigureAwait(false);
+            var versions = await VersionsAsync(call, database, malformed).ConfigureAwait(false);
+            var copies = CopiesOf(call, await database.Keys.ListCopiesAsync(askKms: false, call.Cancellation).ConfigureAwait(false));
             var columns = await database.Scans.GetStatusAsync(call.Cancellation).ConfigureAwait(false);
             var jobs = await database.Jobs.ListAsync(includeEnded: false, call.Cancellation).ConfigureAwait(false);
             if (call.Console.IsJson)
-                call.Console.WriteJson(new { Provider = call.Configuration.Provider.Name, Keys = versions, Copies = copies, Columns = columns, Jobs = jobs });
+                call.Console.WriteJson(new { Provider = call.Configuration.Provider.Name, Keys = versions, Copies = copies, Columns = columns, Jobs = jobs, Malformed = malformed });
             else
                 Show(call.Console, versions, copies, columns, jobs);
-            SayCopies(call, copies);
-            return ExitCodes.Ok;
+            if (!call.Configuration.HasKms)
+                call.Console.Note(CliMessages.KmsNotConfigured());
+            else if (copies.Count(c => c.IsStale) is > 0 and var stale)
+                call.Console.Note(CliMessages.StaleCopies(stale));
+            return call.Report(malformed);
         }
     }
 
-    // Without a KMS no copy is judged: what stands in for it is nobody's KEK.
-    private static async Task<IReadOnlyList<KekCopyInfo>> CopiesAsync(Call call, EncryptedDatabase database)
+    // A scope with a row that cannot be read is left out, and that row is reported.
+    private static async Task<List<KeyVersionInfo>> VersionsAsync(Call call, EncryptedDatabase database, IReadOnlyList<MalformedRow> malformed)
     {
-        var copies = await database.Keys.ListCopiesAsync(IsAsked(call), call.Cancellation).ConfigureAwait(false);
-        return IsAsked(call) ? copies : [.. copies.Where(c => c.State != KekCopyState.Missing).Select(c => c with { State = KekCopyState.Unknown })];
+        IReadOnlyList<KeyScope> scopes = call.Configuration.Scope is { } named
+            ? [await database.Keys.ResolveScopeAsync(named, call.Cancellation).ConfigureAwait(false)]
+            : await database.Keys.GetScopesAsync(call.Cancellation).ConfigureAwait(false);
+        var versions = new List<KeyVersionInfo>();
+        foreach (var scope in scopes)
+        {
+            try
+            {
+                versions.AddRange(await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false));
+            }
+            catch (EnvelopeDecryptionException) when (malformed.Count > 0)
+            {
+                continue;
+            }
+        }
+
+        return versions;
     }
 
-    private static bool IsAsked(Call call) => call.Configuration is { HasKms: true, KmsFault: null };
-
-    private static void SayCopies(Call call, IReadOnlyList<KekCopyInfo> copies)
+    // By the names of the configured KEKs: no KMS is asked, and none is even opened. Which copies are under a former version of a KEK, its KMS alone can tell.
+    private static IReadOnlyList<KekCopyInfo> CopiesOf(Call call, IReadOnlyList<KekCopyInfo> copies)
     {
-        if (call.Configuration.KmsFault is { } fault)
-            call.Console.Note(CliMessages.KmsNotUsable(fault));
-        else if (!call.Configuration.HasKms)
-            call.Console.Note(CliMessages.KmsNotAsked());
-        else if (copies.Count(c => c.IsStale) is > 0 and var stale)
-            call.Console.Note(CliMessages.StaleCopies(stale));
+        List<KekCopyInfo> stored = [.. copies.Where(c => c.State != KekCopyState.Missing).Select(c => c with { State = KekCopyState.Unknown })];
+        if (!call.Configuration.HasKms || call.Configuration.KekNames is not { } names)
+            return stored;
+        return
+        [
+            .. stored.GroupBy(c => c.Key).SelectMany(
+                key => key.Select(c => names.Any(n => n.Is(c.Kek)) ? c : c with { State = KekCopyState.NotConfigured })
+                    .Concat(names.Where(n => n.Kek is not null && !key.Any(c => n.Is(c.Kek))).Select(n => new KekCopyInfo(key.Key, n.Kek!, null, KekCopyState.Missing, null)))),
+        ];
     }
 
     private static void Show(ToolConsole console, List<KeyVersionInfo> versions, IReadOnlyList<KekCopyInfo> copies, IReadOnlyList<ColumnStatus> columns, IReadOnlyList<JobInfo> jobs)

@@ -29,7 +29,7 @@ internal sealed class Call(ToolHost host, GlobalOptions options, ParseResult par
 
     public string? ProgressStyle => parse.GetValue(options.Progress);
 
-    public ToolConfiguration Configuration => _configuration ??= ToolConfiguration.Read(options, parse, host);
+    public ToolConfiguration Configuration => _configuration ??= ReadConfiguration();
 
     public T? Get<T>(Argument<T> argument) => parse.GetValue(argument);
 
@@ -52,6 +52,22 @@ internal sealed class Call(ToolHost host, GlobalOptions options, ParseResult par
 
     public async Task<KeyScope> ResolveScopeAsync(EncryptedDatabase database, string? scope)
         => await database.Keys.ResolveScopeAsync(scope, Cancellation).ConfigureAwait(false);
+
+    /// <summary>Reports rows of EfEnvelope's own tables that cannot be read, and returns what that comes to.</summary>
+    public int Report(IReadOnlyList<MalformedRow> malformed)
+    {
+        foreach (var row in malformed)
+            Console.Note(CliMessages.RowMalformed(row));
+        return malformed.Count == 0 ? ExitCodes.Ok : ExitCodes.Findings;
+    }
+
+    private ToolConfiguration ReadConfiguration()
+    {
+        var configuration = ToolConfiguration.Read(options, parse, host);
+        if (configuration.LeftOut is { } file)
+            Console.Note(CliMessages.FileLeftOut(file));
+        return configuration;
+    }
 
     /// <summary>Ends a command that showed its plan and changed nothing.</summary>
     public int Planned()

@@ -7,7 +7,8 @@ internal sealed record ConfigurationFile(
     string Directory,
     IReadOnlyDictionary<string, string> Settings,
     IReadOnlyDictionary<string, string> Connections,
-    IReadOnlyList<IReadOnlyDictionary<string, string>> Kms)
+    IReadOnlyList<IReadOnlyDictionary<string, string>> Kms,
+    string? LeftOut = null)
 {
     public const string Name = "efenvelope.json";
 
@@ -19,16 +20,31 @@ internal sealed record ConfigurationFile(
     public static ConfigurationFile Empty(string directory)
         => new(directory, new Dictionary<string, string>(), new Dictionary<string, string>(), []);
 
-    /// <summary>Reads the file that was named, or the one in the working directory if there is one.</summary>
-    public static ConfigurationFile Read(string? named, string directory)
+    /// <summary>Gets whether the file says where something is: a database, a KMS, a library, a file or a variable with a secret.</summary>
+    public bool NamesPlaces => Settings.ContainsKey("connection") || Connections.Count > 0 || Kms.Count > 0;
+
+    /// <summary>
+    /// Reads the file that was named, or the one in the working directory if there is one. Whoever made that one may be another user, as in a directory that was
+    /// unpacked or cloned: the places in it count only when the user has confirmed it.
+    /// </summary>
+    public static ConfigurationFile Read(string? named, ToolHost host)
     {
-        var path = Path.GetFullPath(named ?? Name, directory);
+        var path = Path.GetFullPath(named ?? Name, host.Directory);
         if (!File.Exists(path))
-            return named is null ? Empty(directory) : throw new EnvelopeConfigurationException(CliMessages.NoConfigurationFile(path));
+            return named is null ? Empty(host.Directory) : throw new EnvelopeConfigurationException(CliMessages.NoConfigurationFile(path));
+        var (file, content) = Read(path);
+        return named is not null || !file.NamesPlaces || TrustedFiles.Of(host).Holds(path, content) ? file : file.WithoutPlaces(path);
+    }
+
+    /// <summary>Reads a file, and its content as it is.</summary>
+    public static (ConfigurationFile File, byte[] Content) Read(string path)
+    {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllText(path), Lenient);
-            return Parse(document.RootElement, path);
+            // Read once: what is confirmed is what is used.
+            var content = File.ReadAllBytes(path);
+            using var document = JsonDocument.Parse(content.AsMemory(content is [0xEF, 0xBB, 0xBF, ..] ? 3 : 0), Lenient);
+            return (Parse(document.RootElement, path), content);
         }
         catch (JsonException e)
         {
@@ -40,6 +56,15 @@ internal sealed record ConfigurationFile(
             throw new EnvelopeConfigurationException(CliMessages.UnreadableFile(path));
         }
     }
+
+    private ConfigurationFile WithoutPlaces(string path)
+        => this with
+        {
+            Settings = Settings.Where(s => s.Key != "connection").ToDictionary(),
+            Connections = new Dictionary<string, string>(),
+            Kms = [],
+            LeftOut = path,
+        };
 
     private static ConfigurationFile Parse(JsonElement root, string path)
     {

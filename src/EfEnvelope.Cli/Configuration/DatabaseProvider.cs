@@ -80,6 +80,9 @@ internal sealed class DatabaseProvider(string name, Func<string, string, string>
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
         builder.ApplicationName ??= CliMessages.Tool;
+
+        // What the driver would refuse when it connects, a host that is missing for one, it refuses here.
+        using var connection = new NpgsqlConnection(builder.ConnectionString);
         return builder.ConnectionString;
     }
 
@@ -88,6 +91,8 @@ internal sealed class DatabaseProvider(string name, Func<string, string, string>
         var builder = new SqlConnectionStringBuilder(connectionString);
         if (!builder.ShouldSerialize("Application Name"))
             builder.ApplicationName = CliMessages.Tool;
+        if (builder.DataSource.Length == 0)
+            throw new ArgumentException(null, nameof(connectionString));
         return builder.ConnectionString;
     }
 }

@@ -11,6 +11,9 @@ internal interface IKmsAdapter
     /// <summary>Gets the scheme of its KEK URIs.</summary>
     string Scheme { get; }
 
+    /// <summary>Gets the KEK that is used where none is named, or <see langword="null" />.</summary>
+    string? DefaultKek => null;
+
     /// <summary>Gets the names of its settings, besides <c>type</c> and <c>kek</c>; the variable of <c>keyFile</c> is <c>EFENVELOPE_KMS_KEY_FILE</c>.</summary>
     IReadOnlyList<string> Settings { get; }
 
@@ -39,9 +42,6 @@ internal enum KmsNeed
 
     /// <summary>It is used if one is configured.</summary>
     IfConfigured,
-
-    /// <summary>It is used if one is configured and its settings are right; otherwise the command goes on without.</summary>
-    IfUsable,
 
     /// <summary>It must be there.</summary>
     Required,

@@ -35,7 +35,7 @@ internal sealed record KmsSettings(
 
     public Uri? FindAddress(string name)
         => Find(name) is not { } text ? null
-            : Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "https" or "http" && address.UserInfo.Length == 0
+            : Uri.TryCreate(text, UriKind.Absolute, out var address) && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)) && address.UserInfo.Length == 0
                 ? address
                 : throw new EnvelopeConfigurationException(CliMessages.MalformedAddress(name));
 

@@ -9,10 +9,13 @@ namespace EfEnvelope.Cli.Configuration;
 internal sealed class LocalKmsAdapter : IKmsAdapter
 {
     public const string Name = "local";
+    private const string DefaultKey = "efenvelope";
 
     public string Type => Name;
 
     public string Scheme => Name;
+
+    public string DefaultKek => $"{Name}:{DefaultKey}";
 
     public IReadOnlyList<string> Settings { get; } =
     [
@@ -23,7 +26,7 @@ internal sealed class LocalKmsAdapter : IKmsAdapter
 
     public ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
     {
-        key ??= "efenvelope";
+        key ??= DefaultKey;
         var (store, makes) = StoreOf(settings, mayCreate);
         var (seal, credential) = (SealOf(settings), CredentialOf(settings));
         try
@@ -123,7 +126,7 @@ internal sealed class LocalKmsAdapter : IKmsAdapter
         {
             return settings.FindSecret("credential") is { } text ? LocalKmsCredential.Parse(text) : null;
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or FormatException)
         {
             throw new EnvelopeConfigurationException(CliMessages.CredentialUnusable());
         }

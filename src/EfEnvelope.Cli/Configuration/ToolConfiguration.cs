@@ -18,7 +18,7 @@ internal sealed class ToolConfiguration
     private ToolConfiguration(GlobalOptions options, ParseResult parse, ToolHost host)
     {
         (_flags, _environment, _directory) = (options.Read(parse), host.Environment, host.Directory);
-        _file = ConfigurationFile.Read(parse.GetValue(options.Config) ?? Variable("config"), host.Directory);
+        _file = ConfigurationFile.Read(parse.GetValue(options.Config) ?? Variable("config"), host);
         _kms = KmsOf(options.ReadKms(parse));
     }
 
@@ -37,15 +37,31 @@ internal sealed class ToolConfiguration
     /// <summary>Gets whether a KMS is configured.</summary>
     public bool HasKms => _kms.Count > 0;
 
-    /// <summary>Gets why a command goes on without the KMS that is configured, or <see langword="null" />; known once the database was opened.</summary>
-    public string? KmsFault { get; private set; }
+    /// <summary>Gets the names of the KEKs that are configured, without opening a KMS; <see langword="null" /> when a setting is wrong.</summary>
+    public IReadOnlyList<KekName>? KekNames
+    {
+        get
+        {
+            try
+            {
+                return [.. _kms.Select(KmsRegistry.Resolve).Select(k => new KekName(k.Adapter.Scheme, k.Kek?.ToString() ?? k.Adapter.DefaultKek))];
+            }
+            catch (EnvelopeConfigurationException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>Gets the configuration file whose places were left out, because nobody confirmed them, or <see langword="null" />.</summary>
+    public string? LeftOut => _file.LeftOut;
 
     /// <summary>Opens the embedded KMS that is configured, for its administrator. Nothing is connected yet.</summary>
     /// <param name="mayBeMade">Whether a KMS that does not exist may be made.</param>
     public OpenedKms OpenKms(bool mayBeMade)
     {
         if (_kms.Count == 0)
-            throw new EnvelopeConfigurationException(CliMessages.NoKms());
+            throw Missing(CliMessages.NoKms());
         return _kms.Where(s => KmsRegistry.Resolve(s).Adapter is LocalKmsAdapter).ToList() switch
         {
             [var one] => LocalKmsAdapter.Open(one, mayBeMade),
@@ -63,7 +79,7 @@ internal sealed class ToolConfiguration
         var provider = Provider;
         var (connection, directory) = FindConnection();
         if (need is KmsNeed.Required or KmsNeed.MayBeMade && _kms.Count == 0)
-            throw new EnvelopeConfigurationException(CliMessages.NoKms());
+            throw Missing(CliMessages.NoKms());
         return EncryptedDatabase.Open(
             builder =>
             {
@@ -75,7 +91,7 @@ internal sealed class ToolConfiguration
 
     private void Configure(EnvelopeOptionsBuilder envelope, KmsNeed need)
     {
-        if (need == KmsNeed.None || _kms.Count == 0 || (need == KmsNeed.IfUsable && !IsUsable()))
+        if (need == KmsNeed.None || _kms.Count == 0)
             envelope.UseKms(new MissingKms());
         else
             Keks = [.. _kms.Select(settings => KmsRegistry.Add(envelope, settings, need == KmsNeed.MayBeMade))];
@@ -86,23 +102,6 @@ internal sealed class ToolConfiguration
             envelope.Configure(o => o with { RefreshInterval = refresh });
         if (FindTime("activationDelay") is { } delay)
             envelope.Configure(o => o with { ActivationDelay = delay });
-    }
-
-    // Tried aside: what was added before the fault would stay.
-    private bool IsUsable()
-    {
-        try
-        {
-            var aside = new EnvelopeOptionsBuilder();
-            foreach (var settings in _kms)
-                KmsRegistry.Add(aside, settings, mayCreate: false);
-            return true;
-        }
-        catch (EnvelopeConfigurationException e)
-        {
-            KmsFault = e.Message;
-            return false;
-        }
     }
 
     private (string Connection, string Directory) FindConnection()
@@ -117,14 +116,14 @@ internal sealed class ToolConfiguration
             return Named();
         return _file.Settings.GetValueOrDefault("connection") is { } connection
             ? (connection, _file.Directory)
-            : throw new EnvelopeConfigurationException(CliMessages.NoConnection());
+            : throw Missing(CliMessages.NoConnection());
 
         (string, string) Named()
         {
             var name = Find("connectionName")!;
             return _file.Connections.GetValueOrDefault(name) is { } connection
                 ? (connection, _file.Directory)
-                : throw new EnvelopeConfigurationException(CliMessages.NoSuchConnection(name, _file.Connections.Keys));
+                : throw Missing(CliMessages.NoSuchConnection(name, _file.Connections.Keys));
         }
     }
 
@@ -149,10 +148,24 @@ internal sealed class ToolConfiguration
         return settings.IsEmpty ? [] : [settings];
     }
 
+    // What is missing may stand in the file that was left out.
+    private EnvelopeConfigurationException Missing(string message) => new(LeftOut is { } file ? CliMessages.FileNotConfirmed(file) : message);
+
     private string? Find(string name) => _flags.GetValueOrDefault(name) ?? Variable(name) ?? _file.Settings.GetValueOrDefault(name);
 
     private string? Variable(string name) => _environment.GetValueOrDefault(CliMessages.Variable(name)) is { Length: > 0 } value ? value : null;
 
     private TimeSpan? FindTime(string name)
         => Find(name) is { } text ? Durations.Parse(name, text) : null;
+}
+
+/// <summary>A configured KEK, as far as its settings alone tell.</summary>
+/// <param name="Scheme">The scheme of its KMS.</param>
+/// <param name="Kek">The KEK, or <see langword="null" /> when only a key file tells.</param>
+internal sealed record KekName(string Scheme, string? Kek)
+{
+    public bool Is(string kek)
+        => Kek is null
+            ? kek.StartsWith($"{Scheme}:", StringComparison.OrdinalIgnoreCase)
+            : string.Equals(Uri.UnescapeDataString(kek), Uri.UnescapeDataString(Kek), StringComparison.OrdinalIgnoreCase);
 }

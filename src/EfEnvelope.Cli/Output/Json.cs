@@ -12,9 +12,10 @@ internal static class Json
     private static readonly JsonSerializerOptions Indented = Options(indented: true);
     private static readonly JsonSerializerOptions OneLine = Options(indented: false);
 
-    public static string Write(object document) => JsonSerializer.Serialize(document, Indented);
+    // Outside its strings JSON has no such character, and inside them this is how it writes one.
+    public static string Write(object document) => Invisible.Escape(JsonSerializer.Serialize(document, Indented));
 
-    public static string WriteLine(object document) => JsonSerializer.Serialize(document, OneLine);
+    public static string WriteLine(object document) => Invisible.Escape(JsonSerializer.Serialize(document, OneLine));
 
     private static JsonSerializerOptions Options(bool indented) => new()
     {

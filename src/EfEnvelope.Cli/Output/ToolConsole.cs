@@ -68,9 +68,9 @@ internal sealed class ToolConsole(ToolHost host, bool json)
 
     public static string Escape(string text) => Markup.Escape(Clean(text));
 
-    // Names come from the database: they must neither break a line nor command a terminal.
+    // Names come from the database and the KMS: they must neither break a line, nor command a terminal, nor look like other names.
     public static string Clean(string text)
-        => text.Any(char.IsControl) ? string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c)) : text;
+        => Invisible.Escape(text.Any(char.IsControl) ? string.Concat(text.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? ' ' : c)) : text);
 
     private void Tabbed(IEnumerable<string> cells) => host.Out.WriteLine(string.Join('\t', cells.Select(Clean)));
 }
