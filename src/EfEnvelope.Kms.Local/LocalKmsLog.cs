@@ -5,7 +5,10 @@ namespace EfEnvelope.Kms.Local;
 // Event ids 2000 to 2099 belong to the embedded KMS and never change their meaning.
 internal static partial class LocalKmsLog
 {
-    [LoggerMessage(2000, LogLevel.Information, "The KMS '{File}' was created, sealed by '{Seal}'.", EventName = "KmsCreated")]
+    [LoggerMessage(
+        2000, LogLevel.Warning,
+        "The KMS '{File}' was created, sealed by '{Seal}'. Keep it where it outlives this process, machine or container, and back it up: without it, nothing that it wrapped can be read.",
+        EventName = "KmsCreated")]
     public static partial void KmsCreated(ILogger logger, string file, string seal);
 
     [LoggerMessage(2001, LogLevel.Debug, "The KMS '{File}' was opened.", EventName = "KmsOpened")]
