@@ -1,5 +1,6 @@
 using EfEnvelope.Functional.TestUtilities;
 using EfEnvelope.Specification;
+using Xunit;
 
 namespace EfEnvelope.Functional;
 
@@ -9,3 +10,6 @@ public sealed class SqliteIdentifiersTests() : IdentifiersSpecification(new Sqli
 }
 
 public sealed class PostgresIdentifiersTests() : IdentifiersSpecification(new PostgresTestDatabase());
+
+[Collection("SqlServer")]
+public sealed class SqlServerIdentifiersTests() : IdentifiersSpecification(new SqlServerTestDatabase());

@@ -65,6 +65,26 @@ public abstract class HostedJobsSpecification(TestDatabase database) : EnvelopeS
     }
 
     [Fact]
+    public async Task A_job_that_cannot_be_read_keeps_no_other_from_running_in_the_background()
+    {
+        await FillAsync(5);
+        await using var encrypted = EncryptedDatabase.Open(NewOptions());
+        var bad = await encrypted.Jobs.EnqueueAsync(await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Rotate }));
+        var good = await encrypted.Jobs.EnqueueAsync(await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reindex, Table = "Registrations" }));
+        await Database.QueryAsync($"UPDATE {Database.Quote("__EnvelopeJobs")} SET {Database.Quote("Request")} = '{{' WHERE {Database.Quote("Id")} = {bad.Id}");
+        await using var services = new ServiceCollection().AddLogging()
+            .AddDbContextFactory<RegistrationContext>(o => Configure(o))
+            .AddEnvelopeJobs<RegistrationContext>(o => o.PollInterval = TimeSpan.FromMilliseconds(50))
+            .BuildServiceProvider();
+        var service = Assert.Single(services.GetServices<IHostedService>());
+        await service.StartAsync(CancellationToken.None);
+        await WaitAsync(async () => (await encrypted.Jobs.GetAsync(good.Id)).State == JobState.Completed);
+        await service.StopAsync(CancellationToken.None);
+
+        Assert.Equal($"{bad.Id}", Assert.Single(await encrypted.Scans.FindMalformedRowsAsync()).Key);
+    }
+
+    [Fact]
     public async Task A_job_that_stores_plaintext_is_not_run_in_the_background_whoever_stored_it()
     {
         await FillAsync(5);

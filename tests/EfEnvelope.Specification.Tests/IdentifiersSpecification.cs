@@ -40,7 +40,7 @@ public abstract class IdentifiersSpecification(TestDatabase database) : Envelope
         var full = HasSchemas ? $"{Q(schema)}.{Q(table)}" : Q(table);
         if (HasSchemas)
             await Database.QueryAsync($"CREATE SCHEMA {Q(schema)}");
-        await Database.QueryAsync($"CREATE TABLE {full} (\"Id\" integer PRIMARY KEY, {Q(column)} text NULL)");
+        await Database.QueryAsync($"CREATE TABLE {full} (\"Id\" integer PRIMARY KEY, {Q(column)} varchar(1000) NULL)");
         await Database.QueryAsync($"INSERT INTO {full} VALUES (1, 'one'), (2, 'two')");
         var encrypted = EncryptedDatabase.Open(Options<RegistrationContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1) })), schema);
         await using (encrypted)
