@@ -25,7 +25,7 @@ public class OutputTests
     [InlineData("a\u200Bb", "a\\u200Bb")]
     [InlineData("\u2066x\u2069", "\\u2066x\\u2069")]
     [InlineData("a\u00ADb\uFEFF", "a\\u00ADb\\uFEFF")]
-    [InlineData("a\u2028b", "a b")]
+    [InlineData("a\u2028b", "a\\u2028b")]
     [InlineData("\U000E0041", "\\uDB40\\uDC41")]
     [InlineData("x\u3164y\uFE0F", "x\\u3164y\\uFE0F")]
     [InlineData("Zoë 東京 🙂", "Zoë 東京 🙂")]
