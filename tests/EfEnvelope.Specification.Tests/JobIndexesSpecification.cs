@@ -184,7 +184,7 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
         await _encrypted.Keys.RotateAsync(new KeyScope("default"), TimeSpan.Zero, includeSearch: false);
         byte[] other = [.. before[1]!];
         other[4] = 2;
-        foreach (var (id, bytes) in new (int, byte[])[] { (1, new byte[21]), (2, other), (3, [0xF8, 0, 0]) })
+        foreach (var (id, bytes) in new (int, byte[])[] { (1, [0xFB, .. new byte[20]]), (2, other), (3, [0xF8, 0, 0]) })
             await Database.QueryAsync($"UPDATE {Q("People")} SET {Q("Secret_BlindIndex")} = @v WHERE {Q("Id")} = {id}", ("@v", bytes));
 
         Assert.Equal((JobState.Completed, 3L, 0L), await RunAsync(Reindex));

@@ -69,7 +69,7 @@ internal static class DoctorMessages
 
     public static Diagnosis PlaintextStillAllowed(MapColumn column, long job)
         => column.AllowsPlaintext
-            ? Warning("plaintext-still-allowed", column.Name, Format($"Job {job} has decrypted the column, but the application still has 'StorePlaintextWhileDecrypting' set."),
+            ? Warning("plaintext-still-allowed", column.Name, Format($"Job {job} has decrypted the column, but the application still has 'StorePlaintextDuringTransition' set."),
                 "Remove '[Encrypted]' or 'IsEncrypted' together with it, and add a migration.")
             : Warning("plaintext-still-allowed", column.Name, Format($"Job {job} has encrypted the column, but the application still has 'AllowPlaintextWhileBackfilling' set, so it takes plaintext without an alarm."),
                 "Remove it and add a migration.");
