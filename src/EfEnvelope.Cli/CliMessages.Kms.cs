@@ -164,7 +164,7 @@ internal static partial class CliMessages
 
     public static string ShredLeaves() => "backups of the database from before still have the wrapped keys, for as long as the KMS has its KEK";
 
-    public static string Shredded(object scope) => $"{scope} was shredded. Running instances drop its keys at their next refresh; backups from before still have its wrapped keys, for as long as the KMS has its KEK.";
+    public static string Shredded(object scope) => $"{scope} was shredded. Running instances drop its keys at their next refresh, after 'RefreshInterval' (1 hour by default) at most; backups from before still have its wrapped keys, for as long as the KMS has its KEK.";
 
     public static string ShredNotConfirmed(object scope, bool missing)
         => missing

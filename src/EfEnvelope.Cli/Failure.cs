@@ -14,6 +14,7 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
             // A database says in its own way that its command was cancelled.
             (OperationCanceledException or System.Data.Common.DbException or KeyUnavailableException or OperationRefusedException) when cancellationToken.IsCancellationRequested
                 => new Failure(ExitCodes.Cancelled, CliMessages.Cancelled(), CliMessages.CancelledHint()),
+            WrongKeyScopeException e => Explain(ExitCodes.Usage, e, CliMessages.UsageHint()),
             EnvelopeConfigurationException e => Explain(ExitCodes.Usage, e, CliMessages.UsageHint()),
             OperationRefusedException e => OfRefused(e),
             KeyDestroyedException e => Explain(ExitCodes.Gone, e, CliMessages.GoneHint()),

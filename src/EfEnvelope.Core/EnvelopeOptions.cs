@@ -69,6 +69,9 @@ public sealed record EnvelopeOptions
     /// <summary>Gets what encrypts values: a matter of speed alone.</summary>
     internal GcmEngine Engine { get; init; } = GcmEngine.Platform;
 
+    /// <summary>Gets whether a new version that encrypts after a delay is known to every instance by then, or to the only one.</summary>
+    internal bool AllowsDelay(TimeSpan activationDelay) => activationDelay == TimeSpan.Zero || (activationDelay > TimeSpan.Zero && activationDelay >= RefreshInterval);
+
     internal IEnumerable<string> FindFaults()
     {
         if (!KeyScope.IsWellFormed(Scope))
@@ -83,7 +86,7 @@ public sealed record EnvelopeOptions
             yield return Messages.OptionOutOfRange(nameof(NegativeCacheTime), NegativeCacheTime, "zero or more");
         if (KmsTimeout <= TimeSpan.Zero || KmsTimeout > LongestKmsTimeout)
             yield return Messages.OptionOutOfRange(nameof(KmsTimeout), KmsTimeout, $"more than zero, at most {LongestKmsTimeout}");
-        if (ActivationDelay < TimeSpan.Zero || (ActivationDelay > TimeSpan.Zero && ActivationDelay < RefreshInterval))
+        if (!AllowsDelay(ActivationDelay))
             yield return Messages.OptionOutOfRange(nameof(ActivationDelay), ActivationDelay, "at least RefreshInterval, or zero where one process uses the database");
         if (RotateAfter <= ActivationDelay)
             yield return Messages.OptionOutOfRange(nameof(RotateAfter), RotateAfter, "longer than ActivationDelay, or null");

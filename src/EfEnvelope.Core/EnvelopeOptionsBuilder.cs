@@ -15,6 +15,9 @@ public sealed class EnvelopeOptionsBuilder
 
     internal IReadOnlyList<KmsRegistration> Kms => _kms;
 
+    /// <summary>Gets or sets what names the schema of a context's tables, where its model does not.</summary>
+    internal Func<object, string?>? FindSchema { get; set; }
+
     /// <summary>Adds a key management service. Providers call this; a user calls theirs, such as <c>UseLocalKms(…)</c>.</summary>
     /// <param name="identity">
     /// What tells this configuration from another by <see cref="object.Equals(object)" />: contexts with equal identities share one

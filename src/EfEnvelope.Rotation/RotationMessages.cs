@@ -201,9 +201,6 @@ internal static class RotationMessages
 
     public static string IsPrimary(KeyVersion version) => $"Key version '{version}' is the primary: it encrypts now. Nothing was changed. Rotate first: 'efenvelope keys rotate {version.Scope}'.";
 
-    public static string ActivationDelayTooShort(TimeSpan delay, TimeSpan interval)
-        => FormattableString.Invariant($"The activation delay is {delay}, but instances use what they have loaded for {interval}, so some would miss what is written under the new version. Give at least that, or zero where one process uses the database.");
-
     public static string NothingToRotate() => "there is no key yet; the first one is made at the first write";
 
     public static string NewToMap(string column)

@@ -1,3 +1,5 @@
+using EfEnvelope.Keys;
+using EfEnvelope.Rotation;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -145,12 +147,37 @@ public abstract class IsolationSpecification(TestDatabase database, TestDatabase
         Assert.Equal("of a", (await a.Notes.AsNoTracking().SingleAsync(n => n.Id == 1)).Text);
         Assert.Equal("of b", (await b.Notes.AsNoTracking().SingleAsync(n => n.Id == 2)).Text);
 
-        await Assert.ThrowsAsync<EnvelopeDecryptionException>(() => _findNote(b, 1));
-        await Assert.ThrowsAsync<EnvelopeDecryptionException>(() => a.Notes.AsNoTracking().ToListAsync());
-        await Assert.ThrowsAsync<EnvelopeDecryptionException>(() => b.Notes.Select(n => n.Text).ToListAsync());
+        var alien = await Assert.ThrowsAsync<WrongKeyScopeException>(() => _findNote(b, 1));
+        Assert.Contains("'tenant-a'", alien.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<WrongKeyScopeException>(() => a.Notes.AsNoTracking().ToListAsync());
+        Assert.Throws<WrongKeyScopeException>(() => b.Notes.Select(n => n.Text).ToList());
+        await a.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero);
+        await SaveAsync(tenantA, "of a, under a version that b does not have");
+        Assert.Contains("'tenant-a'", (await Assert.ThrowsAsync<WrongKeyScopeException>(() => _findNote(b, 3))).Message, StringComparison.Ordinal);
+        Assert.Contains("'UseScope'", await AlteredAsync(b), StringComparison.Ordinal);
         Assert.Equal(
-            ["tenant-a", "tenant-b"],
+            ["tenant-a", "tenant-a", "tenant-b"],
             await Database.QueryAsync($"SELECT {Database.Quote("Scope")} FROM {Database.Quote("__EnvelopeKeys")} WHERE {Database.OfApplications} ORDER BY 1"));
+    }
+
+    [Fact]
+    public async Task Process_that_shreds_a_scope_reads_and_finds_it_no_more_at_once()
+    {
+        var (tenantA, tenantB) = (Builder(Database, e => e.UseScope("tenant-a")).Options, Builder(Database, e => e.UseScope("tenant-b")).Options);
+        await CreateAsync(tenantA);
+        await SaveAsync(tenantA, "of a");
+        await SaveAsync(tenantB, "of b");
+        await using var a = new NoteContext(tenantA);
+        await using var b = new NoteContext(tenantB);
+        Assert.Equal("of a", (await _findNote(a, 1))!.Text);
+
+        await using (var encrypted = EncryptedDatabase.Open(a))
+            Assert.Single(await encrypted.Keys.ShredAsync(new KeyScope("tenant-a")));
+
+        await Assert.ThrowsAsync<KeyDestroyedException>(() => a.Notes.AsNoTracking().FirstAsync(n => n.Id == 1));
+        Assert.Throws<KeyDestroyedException>(() => a.Notes.AsNoTracking().First(n => n.Id == 1));
+        Assert.IsType<KeyDestroyedException>((await Assert.ThrowsAsync<DbUpdateException>(() => SaveAsync(tenantA, "more"))).InnerException);
+        Assert.Equal("of b", (await b.Notes.AsNoTracking().SingleAsync(n => n.Id == 2)).Text);
     }
 
     [Fact]
@@ -283,6 +310,16 @@ public abstract class IsolationSpecification(TestDatabase database, TestDatabase
 
         await using (var context = await factory.CreateDbContextAsync())
             Assert.Equal("here", (await context.Notes.SingleAsync()).Text);
+    }
+
+    // One bit differs: no scope opens it.
+    private async Task<string> AlteredAsync(NoteContext context)
+    {
+        var (table, column) = (Database.Quote("Notes"), Database.Quote("Text"));
+        var stored = (byte[])(await Database.QueryAsync($"SELECT {column} FROM {table} WHERE {Database.Quote("Id")} = 2"))[0]!;
+        stored[^1] ^= 1;
+        await Database.QueryAsync($"UPDATE {table} SET {column} = @text WHERE {Database.Quote("Id")} = 2", ("@text", stored));
+        return (await Assert.ThrowsAsync<EnvelopeDecryptionException>(() => context.Notes.AsNoTracking().FirstAsync(n => n.Id == 2))).Message;
     }
 
     protected static async Task CreateAsync(DbContextOptions<NoteContext> options)

@@ -164,6 +164,83 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
         await AssertEveryRowOpensAsync("before", "after");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Process_that_finds_key_rows_lost_makes_no_other_key_and_reads_nothing(bool withUsage)
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"DELETE FROM {Keys}");
+        if (withUsage)
+            await Database.QueryAsync($"DELETE FROM {Usage}");
+
+        var writing = Assert.IsType<KeyUnavailableException>((await Assert.ThrowsAsync<DbUpdateException>(() => SaveColdAsync("lost"))).InnerException);
+        await using var context = new CardContext(Cold());
+        var reading = Assert.Throws<KeyUnavailableException>(() => context.Cards.ToList());
+        var loading = await Assert.ThrowsAsync<KeyUnavailableException>(() => context.Database.LoadEnvelopeKeysAsync());
+
+        Assert.All([writing, reading, loading], e => Assert.Contains("Restore the rows of '__EnvelopeKeys'", e.Message, StringComparison.Ordinal));
+        Assert.Contains(withUsage ? "'Cards.Text'" : "'__EnvelopeUsage'", writing.Message, StringComparison.Ordinal);
+        Assert.Empty(await ReadKeysAsync("Version"));
+        Assert.Single(await StoredAsync());
+    }
+
+    [Fact]
+    public async Task Newest_key_version_that_was_lost_is_not_given_its_number_again()
+    {
+        await SaveAsync("before");
+        await using (var context = CreateWarm())
+            await context.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero);
+        await SaveAsync("between");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE {Database.Quote("Version")} = 2 AND {Database.OfApplications}");
+
+        await using var cold = new CardContext(Cold());
+        var e = await Assert.ThrowsAsync<KeyUnavailableException>(() => cold.Database.RotateEnvelopeKeyAsync(TimeSpan.Zero));
+
+        Assert.Contains("'default:v2'", e.Message, StringComparison.Ordinal);
+        Assert.Equal([1], (await ReadKeysAsync("Version")).Select(Convert.ToInt32));
+    }
+
+    [Fact]
+    public async Task Intermediate_key_that_was_lost_is_not_given_its_number_again()
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"DELETE FROM {Keys} WHERE NOT ({Database.OfApplications})");
+
+        await using var cold = new CardContext(
+            new DbContextOptionsBuilder<CardContext>(Cold()).UseEnvelopeEncryption(e => e.UseKms(new FileKms(_kmsFile)).UseScope("other")).Options);
+        var e = await Assert.ThrowsAsync<KeyUnavailableException>(() => cold.Database.LoadEnvelopeKeysAsync());
+
+        Assert.Contains("'~intermediate:v1'", e.Message, StringComparison.Ordinal);
+        Assert.Empty(await Database.QueryAsync($"SELECT {Database.Quote("Version")} FROM {Keys} WHERE NOT ({Database.OfApplications})"));
+    }
+
+    [Fact]
+    public async Task Scope_without_a_key_beside_others_gets_its_first_one()
+    {
+        await SaveAsync("before");
+        await using var other = new CardContext(
+            new DbContextOptionsBuilder<CardContext>(Cold()).UseEnvelopeEncryption(e => e.UseKms(new FileKms(_kmsFile)).UseScope("other")).Options);
+
+        await other.Database.LoadEnvelopeKeysAsync();
+
+        Assert.Equal(2, (await ReadKeysAsync("Version")).Count);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(long.MaxValue)]
+    public async Task Count_of_encrypted_values_that_was_altered_stops_the_next_write(long reserved)
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"UPDATE {Usage} SET {Database.Quote("Reserved")} = @reserved", ("@reserved", reserved));
+
+        var e = Assert.IsType<EnvelopeDecryptionException>((await Assert.ThrowsAsync<DbUpdateException>(() => SaveColdAsync("more"))).InnerException);
+
+        Assert.Contains("'default:v1' and 'Cards.Text' in table '__EnvelopeUsage'", e.Message, StringComparison.Ordinal);
+        await AssertEveryRowOpensAsync("before");
+    }
+
     [Fact]
     public async Task Missing_key_table_stops_the_next_write()
     {
@@ -178,6 +255,8 @@ public abstract class RestoreSpecification(TestDatabase database) : EnvelopeSpec
     }
 
     protected string Keys => Database.Quote("__EnvelopeKeys");
+
+    private string Usage => Database.Quote("__EnvelopeUsage");
 
     /// <summary>Opens a context of the process that runs all the time.</summary>
     protected CardContext CreateWarm() => new(_warm!);

@@ -1,4 +1,6 @@
 using EfEnvelope.Envelopes;
+using EfEnvelope.Keys;
+using EfEnvelope.Rotation;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
@@ -32,6 +34,29 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
         Assert.Equal([1, 1, 2], await VersionsAsync());
         await using var reader = Create();
         Assert.Equal(["first", "before its time", "after its time"], (await reader.Entries.OrderBy(e => e.Id).ToListAsync()).Select(e => e.Text));
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(-1)]
+    public async Task Delay_after_which_another_instance_may_not_know_the_version_is_refused_everywhere(int seconds)
+    {
+        await SaveAsync("first");
+        var delay = TimeSpan.FromSeconds(seconds);
+        await using var context = new EntryContext(Options<EntryContext>());
+        await using var encrypted = EncryptedDatabase.Open(context);
+
+        var texts = new[]
+        {
+            (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => context.Database.RotateEnvelopeKeyAsync(delay, includeSearch: true))).Message,
+            (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => encrypted.Keys.RotateAsync(new KeyScope("default"), delay, includeSearch: true))).Message,
+            (await Assert.ThrowsAsync<EnvelopeConfigurationException>(
+                () => encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Rotate, ActivationDelay = delay }))).Message,
+        };
+
+        Assert.Single(texts.Distinct());
+        Assert.Contains("'EnvelopeOptions.RefreshInterval'", texts[0], StringComparison.Ordinal);
+        Assert.Single(await context.Database.GetEnvelopeKeysAsync());
     }
 
     [Fact]
@@ -175,7 +200,7 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
 
     private void Configure(Func<EnvelopeOptions, EnvelopeOptions> change) => _options = Options<EntryContext>(e => e.Configure(change));
 
-    private EntryContext Create() => new(_options ??= Options<EntryContext>());
+    private EntryContext Create() => new(_options ??= Options<EntryContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(10) })));
 
     private async Task SaveAsync(string text)
     {

@@ -2,6 +2,9 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Diagnostics;
+using EfEnvelope.EntityFrameworkCore.Infrastructure;
+using EfEnvelope.EntityFrameworkCore.KeyStore;
+using EfEnvelope.Keys;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -47,7 +50,7 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
         await SaveAsync("ada", "bob");
         await AssertAllFoundAsync();
         await using (var db = Main.Open())
-            Assert.Equal(2, (await db.Database.RotateEnvelopeKeyAsync(TimeSpan.FromHours(1), includeSearch: true)).Number);
+            Assert.Equal(2, (await RotateUnknownToOthersAsync(db, TimeSpan.FromHours(1))).Number);
         var planned = _planned;
         await AssertAllFoundAsync();
         await SaveAsync("ada", "eve");
@@ -78,7 +81,7 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
         await SaveAsync("ordinary");
         await AssertVersionsAsync(values: 2, compared: 1, unique: 1);
         await using (var db = Main.Open())
-            await db.Database.RotateEnvelopeKeyAsync(TimeSpan.FromHours(1), includeSearch: true);
+            await RotateUnknownToOthersAsync(db, TimeSpan.FromHours(1));
         await SaveAsync("before its time");
         await AssertVersionsAsync(values: 2, compared: 1, unique: 1);
         Main.Time.Advance(TimeSpan.FromHours(1));
@@ -182,6 +185,14 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
                 () => rows.ExecuteUpdateAsync(s => s.SetProperty(p => p.First, one.First).SetProperty(p => p.Last, one.Last))));
     }
 
+    // A delay that is refused, because instances may not know the version when its time comes: here they do not refresh in the time that the test moves.
+    private static async Task<KeyVersion> RotateUnknownToOthersAsync(DbContext db, TimeSpan delay)
+    {
+        var session = EnvelopeSession.Of(db);
+        var connection = session.ConnectStore();
+        return await session.FindSlot(connection).RotateAsync(new EfKeyStore(connection), delay, searches: true, CancellationToken.None);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -196,7 +207,7 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
 
         await AssertColumnsCompareAsync(Main, async);
         await using (var db = Main.Open())
-            await db.Database.RotateEnvelopeKeyAsync(TimeSpan.FromSeconds(1), includeSearch: true);
+            await RotateUnknownToOthersAsync(db, TimeSpan.FromSeconds(1));
         await AssertColumnsRefusedAsync(Main, async);
         Main.Time.Advance(TimeSpan.FromSeconds(1));
         await Task.Delay(TimeSpan.FromSeconds(1.2));

@@ -84,6 +84,9 @@ internal static class KeysCommand
                 var scope = await call.ResolveScopeAsync(database, named).ConfigureAwait(false);
                 var versions = await database.Keys.ListAsync(scope, call.Cancellation).ConfigureAwait(false);
                 var next = new KeyVersion(scope, versions.Max(v => v.Version.Number) + 1);
+
+                // What would be refused is refused without '--execute', too.
+                await database.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Rotate, Scope = scope.Name, ActivationDelay = wait }, call.Cancellation).ConfigureAwait(false);
                 return await PlanOrActAsync(
                     call,
                     call.Get(execute),

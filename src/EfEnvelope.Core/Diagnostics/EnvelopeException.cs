@@ -23,6 +23,11 @@ public sealed class KeyUnavailableException(string message, Exception? innerExce
 public sealed class KeyDestroyedException(string message)
     : EnvelopeException(message);
 
+/// <summary>Fix the context: the value belongs to another key scope of the same database, whose context reads it.</summary>
+/// <param name="message">What happened, whose it is, how to mend it.</param>
+public sealed class WrongKeyScopeException(string message)
+    : EnvelopeException(message);
+
 /// <summary>
 /// Raise the alarm: a stored value or a wrapped key was altered, moved or written by something else. The inner cause is withheld
 /// on purpose.

@@ -41,7 +41,7 @@ internal static class EnvelopeTelemetry
         {
             EnvelopeDecryptionException => "decryption",
             KeyDestroyedException => "destroyed",
-            EnvelopeConfigurationException => "configuration",
+            EnvelopeConfigurationException or WrongKeyScopeException => "configuration",
             _ => "unavailable",
         }));
         return false;

@@ -70,6 +70,9 @@ internal static partial class Messages
     public static string OptionOutOfRange(string option, object? value, string range)
         => FormattableString.Invariant($"'EnvelopeOptions.{option}' is {value}. It must be {range}.");
 
+    public static string ActivationDelayTooShort(TimeSpan delay, TimeSpan interval)
+        => FormattableString.Invariant($"The activation delay is {delay}, but instances use what they have loaded for {interval} ('EnvelopeOptions.RefreshInterval'), so some would miss what is written under the new version. Give at least that, or zero where one process uses the database.");
+
     public static string KeyVersionDestroyed(object version)
         => $"Key version '{version}' was destroyed, and what it encrypted is gone for good.";
 
@@ -117,6 +120,9 @@ internal static partial class Messages
 
     public static string KeyVersionUnknown(object version)
         => $"There is no key version '{version}' in the key store. Nothing was changed. List the versions with 'efenvelope keys list', and check the database and the scope.";
+
+    public static string KeyVersionLost(object version, string trace)
+        => $"Key version '{version}' is not in the key store, but {trace}, so its row was lost, and a new key must not take its number. Nothing was written. Restore the rows of '__EnvelopeKeys' from a backup; if the values are lost for good, delete them and the rows of the scope in '__EnvelopeUsage', and retry.";
 
     public static string KeyVersionChanging(object version)
         => $"Key version '{version}' was changed by others again and again while it was to be changed here. Nothing was changed. Let one work on it at a time, and retry.";
@@ -167,10 +173,13 @@ internal static partial class Messages
         => $"Column '{field}' holds an envelope of algorithm {algorithm}, which this version does not know. It was altered, or written by a newer version of EfEnvelope; update EfEnvelope.";
 
     public static string UnknownKeyVersion(string field, string scope, uint number)
-        => $"Column '{field}' holds an envelope under key version {number}, which scope '{scope}' does not have. The value was altered, belongs to another scope, or its key row was lost; restore the key store from a backup.";
+        => $"Column '{field}' holds an envelope under key version {number}, which scope '{scope}' does not have. Either the value belongs to another scope ('UseScope'), or the key row was lost (restore '__EnvelopeKeys' from a backup), or the value was altered.";
 
     public static string DecryptionFailed(string field, object version)
-        => $"Decryption of '{field}' failed under '{version}'. The value was altered, or copied from another column.";
+        => $"'{field}' could not be decrypted under '{version}'. Either the column or its table was renamed without a migration (keep the former name with 'Context'), or the value belongs to another key scope ('UseScope'), or it was altered, or copied from another column (restore it from a backup).";
+
+    public static string BelongsToOtherScope(string field, object scope, object owner)
+        => $"A value of '{field}' belongs to key scope '{owner}', but this context uses '{scope}', so it was not decrypted. Read it with a context that calls 'UseScope(\"{owner}\")', or filter the rows of other scopes out; if it should belong to '{scope}', find out who copied it.";
 
     public static string WrongPlaintextSize(string field, string type)
         => $"Column '{field}' was decrypted, but its content is not a '{type}'. It was written by another version of the application; give the property the type it was written with.";

@@ -26,6 +26,15 @@ public interface IKeyStore
     /// <returns>The versions and the store's time; no version for a scope that has none yet.</returns>
     ValueTask<KeyStoreSnapshot> ReadAsync(KeyScope scope, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Looks for what shows that a version which is not in the store was used before, so that its row was lost: another key must not take its number. Asked only
+    /// before a version is made, and where a scope has none.
+    /// </summary>
+    /// <param name="version">The version.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>What shows it, as a sentence says it, such as <c>table '__EnvelopeUsage' counts values under 'clinic:v1'</c>; or <see langword="null" />.</returns>
+    ValueTask<string?> FindTraceAsync(KeyVersion version, CancellationToken cancellationToken) => default;
+
     /// <summary>Adds a version.</summary>
     /// <param name="key">The version.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -141,6 +141,14 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     private async ValueTask AddAsync(IKeyStore store, KeyStoreSnapshot snapshot, StoredKey? unproved, CancellationToken cancellationToken)
     {
         var version = unproved?.Version ?? new KeyVersion(KeyScope.Intermediate, snapshot.Keys.Count == 0 ? 1 : snapshot.Keys[^1].Version.Number + 1);
+        if (unproved is null && await store.FindTraceAsync(version, cancellationToken).ConfigureAwait(false) is { } trace)
+        {
+            snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);
+            if (snapshot.Keys.All(k => k.Version.Number < version.Number))
+                throw new KeyUnavailableException(Messages.KeyVersionLost(version, trace));
+            return;
+        }
+
         if (unproved is null && !await StoreAsync(store, version, snapshot.StoreTime, cancellationToken).ConfigureAwait(false))
             return;
         snapshot = await store.ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false);

@@ -20,6 +20,9 @@ internal sealed class KeyRing
     /// <summary>How many versions may be live in searches at once: a query sends each value once for each of them.</summary>
     public const int MaxSearchVersions = 2;
 
+    // A version has the time at which its making began; it is stored when a KMS has wrapped it.
+    private static readonly TimeSpan LongestCreation = TimeSpan.FromHours(1);
+
     private readonly RingKey[] _keys;
     private readonly RingKey[] _searches;
     private readonly TimeProvider _time;
@@ -39,6 +42,9 @@ internal sealed class KeyRing
     public KeyScope Scope { get; }
 
     public IReadOnlyList<RingKey> Keys => _keys;
+
+    /// <summary>Gets the stored rows of all versions.</summary>
+    public IReadOnlyList<StoredKey> Rows => field ??= [.. _keys.Select(k => k.Stored)];
 
     /// <summary>Gets how long ago the key store was read.</summary>
     public TimeSpan Age => _readAt.Elapsed(_time);
@@ -121,6 +127,23 @@ internal sealed class KeyRing
         var used = keys.Where(k => k.EncryptsFrom is not null).ToList();
         return used.Count > 0 && used.TrueForAll(k => k.Status == KeyVersionStatus.Destroyed);
     }
+
+    /// <summary>
+    /// Gets whether rows of the same database, which share a key with this ring, have a version that was made about when this ring was read or later, so that
+    /// it was missed. An older version would have been there: rows that have it are of a copy of this database that has gone its own way since.
+    /// </summary>
+    public bool IsOutdatedBy(IReadOnlyList<StoredKey> rows)
+        => rows.Any(r => Find((uint)r.Version.Number) is null && r.CreatedAt > _storeTime - LongestCreation) && rows.Any(r => Shares(r) is not null);
+
+    /// <summary>Gets whether this ring has the key of a version that was destroyed.</summary>
+    public bool HoldsDestroyed(IReadOnlyList<StoredKey> rows)
+        => rows.Any(r => r.Status == KeyVersionStatus.Destroyed && Shares(r) is { Key: not null });
+
+    /// <summary>Gets whether rows have another key under a number of this ring.</summary>
+    public bool IsOfAnother(IReadOnlyList<StoredKey> rows) => rows.Any(r => Find((uint)r.Version.Number) is not null && Shares(r) is null);
+
+    private RingKey? Shares(StoredKey row)
+        => Find((uint)row.Version.Number) is { } key && key.Stored.Commitment.Span.SequenceEqual(row.Commitment.Span) ? key : null;
 
     public RingKey? FindPrimary() => FindPrimary(_keys, static k => k.Key is not null, StoreTime);
 

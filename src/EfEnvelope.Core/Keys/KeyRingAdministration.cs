@@ -13,6 +13,16 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
 
     private readonly KeyRewrapping _rewrapping = new(opener, options, logger);
 
+    /// <summary>
+    /// Refuses a delay after which an instance may not know the new version yet: the one precondition of every rotation, by the API, a job, a migration or the tool.
+    /// </summary>
+    /// <exception cref="EnvelopeConfigurationException">It is neither zero nor as long as the refresh interval.</exception>
+    public static void RequireDelay(TimeSpan activationDelay, EnvelopeOptions options)
+    {
+        if (!options.AllowsDelay(activationDelay))
+            throw new EnvelopeConfigurationException(Messages.ActivationDelayTooShort(activationDelay, options.RefreshInterval));
+    }
+
     /// <summary>Wraps every version that is not destroyed anew, under the KEKs that are configured now.</summary>
     /// <exception cref="KeyUnavailableException">A version could not be unwrapped or wrapped: it is unchanged, and those before it are done.</exception>
     /// <exception cref="EnvelopeDecryptionException">What is stored of a version is not its key.</exception>
@@ -148,7 +158,7 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
     /// <summary>
     /// Destroys every version of a scope for good, whatever refers to it: crypto-shredding. The rows stay, so that no new key takes the scope's name unnoticed.
     /// </summary>
-    /// <returns>The versions that were destroyed now.</returns>
+    /// <returns>The versions that were destroyed now. This process holds no key of the scope any longer.</returns>
     public async ValueTask<IReadOnlyList<KeyVersion>> ShredAsync(IKeyStore store, KeyScope scope, CancellationToken cancellationToken)
     {
         var destroyed = new List<KeyVersion>();
@@ -159,7 +169,13 @@ internal sealed class KeyRingAdministration(KeyOpener opener, EnvelopeOptions op
             var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
             var left = snapshot.Keys.Where(k => k.Status != KeyVersionStatus.Destroyed).ToList();
             if (left.Count == 0)
+            {
+                // Other processes have the keys until their next refresh; this one, which was told to destroy them, drops them wherever it holds them.
+                foreach (var cache in KeyRingCaches.All)
+                    cache.Follow(scope, snapshot.Keys);
                 return destroyed;
+            }
+
             foreach (var key in left)
             {
                 await ChangeAsync(

@@ -8,6 +8,7 @@ namespace EfEnvelope.Keys;
 internal sealed class KeyRingCache : IDisposable
 {
     private readonly MemoryCache _slots = new(new MemoryCacheOptions());
+    private readonly ScopeSlots _peers = new();
     private readonly Lock _adding = new();
     private readonly KeyWrapping _wrapping;
     private readonly EnvelopeOptions _options;
@@ -18,7 +19,7 @@ internal sealed class KeyRingCache : IDisposable
     {
         _wrapping = new KeyWrapping(wrappers, options.KmsTimeout);
         (_options, _time, _logger) = (options, time, logger);
-        KeyRingAges.Add(this);
+        KeyRingCaches.Add(this);
     }
 
     /// <summary>Gets what changes stored versions by hand, asking the KMS anew. Whoever used it reloads the slot of the scope.</summary>
@@ -55,9 +56,14 @@ internal sealed class KeyRingCache : IDisposable
                 return slot!;
             if (!_slots.TryGetValue(store, out KeyRingLoader? loader))
                 loader = Keep(store, NewLoader(store));
-            return Keep(id, new KeyRingSlot(scope, loader!, _options, _time, _logger));
+            slot = new KeyRingSlot(scope, loader!, _peers, _options, _time, _logger);
+            _peers.Add(scope, slot);
+            return Keep(id, slot);
         }
     }
+
+    /// <summary>Makes every ring of the scope that shares its keys follow rows as they were just stored.</summary>
+    public void Follow(KeyScope scope, IReadOnlyList<StoredKey> rows) => _peers.Announce(scope, rows);
 
     /// <summary>Forgets all rings of a database, whoever reads them, because a key table has just been made anew in it.</summary>
     public void Forget(KeyStoreIdentity store)
@@ -74,7 +80,7 @@ internal sealed class KeyRingCache : IDisposable
 
     public void Dispose()
     {
-        KeyRingAges.Remove(this);
+        KeyRingCaches.Remove(this);
         foreach (var id in SlotsOf(_ => true))
             _slots.Get<KeyRingSlot>(id)?.Dispose();
         _slots.Dispose();
@@ -106,7 +112,7 @@ internal sealed class KeyRingCache : IDisposable
         => [.. _slots.Keys.OfType<(KeyStoreIdentity Store, KeyScope Scope)>().Where(id => isMeant(id.Store))];
 }
 
-/// <summary>What tells one key store from another.</summary>
+/// <summary>What tells one key store from another: where its rows are, as the provider understands its settings, never as they are spelled.</summary>
 /// <param name="Database">The database it lies in.</param>
-/// <param name="View">How its tables are found there: by whom, in which schema.</param>
+/// <param name="View">How its tables are found there: in which schema, or by whose search path.</param>
 internal sealed record KeyStoreIdentity(object Database, string View);

@@ -37,7 +37,9 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         var snapshot = await store.ReadAsync(scope, cancellationToken).ConfigureAwait(false);
         if (previous is not null)
             snapshot = await RestoreLostAsync(store, snapshot, previous, cancellationToken).ConfigureAwait(false);
-        if (mayAdd && !snapshot.Keys.Any(k => k.EncryptsFrom is not null))
+        if (!IsUsed(snapshot))
+            snapshot = await RequireNoTraceAsync(store, new KeyVersion(scope, 1), snapshot, cancellationToken).ConfigureAwait(false);
+        if (mayAdd && !IsUsed(snapshot))
         {
             await AddVersionAsync(store, scope, snapshot, TimeSpan.Zero, searches: true, cancellationToken).ConfigureAwait(false);
             readAt = Moment.Now(time);
@@ -82,6 +84,8 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
         // A version without its time was left by a process that died before proving it: prove it now instead of making one more.
         var last = snapshot.Keys.Count == 0 ? null : snapshot.Keys[^1];
         var version = last is { EncryptsFrom: null, RetiredAt: null, Status: KeyVersionStatus.Enabled } ? last.Version : NextVersion(scope, last);
+        if (version != last?.Version && last is not null)
+            await RequireNoTraceAsync(store, version, snapshot, cancellationToken).ConfigureAwait(false);
         if (version != last?.Version)
             await StoreAsync(store, version, snapshot.StoreTime, cancellationToken).ConfigureAwait(false);
 
@@ -114,6 +118,21 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
             await store.TryUpdateAsync(former with { EncryptsUntil = encryptsFrom + options.RefreshInterval }, cancellationToken).ConfigureAwait(false);
         logger.KeyVersionAdded(version.ToString(), encryptsFrom);
         return version;
+    }
+
+    private static bool IsUsed(KeyStoreSnapshot snapshot) => snapshot.Keys.Any(k => k.EncryptsFrom is not null);
+
+    // Two keys under one number could not be told apart, and a scope whose rows were lost is not an empty one: nothing would be found in it. What was used
+    // after the store was read has a row by now.
+    private static async ValueTask<KeyStoreSnapshot> RequireNoTraceAsync(
+        IKeyStore store, KeyVersion version, KeyStoreSnapshot snapshot, CancellationToken cancellationToken)
+    {
+        if (await store.FindTraceAsync(version, cancellationToken).ConfigureAwait(false) is not { } trace)
+            return snapshot;
+        snapshot = await store.ReadAsync(version.Scope, cancellationToken).ConfigureAwait(false);
+        return snapshot.Keys.Any(k => k.Version.Number >= version.Number && k.EncryptsFrom is not null)
+            ? snapshot
+            : throw new KeyUnavailableException(Messages.KeyVersionLost(version, trace));
     }
 
     private static void RequireRoom(KeyScope scope, KeyStoreSnapshot snapshot, bool searches)
@@ -239,8 +258,9 @@ internal sealed class KeyRingLoader(KeyOpener opener, EnvelopeOptions options, T
     private async ValueTask<KeyStoreSnapshot> RestoreLostAsync(
         IKeyStore store, KeyStoreSnapshot snapshot, KeyRing previous, CancellationToken cancellationToken)
     {
+        // Another key under a known number says that the tables are of another database, in which this one's keys have no place.
         var lost = previous.Keys.Where(k => k.Key is not null && snapshot.Keys.All(s => s.Version != k.Stored.Version)).ToList();
-        if (lost.Count == 0)
+        if (lost.Count == 0 || previous.IsOfAnother(snapshot.Keys))
             return snapshot;
         foreach (var key in lost)
         {

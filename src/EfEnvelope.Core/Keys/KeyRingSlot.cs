@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using EfEnvelope.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -20,12 +21,14 @@ internal enum RingUse
 /// outage for a stated time; failures are remembered briefly.
 /// </summary>
 internal sealed class KeyRingSlot(
-    KeyScope scope, KeyRingLoader loader, EnvelopeOptions options, TimeProvider time, ILogger logger) : IDisposable
+    KeyScope scope, KeyRingLoader loader, ScopeSlots peers, EnvelopeOptions options, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly KeyValuePair<string, object?> Hit = new("result", "hit");
     private static readonly KeyValuePair<string, object?> Refresh = new("result", "refresh");
 
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly ConcurrentQueue<IReadOnlyList<StoredKey>> _heard = new();
+    private volatile bool _isLoading;
     private volatile State? _state;
     private Failure? _failure;
     private Moment? _unknownReloadAt;
@@ -47,7 +50,11 @@ internal sealed class KeyRingSlot(
     }
 
     /// <summary>Tells whoever kept it that the cache no longer has it.</summary>
-    public void Drop() => _dropped = true;
+    public void Drop()
+    {
+        _dropped = true;
+        peers.Remove(scope, this);
+    }
 
     /// <summary>Makes the ring due for a refresh, because the KMS refused one of its keys.</summary>
     public void Expire()
@@ -55,6 +62,34 @@ internal sealed class KeyRingSlot(
         if (_state is { } state)
             Interlocked.CompareExchange(ref _state!, state with { RefreshAfter = TimeSpan.Zero }, state);
         _failure = null;
+    }
+
+    /// <summary>
+    /// Obeys rows of the scope that this process read or stored through another slot, if they are of the same database: its keys tell, by their commitments.
+    /// A key that was destroyed is dropped at once; a ring that lacks a version is not used again before it was read anew.
+    /// </summary>
+    public void Follow(IReadOnlyList<StoredKey> rows)
+    {
+        // A read that has begun may end with what was there before: whichever of the two comes last sees the other.
+        if (_isLoading)
+            _heard.Enqueue(rows);
+        if (_state is not { } state)
+            return;
+        if (state.Ring.HoldsDestroyed(rows))
+            Clear(state);
+        else if (state.Ring.IsOutdatedBy(rows))
+            Interlocked.CompareExchange(ref _state!, state with { RefreshAfter = TimeSpan.Zero, IsOutdated = true }, state);
+        else
+            return;
+        _failure = null;
+    }
+
+    private void Clear(State state)
+    {
+        if (!ReferenceEquals(Interlocked.CompareExchange(ref _state, null, state), state))
+            return;
+        foreach (var key in state.Ring.Keys)
+            key.Key?.Dispose();
     }
 
     /// <summary>Gets the ring while it is fresh, without any I/O.</summary>
@@ -174,9 +209,10 @@ internal sealed class KeyRingSlot(
     private async ValueTask<KeyRing> RefreshAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
     {
         // While the ring is only due, one caller refreshes it and the others go on; once its time is past, all wait.
-        var pastTime = _state is not { } known || known.Ring.Age >= options.RefreshInterval || Lacks(known, use);
+        var held = _state;
+        var pastTime = held is null || IsPastTime(held) || Lacks(held, use);
         if (!await _gate.WaitAsync(pastTime ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, cancellationToken).ConfigureAwait(false))
-            return _state!.Ring;
+            return held!.Ring;
         KeyRing ring;
         try
         {
@@ -195,8 +231,10 @@ internal sealed class KeyRingSlot(
         await RotateByAgeAsync(store, ring, cancellationToken).ConfigureAwait(false);
         if (use == RingUse.Write || !store.SharesConnection)
             await loader.RecordUsageAsync(store, ring, cancellationToken).ConfigureAwait(false);
-        return _state!.Ring;
+        return _state?.Ring ?? ring;
     }
+
+    private bool IsPastTime(State state) => state.IsOutdated || state.Ring.Age >= options.RefreshInterval;
 
     private async ValueTask<KeyRing> RefreshCoreAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
     {
@@ -225,7 +263,7 @@ internal sealed class KeyRingSlot(
             failure.Throw();
         if (state!.Ring.Unverified >= UsableFor)
             throw new KeyUnavailableException(Messages.RingTooOld(scope, UsableFor), failure.SourceException);
-        if (use != RingUse.Read && state.Ring.Age >= options.RefreshInterval)
+        if (use != RingUse.Read && IsPastTime(state))
         {
             throw new KeyUnavailableException(
                 use == RingUse.Write ? Messages.RingMustNotWrite(scope) : Messages.RingMustNotSearch(scope), failure.SourceException);
@@ -238,6 +276,20 @@ internal sealed class KeyRingSlot(
         => _failure is { } failure && failure.At.Elapsed(time) < within ? failure.Cause : null;
 
     private async ValueTask<State> LoadAsync(IKeyStore store, State? former, RingUse use, CancellationToken cancellationToken)
+    {
+        _isLoading = true;
+        try
+        {
+            return await LoadCoreAsync(store, former, use, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _isLoading = false;
+            _heard.Clear();
+        }
+    }
+
+    private async ValueTask<State> LoadCoreAsync(IKeyStore store, State? former, RingUse use, CancellationToken cancellationToken)
     {
         var ring = await loader.LoadAsync(store, scope, former?.Ring, mayAdd: use == RingUse.Write, cancellationToken).ConfigureAwait(false);
         var failed = ring.Keys.FirstOrDefault(k => k.Failure is not null);
@@ -253,6 +305,11 @@ internal sealed class KeyRingSlot(
                 dropped.Key.Dispose();
         }
 
+        // Every address of this database that has a slot of its own learns what is new, and this one what others learned meanwhile.
+        if (former is null || former.Ring.IsOutdatedBy(ring.Rows))
+            peers.Announce(scope, ring.Rows, source: this);
+        while (_heard.TryDequeue(out var rows))
+            Follow(rows);
         return state;
     }
 
@@ -301,7 +358,8 @@ internal sealed class KeyRingSlot(
 
     /// <param name="Ring">The snapshot.</param>
     /// <param name="RefreshAfter">The age of the snapshot at which the next refresh is due.</param>
-    private sealed record State(KeyRing Ring, TimeSpan RefreshAfter);
+    /// <param name="IsOutdated">Whether it is known to lack a version, so that it must not be used before it was read anew.</param>
+    private sealed record State(KeyRing Ring, TimeSpan RefreshAfter, bool IsOutdated = false);
 
     private sealed record Failure(Moment At, ExceptionDispatchInfo Cause);
 }

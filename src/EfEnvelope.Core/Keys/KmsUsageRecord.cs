@@ -21,9 +21,9 @@ internal static class KmsUsageRecord
                 && await store.ReserveAsync(MonthOf(storeTime), FieldOf(count.Kek, count.Operation), count.Requests, cancellationToken).ConfigureAwait(false) is not null)
                 left.Dequeue();
         }
-        catch (Exception e) when (e is KeyUnavailableException or OverflowException)
+        catch (Exception e) when (e is EnvelopeException or OverflowException)
         {
-            // A store that is out of reach for one is so for all; a count that has no room for more was not made by counting.
+            // A store that is out of reach for one is so for all; a count that was altered was not made by counting.
         }
         finally
         {

@@ -28,7 +28,7 @@ public static class EnvelopeDatabaseFacadeExtensions
     /// <param name="database">The context's database.</param>
     /// <param name="activationDelay">
     /// How long other instances have to load the new version before it encrypts, or <see langword="null" /> for
-    /// <see cref="EnvelopeOptions.ActivationDelay" />. Zero is safe where one process uses the database.
+    /// <see cref="EnvelopeOptions.ActivationDelay" />: at least <see cref="EnvelopeOptions.RefreshInterval" />, or zero where one process uses the database.
     /// </param>
     /// <param name="includeSearch">
     /// Whether deterministic values and blind indexes are written under the new version, too. By default they keep theirs, so that equal values stay
@@ -37,16 +37,19 @@ public static class EnvelopeDatabaseFacadeExtensions
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The new version.</returns>
     /// <exception cref="KeyUnavailableException">The key store or the KMS cannot be reached, or a transaction is open on SQLite.</exception>
-    /// <exception cref="EnvelopeConfigurationException">Two versions are live in searches already.</exception>
+    /// <exception cref="EnvelopeConfigurationException">
+    /// Two versions are live in searches already, or the delay is neither zero nor as long as the refresh interval.
+    /// </exception>
     public static async Task<KeyVersion> RotateEnvelopeKeyAsync(
         this DatabaseFacade database, TimeSpan? activationDelay = null, bool includeSearch = false, CancellationToken cancellationToken = default)
     {
         var session = GetSession(database);
         var options = GetConfiguration(database).Options;
-        ArgumentOutOfRangeException.ThrowIfLessThan(activationDelay ?? options.ActivationDelay, TimeSpan.Zero, nameof(activationDelay));
-        var connection = session.ConnectStore();
+        var delay = activationDelay ?? options.ActivationDelay;
+        KeyRingAdministration.RequireDelay(delay, options);
+        var connection = await session.ConnectStoreAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
         var version = await session.FindSlot(connection)
-            .RotateAsync(new EfKeyStore(connection), activationDelay ?? options.ActivationDelay, includeSearch, cancellationToken).ConfigureAwait(false);
+            .RotateAsync(new EfKeyStore(connection), delay, includeSearch, cancellationToken).ConfigureAwait(false);
         session.ResetState();
         return version;
     }
@@ -59,7 +62,7 @@ public static class EnvelopeDatabaseFacadeExtensions
     public static async Task<IReadOnlyList<StoredKey>> GetEnvelopeKeysAsync(
         this DatabaseFacade database, CancellationToken cancellationToken = default)
     {
-        var store = new EfKeyStore(GetSession(database).ConnectStore());
+        var store = new EfKeyStore(await GetSession(database).ConnectStoreAsync(synchronous: false, cancellationToken).ConfigureAwait(false));
         var snapshot = await store.ReadAsync(new KeyScope(GetConfiguration(database).Options.Scope), cancellationToken).ConfigureAwait(false);
         return snapshot.Keys;
     }

@@ -13,10 +13,13 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 
 /// <summary>What one context instance knows of keys: its scope, and the ring its running command reads with.</summary>
-internal sealed class EnvelopeSession : IResettableService
+internal sealed class EnvelopeSession : IResettableService, IDisposable
 {
     // The first may give what another writer had read before the versions changed once more.
     private const int Reloads = 2;
+
+    // How many other scopes are looked into when a value does not open.
+    private const int MaxOwners = 32;
 
     // The context whose values this thread opened last; weak, so that no context outlives its use.
     [ThreadStatic]
@@ -92,9 +95,22 @@ internal sealed class EnvelopeSession : IResettableService
         return slot;
     }
 
-    public async ValueTask<KeyRing> LoadRingAsync(RingUse use, CancellationToken cancellationToken)
+    /// <summary>Makes how the key store is reached, and finds out where that is if only an open connection tells.</summary>
+    public ValueTask<KeyStoreConnection> ConnectStoreAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var connection = ConnectStore();
+        return connection.MustLocate ? LocateAsync(connection, synchronous, cancellationToken) : new ValueTask<KeyStoreConnection>(connection);
+    }
+
+    private static async ValueTask<KeyStoreConnection> LocateAsync(KeyStoreConnection connection, bool synchronous, CancellationToken cancellationToken)
+    {
+        await connection.LocateAsync(synchronous, cancellationToken).ConfigureAwait(false);
+        return connection;
+    }
+
+    public async ValueTask<KeyRing> LoadRingAsync(RingUse use, CancellationToken cancellationToken)
+    {
+        var connection = await ConnectStoreAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
         return _ring = await FindSlot(connection).GetAsync(new EfKeyStore(connection), use, cancellationToken).ConfigureAwait(false);
     }
 
@@ -109,7 +125,7 @@ internal sealed class EnvelopeSession : IResettableService
 
     private async ValueTask<KeyRing> ProveWritingRingAsync(bool synchronous, CancellationToken cancellationToken)
     {
-        var connection = ConnectStore();
+        var connection = await ConnectStoreAsync(synchronous, cancellationToken).ConfigureAwait(false);
         var store = new EfKeyStore(connection, synchronous);
         var slot = FindSlot(connection);
         var ring = await slot.GetAsync(store, RingUse.Write, cancellationToken).ConfigureAwait(false);
@@ -138,6 +154,8 @@ internal sealed class EnvelopeSession : IResettableService
     public KeyRing LoadRing(RingUse use)
     {
         var connection = ConnectStore();
+        if (connection.MustLocate)
+            SyncBridge.Run(() => connection.LocateAsync(synchronous: true, CancellationToken.None));
         var slot = FindSlot(connection);
         return _ring = slot.GetFresh(use) ?? SyncBridge.Run(() => slot.GetAsync(new EfKeyStore(connection, synchronous: true), use, CancellationToken.None));
     }
@@ -153,11 +171,67 @@ internal sealed class EnvelopeSession : IResettableService
     {
         try
         {
-            return OpenCore(field, bytes, codec);
+            return OpenOrFindOwner(field, bytes, codec);
         }
         catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
         {
             throw;
+        }
+    }
+
+    private T OpenOrFindOwner<T>(FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
+    {
+        try
+        {
+            return OpenCore(field, bytes, codec);
+        }
+        catch (EnvelopeDecryptionException)
+        {
+            if (FindOwner(field, bytes, codec) is { } owner)
+                throw new WrongKeyScopeException(Messages.BelongsToOtherScope(field.Name, Scope, owner));
+            throw;
+        }
+    }
+
+    // Not a second try: what opens under another scope's key is not returned. It only says whose value was found, which would be a false alarm.
+    private KeyScope? FindOwner<T>(FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
+    {
+        if (!EnvelopeHeader.TryRead(bytes, out var header) || header.KeyNumber > int.MaxValue)
+            return null;
+        var (connection, number) = (ConnectStore(), (int)header.KeyNumber);
+        var store = new EfKeyStore(connection, synchronous: true);
+        var options = _options.FindExtension<EnvelopeOptionsExtension>()!.Configuration.Options;
+        try
+        {
+            foreach (var name in SyncBridge.Run(() => store.FindScopesAsync(number, MaxOwners, CancellationToken.None)))
+            {
+                if (!KeyScope.IsWellFormed(name) || name == Scope.Name)
+                    continue;
+                var slot = _runtime.Rings.GetSlot(connection.Identity, new KeyScope(name));
+
+                // Under an intermediate key, another ring costs the KMS nothing.
+                var ring = slot.Current ?? (options.UsesIntermediateKey ? SyncBridge.Run(() => slot.GetAsync(store, RingUse.Read, CancellationToken.None)) : null);
+                if (ring is not null && Opens(ring, field, bytes, codec))
+                    return ring.Scope;
+            }
+        }
+        catch (EnvelopeException)
+        {
+            // The alarm stays what it is.
+        }
+
+        return null;
+    }
+
+    private static bool Opens<T>(KeyRing ring, FieldContext field, ReadOnlySpan<byte> bytes, PlaintextCodec<T> codec)
+    {
+        try
+        {
+            return EnvelopeCodec.TryDecrypt(ring, field, bytes, codec, out _);
+        }
+        catch (EnvelopeException)
+        {
+            return false;
         }
     }
 
@@ -205,6 +279,8 @@ internal sealed class EnvelopeSession : IResettableService
         _proved = null;
         _parameters = 0;
     }
+
+    public void Dispose() => _store?.Dispose();
 
     public Task ResetStateAsync(CancellationToken cancellationToken = default)
     {

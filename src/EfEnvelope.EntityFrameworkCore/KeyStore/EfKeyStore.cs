@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Transactions;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
@@ -19,6 +20,20 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
 
     public ValueTask<KeyStoreSnapshot> ReadAsync(KeyScope scope, CancellationToken cancellationToken)
         => GuardAsync(() => connection.IsBorrowedOpen ? ReadBorrowedAsync(scope, cancellationToken) : UseAsync(context => ReadOwnAsync(context, scope, cancellationToken)));
+
+    public ValueTask<string?> FindTraceAsync(KeyVersion version, CancellationToken cancellationToken)
+        => RunAsync(
+            async context => version.Scope == KeyScope.Intermediate
+                ? await FindDataKeyUnderAsync(context, version, cancellationToken).ConfigureAwait(false)
+                : await FindUseAsync(context, version, cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Finds scopes of the application that have a version of this number, in the order of their names.</summary>
+    public ValueTask<List<string>> FindScopesAsync(int version, int count, CancellationToken cancellationToken)
+        => RunAsync(
+            context => ToListAsync(
+                OfApplications(context.Keys).Where(r => (int)r[EnvelopeTables.Version] == version)
+                    .OrderBy(r => (string)r[EnvelopeTables.Scope]).Select(r => (string)r[EnvelopeTables.Scope]).Take(count),
+                cancellationToken));
 
     public ValueTask<bool> TryAddAsync(StoredKey key, CancellationToken cancellationToken)
         => WriteAsync(
@@ -83,7 +98,10 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                         continue;
                     }
 
-                    var total = checked(reserved + count);
+                    // Nobody counts down, or so far: the row was altered, and what it would allow may not be trusted.
+                    if (reserved < 0 || reserved > long.MaxValue - count)
+                        throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field, reserved));
+                    var total = reserved + count;
                     if (await UpdateAsync(
                             usage.Where(r => (long)r[EnvelopeTables.Reserved] == reserved),
                             set => set.SetProperty(r => (long)r[EnvelopeTables.Reserved], total),
@@ -92,6 +110,38 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                 }
             }).ConfigureAwait(false);
     }
+
+    private async Task<string?> FindUseAsync(KeyStoreContext context, KeyVersion version, CancellationToken cancellationToken)
+    {
+        var used = await ToListAsync(
+            context.Usage.Where(r => (string)r[EnvelopeTables.Scope] == version.Scope.Name && (int)r[EnvelopeTables.Version] >= version.Number)
+                .OrderBy(r => (int)r[EnvelopeTables.Version]).Select(r => (int)r[EnvelopeTables.Version]).Take(1),
+            cancellationToken).ConfigureAwait(false);
+        if (used is [var number])
+            return EnvelopeMessages.UsedInUsage(EnvelopeTables.Usage, new KeyVersion(version.Scope, number));
+
+        // Whose a value is shows in nothing that is stored: it tells of lost keys where no scope has any, before it was read and after.
+        return await HasKeysAsync(context, cancellationToken).ConfigureAwait(false)
+            || await connection.FindValueAsync(context, synchronous, cancellationToken).ConfigureAwait(false) is not { } column
+            || await HasKeysAsync(context, cancellationToken).ConfigureAwait(false)
+                ? null
+                : EnvelopeMessages.UsedByValue(column);
+    }
+
+    private async Task<string?> FindDataKeyUnderAsync(KeyStoreContext context, KeyVersion version, CancellationToken cancellationToken)
+    {
+        var name = $"\"{IntermediateWrapping.Scheme}:{version.Number.ToString(CultureInfo.InvariantCulture)}\"";
+        var under = await ToListAsync(
+            OfApplications(context.Keys).Where(r => ((string?)r[EnvelopeTables.WrappedKey])!.Contains(name))
+                .Select(r => new { Scope = (string)r[EnvelopeTables.Scope], Version = (int)r[EnvelopeTables.Version] }).Take(1),
+            cancellationToken).ConfigureAwait(false);
+        return under is [var key] ? EnvelopeMessages.UsedByDataKey(EnvelopeTables.Keys, $"{key.Scope}:v{key.Version}") : null;
+    }
+
+    private async Task<bool> HasKeysAsync(KeyStoreContext context, CancellationToken cancellationToken)
+        => (await ToListAsync(OfApplications(context.Keys).Select(r => (int)r[EnvelopeTables.Version]).Take(1), cancellationToken).ConfigureAwait(false)).Count > 0;
+
+    private static IQueryable<Row> OfApplications(IQueryable<Row> keys) => keys.Where(r => !((string)r[EnvelopeTables.Scope]).StartsWith("~"));
 
     private Task<List<T>> ToListAsync<T>(IQueryable<T> query, CancellationToken cancellationToken)
         => synchronous ? Task.FromResult(query.ToList()) : query.ToListAsync(cancellationToken);
@@ -184,17 +234,27 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
 
     private async Task<T> UseAsync<T>(Func<KeyStoreContext, Task<T>> work)
     {
+        try
+        {
+            return await UseOnceAsync(work).ConfigureAwait(false);
+        }
+        catch (Exception e) when (connection.CanReconnect(e))
+        {
+            return await UseOnceAsync(work).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<T> UseOnceAsync<T>(Func<KeyStoreContext, Task<T>> work)
+    {
+        var context = await connection.CreateAsync(synchronous, CancellationToken.None).ConfigureAwait(false);
         if (synchronous)
         {
-            using var context = connection.Create();
-            return await work(context).ConfigureAwait(false);
-        }
-        else
-        {
-            var context = connection.Create();
-            await using (context.ConfigureAwait(false))
+            using (context)
                 return await work(context).ConfigureAwait(false);
         }
+
+        await using (context.ConfigureAwait(false))
+            return await work(context).ConfigureAwait(false);
     }
 
     private static async ValueTask<T> GuardAsync<T>(Func<Task<T>> work)

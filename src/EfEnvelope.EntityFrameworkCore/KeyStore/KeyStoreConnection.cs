@@ -1,34 +1,41 @@
 using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
+using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
 /// <summary>
-/// How the key store of a context is reached. Servers get a connection of their own, so that nothing depends on the state of
-/// the user's. SQLite has one writer, and an in-memory database one connection, so there the user's own is borrowed.
+/// How the key store of a context is reached. Servers get a connection of their own, outside the application's pool, so that nothing depends on the state of
+/// the user's, and no reader of keys waits for a connection that its own waiters hold. SQLite has one writer, and an in-memory database one connection, so
+/// there the user's own is borrowed.
 /// </summary>
-internal sealed class KeyStoreConnection(DbContext user)
+internal sealed class KeyStoreConnection(DbContext user) : IDisposable
 {
-    private const string PostgreSql = "Npgsql.EntityFrameworkCore.PostgreSQL";
-    private const string SqlServer = "Microsoft.EntityFrameworkCore.SqlServer";
-    private static readonly string[] ApplicationNames = ["Application Name", "ApplicationName", "App"];
-
     private const int MaxKnown = 1000;
 
-    private static readonly ConcurrentDictionary<(string?, string, string, string, string?), KeyStoreIdentity> Known = new();
+    private static readonly ConcurrentDictionary<(string?, string, string, string?), KeyStoreIdentity> Known = new();
 
     private readonly IRelationalConnection _connection = user.GetService<IRelationalConnection>();
-    private (DbConnection Connection, string ConnectionString, string Database) _identified;
+    private readonly Func<object, string?>? _findSchema
+        = user.GetService<IDbContextOptions>().FindExtension<EnvelopeOptionsExtension>()?.Configuration.FindSchema;
+
+    private string?[]? _modelSchema;
+    private (DbConnection Connection, string ConnectionString, string Database, string? Schema) _identified;
     private KeyStoreIdentity? _identity;
+    private bool? _mustLocate;
+    private DbConnection? _watched;
+    private bool _isLocated;
+    private string? _foundSchema;
 
     /// <summary>Gets whether the store is reached through the user's own connection.</summary>
-    public bool IsBorrowed => IsSqlite || UserOptions.Connection is { } given and not ICloneable;
+    public bool IsBorrowed => IsSqlite || _connection.DbConnection is not ICloneable;
 
     /// <summary>Gets whether the store is reached through a transaction of the user's, which may be rolled back.</summary>
     public bool SharesTransaction => IsBorrowed && _connection.CurrentTransaction?.GetDbTransaction().Connection is not null;
@@ -40,19 +47,135 @@ internal sealed class KeyStoreConnection(DbContext user)
     public (DbContext User, DbConnection Connection, DbTransaction? Transaction, int? Timeout) Borrow()
         => (user, _connection.DbConnection, SharesTransaction ? _connection.CurrentTransaction!.GetDbTransaction() : null, UserOptions.CommandTimeout);
 
+    /// <summary>
+    /// Gets whether only an open connection tells where it leads: what intercepts its opening may choose the database, or the schema in which unqualified names
+    /// are found. <see cref="LocateAsync" /> then comes before <see cref="Identity" />, once for each opening.
+    /// </summary>
+    public bool MustLocate => !IsLocated && (_mustLocate ??= !IsBorrowed && HasConnectionInterceptor);
+
     /// <summary>Gets what tells this key store from every other.</summary>
     public KeyStoreIdentity Identity
     {
         get
         {
+            // As it was when its connection was open: a closed one may not know where it leads.
+            if (_mustLocate == true && _identity is not null && IsLocated)
+                return _identity;
+
             // Asked for by every command: a connection string is read once, and again only after it was changed.
             var connection = _connection.DbConnection;
-            var seen = (connection, connection.ConnectionString, connection.Database);
+            var seen = (connection, connection.ConnectionString, connection.Database, Schema);
             if (_identity is not null && _identified == seen)
                 return _identity;
             _identified = seen;
             return _identity = Find(connection);
         }
+    }
+
+    /// <summary>Gets whether the context's model has a key store at all: it has none without an encrypted property.</summary>
+    public bool HasKeyStore => user.Model.FindEntityType(EnvelopeTables.Keys) is not null;
+
+    /// <summary>Finds out where the context's connection leads, by opening it if need be, and by one command where neither the model nor the application says it.</summary>
+    /// <exception cref="KeyUnavailableException">The database does not answer.</exception>
+    public async ValueTask LocateAsync(bool synchronous, CancellationToken cancellationToken)
+    {
+        var connection = _connection.DbConnection;
+        if (!ReferenceEquals(_watched, connection))
+        {
+            Dispose();
+            connection.StateChange += OnStateChange;
+            _watched = connection;
+        }
+
+        try
+        {
+            _ = synchronous ? _connection.Open() : await _connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                _foundSchema = NamedSchema is null ? await SchemaQuery.AskAsync(_connection, user.Database.ProviderName, synchronous, cancellationToken).ConfigureAwait(false) : null;
+                _identity = Find(connection);
+                _isLocated = true;
+            }
+            finally
+            {
+                // Counted by EF Core: what was open before stays open.
+                if (synchronous)
+                    _connection.Close();
+                else
+                    await _connection.CloseAsync().ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is DbException or InvalidOperationException or TimeoutException)
+        {
+            throw new KeyUnavailableException(EnvelopeMessages.KeyStoreFailed(EnvelopeTables.Keys), e);
+        }
+    }
+
+    /// <summary>Opens a context over the key store's tables; the caller disposes it.</summary>
+    public async ValueTask<KeyStoreContext> CreateAsync(bool synchronous, CancellationToken cancellationToken)
+    {
+        var options = user.GetService<IDbContextOptions>();
+        var provider = options.Extensions.OfType<RelationalOptionsExtension>().Single();
+        var builder = new DbContextOptionsBuilder<KeyStoreContext>();
+
+        // Given afterwards, not by the options: from those, EF Core would set up a SQLite connection anew, which SQLite refuses
+        // while a reader is open on it.
+        var own = IsBorrowed ? null : await OwnPool.ConnectAsync(_connection, synchronous, cancellationToken).ConfigureAwait(false);
+        ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(
+            own is null
+                ? provider.WithExecutionStrategyFactory(null).WithConnectionString(null).WithConnection(null)
+                : provider.WithConnection(own, owned: true));
+
+        // How many configurations an application has is told by its own contexts; this one must not fail for it.
+        builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
+        builder.ReplaceService<IModelCacheKeyFactory, KeyStoreContext.SchemaCacheKeyFactory>();
+        if (options.FindExtension<CoreOptionsExtension>()?.Interceptors?.OfType<IDbConnectionInterceptor>().ToList() is { Count: > 0 } interceptors)
+            builder.AddInterceptors(interceptors);
+
+        var context = new KeyStoreContext(builder.Options, Schema);
+        if (IsBorrowed)
+            context.Database.SetDbConnection(_connection.DbConnection);
+        if (SharesTransaction)
+            context.Database.UseTransaction(_connection.CurrentTransaction!.GetDbTransaction());
+        return context;
+    }
+
+    /// <summary>Finds an encrypted column of the context's model that holds a value.</summary>
+    public Task<string?> FindValueAsync(KeyStoreContext store, bool synchronous, CancellationToken cancellationToken)
+        => KeyTraces.FindColumnAsync(user, store, Schema, synchronous, cancellationToken);
+
+    /// <summary>Gets whether a connection of the store's own that failed to open is made in another way the next time, so that it is worth one more try.</summary>
+    public bool CanReconnect(Exception failure) => !IsBorrowed && OwnPool.Renew(_connection, failure);
+
+    /// <summary>Stops to watch the connection.</summary>
+    public void Dispose()
+    {
+        if (_watched is not null)
+            _watched.StateChange -= OnStateChange;
+        (_watched, _isLocated) = (null, false);
+    }
+
+    private bool IsSqlite => user.Database.ProviderName == "Microsoft.EntityFrameworkCore.Sqlite";
+
+    private bool IsLocated => _isLocated && ReferenceEquals(_watched, _connection.DbConnection);
+
+    private bool HasConnectionInterceptor
+        => user.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Any(i => i is IDbConnectionInterceptor) == true
+            || ((IInfrastructure<IServiceProvider>)user).Instance.GetServices<IInterceptor>().Any(i => i is IDbConnectionInterceptor);
+
+    private string? ModelSchema => (_modelSchema ??= [user.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema()])[0];
+
+    // Where the tables are, as far as the model or the application says it.
+    private string? NamedSchema => ModelSchema ?? _findSchema?.Invoke(user);
+
+    private string? Schema => IsBorrowed ? ModelSchema : NamedSchema ?? _foundSchema;
+
+    private RelationalOptionsExtension UserOptions => RelationalOptionsExtension.Extract(user.GetService<IDbContextOptions>());
+
+    private void OnStateChange(object sender, StateChangeEventArgs e)
+    {
+        if (e.CurrentState == ConnectionState.Open)
+            _isLocated = false;
     }
 
     // Contexts come and go, and connection strings stay: one is parsed once. What a relative path names depends on the directory of the process, and a
@@ -61,7 +184,7 @@ internal sealed class KeyStoreConnection(DbContext user)
     {
         if (IsSqlite && !Path.IsPathFullyQualified(connection.DataSource))
             return Identify(connection);
-        var seen = (user.Database.ProviderName, connection.ConnectionString, connection.DataSource, connection.Database, Schema);
+        var seen = (user.Database.ProviderName, connection.ConnectionString, connection.Database, Schema);
         if (Known.TryGetValue(seen, out var identity))
             return identity;
         identity = Identify(connection);
@@ -73,100 +196,5 @@ internal sealed class KeyStoreConnection(DbContext user)
     }
 
     private KeyStoreIdentity Identify(DbConnection connection)
-    {
-        var parts = new DbConnectionStringBuilder { ConnectionString = connection.ConnectionString };
-        if (IsSqlite)
-            return new KeyStoreIdentity(SqliteDatabase.Identify(connection, parts), "");
-
-        // Users, search paths and default schemas may find other tables in the same database.
-        foreach (var secret in new[] { "Password", "Pwd" })
-            parts.Remove(secret);
-        return new KeyStoreIdentity(
-            $"{user.Database.ProviderName}|{connection.DataSource}|{connection.Database}", $"{parts}|{Schema}");
-    }
-
-    /// <summary>Gets whether the context's model has a key store at all: it has none without an encrypted property.</summary>
-    public bool HasKeyStore => user.Model.FindEntityType(EnvelopeTables.Keys) is not null;
-
-    private bool IsSqlite => user.Database.ProviderName == "Microsoft.EntityFrameworkCore.Sqlite";
-
-    /// <summary>Opens a context over the key store's tables; the caller disposes it.</summary>
-    public KeyStoreContext Create()
-    {
-        var options = user.GetService<IDbContextOptions>();
-        var provider = options.Extensions.OfType<RelationalOptionsExtension>().Single();
-        var builder = new DbContextOptionsBuilder<KeyStoreContext>();
-        ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(Redirect(provider));
-
-        // How many configurations an application has is told by its own contexts; this one must not fail for it.
-        builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
-        builder.ReplaceService<IModelCacheKeyFactory, KeyStoreContext.SchemaCacheKeyFactory>();
-        if (options.FindExtension<CoreOptionsExtension>()?.Interceptors?.OfType<IDbConnectionInterceptor>().ToList() is { Count: > 0 } interceptors)
-            builder.AddInterceptors(interceptors);
-
-        var context = new KeyStoreContext(builder.Options, Schema);
-
-        // Given afterwards, not by the options: from those, EF Core would set up a SQLite connection anew, which SQLite refuses
-        // while a reader is open on it.
-        if (IsBorrowed)
-            context.Database.SetDbConnection(_connection.DbConnection);
-        if (SharesTransaction)
-            context.Database.UseTransaction(_connection.CurrentTransaction!.GetDbTransaction());
-        return context;
-    }
-
-    private string? Schema => user.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema();
-
-    private RelationalOptionsExtension UserOptions => RelationalOptionsExtension.Extract(user.GetService<IDbContextOptions>());
-
-    private RelationalOptionsExtension Redirect(RelationalOptionsExtension provider)
-    {
-        if (IsBorrowed)
-        {
-            return provider.WithExecutionStrategyFactory(null)
-                .WithConnectionString(null)
-                .WithConnection(null);
-        }
-
-        // PostgreSQL's and SQL Server's connections can be cloned, secrets included; one that cannot is shared.
-        if ((provider.Connection ?? ConnectionSetLater(provider)) is ICloneable given)
-            return provider.WithConnection((DbConnection)given.Clone(), owned: true);
-
-        // A data source brings its own secrets; else the string the context uses now, which may have been set since.
-        return HasDataSource(provider) ? provider : provider.WithConnectionString(WithOwnPool(_connection.ConnectionString));
-    }
-
-    // A connection given by 'SetDbConnection' no longer shows its secrets once it was opened. EF Core then has no string of its
-    // own, and answers with the connection's.
-    private DbConnection? ConnectionSetLater(RelationalOptionsExtension provider)
-        => !HasDataSource(provider)
-            && _connection.ConnectionString != provider.ConnectionString
-            && _connection.ConnectionString == _connection.DbConnection.ConnectionString
-                ? _connection.DbConnection
-                : null;
-
-    // Pools are told apart by their strings. In the user's pool, writers that each hold a connection and wait for one more to read
-    // the keys would wait for each other until the pool's timeout.
-    private string? WithOwnPool(string? connectionString)
-    {
-        if (connectionString is null || user.Database.ProviderName is not (PostgreSql or SqlServer))
-            return connectionString;
-        var parts = new DbConnectionStringBuilder { ConnectionString = connectionString };
-        var given = "";
-        foreach (var keyword in ApplicationNames)
-        {
-            if (parts.TryGetValue(keyword, out var value))
-                given = value.ToString()!;
-            parts.Remove(keyword);
-        }
-
-        // SQL Server refuses a longer name.
-        const string Keys = "EfEnvelope keys", Suffix = $" ({Keys})";
-        parts[ApplicationNames[0]] = given.Length == 0 ? Keys : given[..Math.Min(given.Length, 128 - Suffix.Length)] + Suffix;
-        return parts.ConnectionString;
-    }
-
-    // Known to Npgsql's options only, which this library does not reference.
-    private static bool HasDataSource(RelationalOptionsExtension provider)
-        => provider.GetType().GetProperty("DataSource")?.GetValue(provider) is DbDataSource;
+        => IsSqlite ? new KeyStoreIdentity(SqliteDatabase.Identify(connection), "") : ServerDatabase.Identify(user.Database.ProviderName, connection, Schema);
 }

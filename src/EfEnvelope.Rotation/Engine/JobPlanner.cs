@@ -13,7 +13,11 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         Validate(request);
         var scope = await keys.ResolveScopeAsync(request.Scope, mayBeNew: request.Kind == JobKind.Backfill, cancellationToken).ConfigureAwait(false);
         if (request.Kind == JobKind.Rotate)
+        {
+            KeyRingAdministration.RequireDelay(request.ActivationDelay ?? source.Options.ActivationDelay, source.Options);
             return new JobPlan { Request = request, Scope = scope.Name, Columns = [RotationMessages.PlanRotates(scope, request.IncludeSearch)] };
+        }
+
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
         var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Require(request.Schema, request.Table);

@@ -96,8 +96,7 @@ public sealed partial class KeyAdministration
         KeyScope scope, TimeSpan? activationDelay = null, bool includeSearch = false, CancellationToken cancellationToken = default)
     {
         var delay = activationDelay ?? _source.Options.ActivationDelay;
-        if (delay < TimeSpan.Zero || (delay > TimeSpan.Zero && delay < _source.Options.RefreshInterval))
-            throw new EnvelopeConfigurationException(RotationMessages.ActivationDelayTooShort(delay, _source.Options.RefreshInterval));
+        KeyRingAdministration.RequireDelay(delay, _source.Options);
         return _source.UseAsync(
             async session =>
             {

@@ -2,13 +2,13 @@ using EfEnvelope.Diagnostics;
 
 namespace EfEnvelope.Keys;
 
-/// <summary>Shows how many rings there are in this process, how old the oldest is, and how long ago a KMS unwrapped the least recently verified one.</summary>
-internal static class KeyRingAges
+/// <summary>The caches of this process. Shows how many rings there are in this process, how old the oldest is, and how long ago a KMS unwrapped the least recently verified one.</summary>
+internal static class KeyRingCaches
 {
     private static readonly Lock Gate = new();
     private static readonly List<WeakReference<KeyRingCache>> Caches = [];
 
-    static KeyRingAges()
+    static KeyRingCaches()
     {
         EnvelopeTelemetry.Meter.CreateObservableGauge("efenvelope.keyring.count", () => Rings().Count(), "{ring}", "Key rings in memory.");
         EnvelopeTelemetry.Meter.CreateObservableGauge(
@@ -32,11 +32,15 @@ internal static class KeyRingAges
             Caches.RemoveAll(c => !c.TryGetTarget(out var other) || ReferenceEquals(other, cache));
     }
 
-    private static IEnumerable<KeyRing> Rings()
+    /// <summary>Gets the caches of this process.</summary>
+    public static IReadOnlyList<KeyRingCache> All
     {
-        List<WeakReference<KeyRingCache>> caches;
-        lock (Gate)
-            caches = [.. Caches];
-        return caches.SelectMany(c => c.TryGetTarget(out var cache) ? cache.Rings : []);
+        get
+        {
+            lock (Gate)
+                return [.. Caches.Select(c => c.TryGetTarget(out var cache) ? cache : null).OfType<KeyRingCache>()];
+        }
     }
+
+    private static IEnumerable<KeyRing> Rings() => All.SelectMany(c => c.Rings);
 }
