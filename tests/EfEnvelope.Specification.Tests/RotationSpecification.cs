@@ -22,6 +22,7 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
     [Fact]
     public async Task New_version_encrypts_after_its_delay_and_not_before_and_old_rows_stay_readable()
     {
+        _options = Options<EntryContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(10) }));
         await SaveAsync("first");
         await using (var context = Create())
             Assert.Equal(2, (await context.Database.RotateEnvelopeKeyAsync(TimeSpan.FromSeconds(12))).Number);
@@ -200,7 +201,7 @@ public abstract class RotationSpecification(TestDatabase database) : EnvelopeSpe
 
     private void Configure(Func<EnvelopeOptions, EnvelopeOptions> change) => _options = Options<EntryContext>(e => e.Configure(change));
 
-    private EntryContext Create() => new(_options ??= Options<EntryContext>(e => e.Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(10) })));
+    private EntryContext Create() => new(_options ??= Options<EntryContext>());
 
     private async Task SaveAsync(string text)
     {
