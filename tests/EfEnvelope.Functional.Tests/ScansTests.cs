@@ -20,11 +20,21 @@ public sealed class SqlServerVerifyTests() : VerifySpecification(new SqlServerTe
 
 public sealed class SqliteDoctorTests() : DoctorSpecification(new SqliteTestDatabase())
 {
+    protected override string TriggerOnName => "CREATE TRIGGER [Guard] BEFORE UPDATE ON [People] WHEN NEW.[Name] = 'x' BEGIN SELECT RAISE(ABORT, 'no'); END";
+
+    protected override string GeneratedFromNick => "ALTER TABLE [People] ADD COLUMN [Hex] GENERATED ALWAYS AS (hex([Nick])) VIRTUAL";
+
     protected override string PastChecks => "PRAGMA ignore_check_constraints = ON; ";
 }
 
 public sealed class PostgresDoctorTests() : DoctorSpecification(new PostgresTestDatabase())
 {
+    protected override string TriggerOnName
+        => "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.[Name] = 'x' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$; "
+            + "CREATE TRIGGER [Guard] BEFORE UPDATE ON [People] FOR EACH ROW EXECUTE FUNCTION guard()";
+
+    protected override string GeneratedFromNick => "ALTER TABLE [People] ADD COLUMN [Hex] text GENERATED ALWAYS AS (encode([Nick], 'hex')) STORED";
+
     // SQLite's columns have no length.
     [Fact]
     public async Task Columns_that_are_too_narrow()
@@ -92,5 +102,11 @@ public sealed class PostgresDoctorTests() : DoctorSpecification(new PostgresTest
 [Collection("SqlServer")]
 public sealed class SqlServerDoctorTests() : DoctorSpecification(new SqlServerTestDatabase())
 {
+    protected override string TriggerOnName => "CREATE TRIGGER [Guard] ON [People] AFTER UPDATE AS IF EXISTS (SELECT 1 FROM inserted WHERE [Name] = 0x01) THROW 50000, 'no', 1";
+
+    protected override string GeneratedFromNick => "ALTER TABLE [People] ADD [Hex] AS CONVERT(varchar(max), [Nick], 2)";
+
+    protected override string Length(string column) => $"LEN({column})";
+
     protected override string DropIndex(string index) => $"DROP INDEX [{index}] ON [People]";
 }

@@ -225,6 +225,22 @@ public abstract class DoctorSpecification(TestDatabase database) : ScansFixture(
     }
 
     [Fact]
+    public async Task Views_triggers_and_generated_columns_over_encrypted_columns()
+    {
+        await SqlAsync($"CREATE VIEW [Longer] AS SELECT [Id] FROM [People] WHERE {Length("[Note]")} > 3");
+        await SqlAsync("CREATE VIEW [Harmless] AS SELECT [Id], [Plain] FROM [People] WHERE [Name] IS NOT NULL");
+        await SqlAsync(TriggerOnName);
+        await SqlAsync(GeneratedFromNick);
+
+        var found = await AssertFoundAsync(
+            (DiagnosisSeverity.Warning, "sql-over-ciphertext", "People.Name"), (DiagnosisSeverity.Warning, "sql-over-ciphertext", "People.Nick"),
+            (DiagnosisSeverity.Notice, "sql-over-ciphertext", "People.Note"));
+
+        Assert.Contains("'Guard'", found[0].Message, StringComparison.Ordinal);
+        Assert.Contains("'Longer'", found[2].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Table_without_a_primary_key()
     {
         await SaveAsync("1 ada");
@@ -267,6 +283,14 @@ public abstract class DoctorSpecification(TestDatabase database) : ScansFixture(
         await AssertFoundAsync(
             (DiagnosisSeverity.Error, "table-missing", "Gone"), (DiagnosisSeverity.Warning, "key-over-age", "default:v2"), (DiagnosisSeverity.Notice, "search-rotating", "default"));
     }
+
+    /// <summary>Gets the statement that makes a trigger, 'Guard', which compares names.</summary>
+    protected abstract string TriggerOnName { get; }
+
+    /// <summary>Gets the statement that adds a column which the database computes from the nick.</summary>
+    protected abstract string GeneratedFromNick { get; }
+
+    protected virtual string Length(string column) => $"length({column})";
 
     protected virtual string DropIndex(string index) => $"DROP INDEX [{index}]";
 

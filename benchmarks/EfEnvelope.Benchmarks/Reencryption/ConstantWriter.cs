@@ -41,7 +41,9 @@ internal sealed class ConstantWriter : IAsyncDisposable
     public static byte[] Constant(int length)
     {
         var bytes = new byte[length];
-        bytes.AsSpan().Fill(0xAB);
+
+        // The columns' checks ask for the first byte of an envelope.
+        bytes.AsSpan().Fill(0xF9);
         return bytes;
     }
 

@@ -76,7 +76,7 @@ internal abstract class CustomerDatabase(int rows) : IAsyncDisposable
     /// <summary>Throws unless every row holds the constants.</summary>
     public async Task ProveConstantsAsync()
     {
-        var count = await CountAsync("abababababababab"[..NewHeader.Length]);
+        var count = await CountAsync("f9f9f9f9f9f9f9f9"[..NewHeader.Length]);
         Require(count == Rows, $"only {count} of {Rows} rows hold the constants");
     }
 

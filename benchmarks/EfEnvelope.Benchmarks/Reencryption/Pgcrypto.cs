@@ -13,6 +13,7 @@ internal static class Pgcrypto
     public static async Task CreateAsync(PostgresCustomers customers)
     {
         await customers.ExecuteAsync(
+            string.Concat(Customer.EncryptedColumns.Select(c => $"ALTER TABLE \"Customers\" DROP CONSTRAINT IF EXISTS \"CK_Customers_{c}_IsEnvelope\"; ")),
             "CREATE EXTENSION IF NOT EXISTS pgcrypto",
             "CREATE UNLOGGED TABLE \"PgcryptoTemplate\" AS SELECT * FROM \"Template\" ORDER BY \"Id\"",
             $"UPDATE \"PgcryptoTemplate\" SET {Columns(c => $"gen_random_bytes(16) || convert_to({Plaintext(c)}, 'UTF8')")}",

@@ -31,7 +31,7 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
                 FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                 WHERE a.attrelid = to_regclass(@p0) AND a.attgenerated <> ''
                 UNION ALL
-                SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, c.oid::regclass::text, pg_get_viewdef(c.oid)
+                SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, c.relname::text, pg_get_viewdef(c.oid)
                 FROM pg_class c
                 WHERE c.relkind IN ('v', 'm') AND EXISTS (
                     SELECT 1 FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
