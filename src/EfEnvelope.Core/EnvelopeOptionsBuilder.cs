@@ -23,7 +23,9 @@ public sealed class EnvelopeOptionsBuilder
     /// What tells this configuration from another by <see cref="object.Equals(object)" />: contexts with equal identities share one
     /// client and one cache of keys.
     /// </param>
-    /// <param name="create">Makes the client, once per identity.</param>
+    /// <param name="create">
+    /// Makes a new client: one for all contexts with equal configurations, disposed of when none is left and it was not used for long.
+    /// </param>
     /// <returns>The same builder.</returns>
     public EnvelopeOptionsBuilder UseKms(object identity, Func<KmsServices, IKeyWrapper> create)
     {

@@ -53,6 +53,7 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     private readonly LocalKmsCredential? _caller;
     private readonly string? _correlationId;
     private readonly bool _isView;
+    private readonly bool _isSynchronous;
 
     /// <summary>Names a KMS. Opens and creates nothing yet.</summary>
     /// <param name="connectionString">
@@ -96,12 +97,12 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     }
 
     // The same KMS, seen by one caller. Disposing a view does nothing.
-    private LocalKms(LocalKms kms, LocalKmsCredential? caller, string? correlationId, bool isView)
+    private LocalKms(LocalKms kms, LocalKmsCredential? caller, string? correlationId, bool isView, bool isSynchronous = false)
     {
         (_store, _opener, _gate, _keys, _seals, _timeProvider, _logger)
             = (kms._store, kms._opener, kms._gate, kms._keys, kms._seals, kms._timeProvider, kms._logger);
         (_access, _trail) = (kms._access, kms._trail);
-        (_caller, _correlationId, _isView) = (caller, correlationId, isView);
+        (_caller, _correlationId, _isView, _isSynchronous) = (caller, correlationId, isView, isSynchronous);
     }
 
     /// <summary>Gets the full path of the file; <see langword="null" /> when the store is a database of a server.</summary>
@@ -152,10 +153,10 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
         => context?.AssociatedData.Length > MaximumContextSize
             ? throw new KmsException(
                 KmsErrorKind.InvalidRequest, LocalKmsMessages.ContextLength(context.AssociatedData.Length, MaximumContextSize))
-            : new KmsCall(operation, key, context, _caller, _correlationId ?? Activity.Current?.TraceId.ToString());
+            : new KmsCall(operation, key, context, _caller, _correlationId ?? Activity.Current?.TraceId.ToString(), _isSynchronous);
 
     private Task OpenAsync(bool create, CancellationToken cancellationToken) => KmsGate.GuardAsync(
         _store,
-        async () => await _opener.OpenAsync(create, cancellationToken).ConfigureAwait(false)
+        async () => await _opener.OpenAsync(create, _isSynchronous, cancellationToken).ConfigureAwait(false)
             ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoKms(StoreName)));
 }

@@ -59,13 +59,14 @@ public abstract class LocalKmsSeal
     public static LocalKmsSeal KeyWrapper(IKeyWrapper wrapper) => new KeyWrapperSeal(wrapper);
 
     /// <summary>Chooses parameters for a new seal, as JSON.</summary>
-    internal abstract ValueTask<string> NewParametersAsync(CancellationToken cancellationToken);
+    internal abstract ValueTask<string> NewParametersAsync(bool synchronous, CancellationToken cancellationToken);
 
     /// <summary>
     /// Derives the 32 bytes that seal the root key of <paramref name="store" />; returns whether the parameters may be this seal's own, which is known for
     /// certain only when the root key opens.
     /// </summary>
-    internal abstract ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken);
+    internal abstract ValueTask<bool> TryDeriveKeyAsync(
+        string parameters, string store, Memory<byte> key, bool synchronous, CancellationToken cancellationToken);
 
     /// <summary>Says that this seal does not open the store.</summary>
     internal abstract KmsException DoesNotOpen(string store);

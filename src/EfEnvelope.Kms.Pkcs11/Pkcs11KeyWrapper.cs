@@ -38,29 +38,17 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
 
     public async ValueTask<WrappedKeyCopy> WrapAsync(
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(context);
-        WrappableKey.Require(Kek, key);
-        var associatedData = context.AssociatedData.ToArray();
-        var (wrapped, version) = await Sessions.RunAsync(session => Encrypt(session, key, associatedData), null, cancellationToken).ConfigureAwait(false);
-        Pkcs11Log.KeyWrapped(_logger, version, Kek);
-        return new WrappedKeyCopy(Kek, version, wrapped);
-    }
+        => Wrapped(await Sessions.RunAsync(Wrapping(key, context), null, cancellationToken).ConfigureAwait(false));
+
+    public WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => Wrapped(Sessions.Run(Wrapping(key, context), null, cancellationToken));
 
     public async ValueTask<byte[]> UnwrapAsync(
         WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(wrapped);
-        ArgumentNullException.ThrowIfNull(context);
-        var (label, id) = Read(wrapped);
-        var (associatedData, ciphertext) = (context.AssociatedData.ToArray(), wrapped.Ciphertext.ToArray());
-        var key = await Sessions.RunAsync(
-            session => Decrypt(session, wrapped.Kek, label, id, ciphertext, associatedData),
-            static key => CryptographicOperations.ZeroMemory(key),
-            cancellationToken).ConfigureAwait(false);
-        Pkcs11Log.KeyUnwrapped(_logger, wrapped.KekVersion!, wrapped.Kek);
-        return key;
-    }
+        => Unwrapped(wrapped, await Sessions.RunAsync(Unwrapping(wrapped, context), Forget, cancellationToken).ConfigureAwait(false));
+
+    public byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => Unwrapped(wrapped, Sessions.Run(Unwrapping(wrapped, context), Forget, cancellationToken));
 
     public ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default)
         => Sessions.RunAsync(
@@ -102,6 +90,37 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
     }
 
     public override string ToString() => $"Pkcs11KeyWrapper({Kek})";
+
+    private Func<ISession, (byte[] Wrapped, string Version)> Wrapping(ReadOnlyMemory<byte> key, EncryptionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        WrappableKey.Require(Kek, key);
+        var associatedData = context.AssociatedData.ToArray();
+        return session => Encrypt(session, key, associatedData);
+    }
+
+    private WrappedKeyCopy Wrapped((byte[] Bytes, string Version) wrapped)
+    {
+        Pkcs11Log.KeyWrapped(_logger, wrapped.Version, Kek);
+        return new WrappedKeyCopy(Kek, wrapped.Version, wrapped.Bytes);
+    }
+
+    private Func<ISession, byte[]> Unwrapping(WrappedKeyCopy wrapped, EncryptionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(wrapped);
+        ArgumentNullException.ThrowIfNull(context);
+        var (label, id) = Read(wrapped);
+        var (associatedData, ciphertext) = (context.AssociatedData.ToArray(), wrapped.Ciphertext.ToArray());
+        return session => Decrypt(session, wrapped.Kek, label, id, ciphertext, associatedData);
+    }
+
+    private byte[] Unwrapped(WrappedKeyCopy wrapped, byte[] key)
+    {
+        Pkcs11Log.KeyUnwrapped(_logger, wrapped.KekVersion!, wrapped.Kek);
+        return key;
+    }
+
+    private static void Forget(byte[] key) => CryptographicOperations.ZeroMemory(key);
 
     // Nothing is sent that the token could not open: tokens differ in what they do with less than a tag, and one of them leaves the session unusable.
     private (string Label, byte[] Id) Read(WrappedKeyCopy wrapped)

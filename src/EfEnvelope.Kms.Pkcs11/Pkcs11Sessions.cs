@@ -41,7 +41,29 @@ internal sealed class Pkcs11Sessions(Pkcs11Options options, KekUri kek, TimeProv
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new KmsException(KmsErrorKind.Timeout, Pkcs11Messages.TimedOut(kek, options.Timeout), e);
+            throw TimedOut(e);
+        }
+    }
+
+    /// <summary>Does the same while the caller's thread waits. The call runs on a thread of its own here, too, and no thread of the pool is needed.</summary>
+    public T Run<T>(Func<ISession, T> call, Action<T>? abandon, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var started = time.GetTimestamp();
+        if (!_free.Wait(options.Timeout, cancellationToken))
+            throw TimedOut(null);
+        var running = Start(call);
+        var left = options.Timeout - time.GetElapsedTime(started);
+        try
+        {
+            return Task.WaitAny([running], Math.Max(0, (int)left.TotalMilliseconds), cancellationToken) == 0
+                ? running.GetAwaiter().GetResult()
+                : throw TimedOut(null);
+        }
+        finally
+        {
+            if (!running.IsCompleted)
+                Abandon(running, abandon);
         }
     }
 
@@ -51,6 +73,8 @@ internal sealed class Pkcs11Sessions(Pkcs11Options options, KekUri kek, TimeProv
         while (_idle.TryPop(out var session))
             Discard(session, gone: false);
     }
+
+    private KmsException TimedOut(Exception? cause) => new(KmsErrorKind.Timeout, Pkcs11Messages.TimedOut(kek, options.Timeout), cause);
 
     private Task<T> Start<T>(Func<ISession, T> call)
     {

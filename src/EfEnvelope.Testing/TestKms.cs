@@ -88,6 +88,12 @@ internal sealed class TestKms : IKeyWrapper
         }
     }
 
+    public WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => WrapAsync(key, context, cancellationToken).Result;
+
+    public byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => UnwrapAsync(wrapped, context, cancellationToken).Result;
+
     public ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default)
         => new(new KekDescription(Kek, KekState.Enabled) { PrimaryVersion = "1", Protection = "NONE" });
 

@@ -76,7 +76,7 @@ public sealed class KeyAdministrationTests : IAsyncLifetime
     }
 
     private static (KeyRingAdministration Administration, EfKeyStore Store) Open(NoteContext context)
-        => (context.GetService<EnvelopeRuntime>().Rings.Administration, new EfKeyStore(EnvelopeSession.Of(context).ConnectStore()));
+        => (EnvelopeSession.Of(context).Rings.Administration, new EfKeyStore(EnvelopeSession.Of(context).ConnectStore()));
 
     private static Task<IReadOnlyList<StoredKey>> ReadAsync(NoteContext context) => context.Database.GetEnvelopeKeysAsync();
 

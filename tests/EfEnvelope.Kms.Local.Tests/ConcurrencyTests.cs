@@ -183,9 +183,10 @@ public sealed class ConcurrencyTests : IDisposable
 
         internal override string Kind => "counting";
 
-        internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new("{}");
+        internal override ValueTask<string> NewParametersAsync(bool synchronous, CancellationToken cancellationToken) => new("{}");
 
-        internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+        internal override ValueTask<bool> TryDeriveKeyAsync(
+            string parameters, string store, Memory<byte> key, bool synchronous, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _derived);
             Deriving?.Invoke();

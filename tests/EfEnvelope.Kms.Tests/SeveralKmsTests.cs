@@ -25,16 +25,16 @@ public sealed class SeveralKmsTests
         await using var vault = await VaultHarness.StartAsync();
         var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper, vault.Wrapper], TimeSpan.FromSeconds(30));
         var key = RandomNumberGenerator.GetBytes(32);
-        var wrapped = WrappedKey.Parse((await wrapping.WrapAsync(key, Context, Token)).ToString());
+        var wrapped = WrappedKey.Parse((await wrapping.WrapAsync(key, Context, synchronous: false, Token)).ToString());
         Assert.Equal(["aws-kms", "gcp-kms", "vault-transit"], wrapped.Copies.Select(c => c.Kek.Scheme));
 
-        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, Token));
+        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, synchronous: false, Token));
         await aws.StopAsync();
-        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, Token));
+        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, synchronous: false, Token));
         await google.ThrottleAsync(1000);
-        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, Token));
+        Assert.Equal(key, await wrapping.UnwrapAsync(wrapped, Context, synchronous: false, Token));
         await vault.StopAsync();
-        Assert.Equal(KmsErrorKind.Unavailable, (await Assert.ThrowsAsync<KmsException>(async () => await wrapping.UnwrapAsync(wrapped, Context, Token))).Kind);
+        Assert.Equal(KmsErrorKind.Unavailable, (await Assert.ThrowsAsync<KmsException>(async () => await wrapping.UnwrapAsync(wrapped, Context, synchronous: false, Token))).Kind);
     }
 
     [Fact]
@@ -43,11 +43,11 @@ public sealed class SeveralKmsTests
         await using var aws = await AwsKmsHarness.StartAsync();
         await using var google = await GoogleHarness.StartAsync();
         var wrapping = new KeyWrapping([aws.Wrapper, google.Wrapper], TimeSpan.FromSeconds(30));
-        var wrapped = await wrapping.WrapAsync(RandomNumberGenerator.GetBytes(32), Context, Token);
+        var wrapped = await wrapping.WrapAsync(RandomNumberGenerator.GetBytes(32), Context, synchronous: false, Token);
         await aws.DenyAsync();
         var before = google.Requests;
 
-        Assert.Equal(KmsErrorKind.AccessDenied, (await Assert.ThrowsAsync<KmsException>(async () => await wrapping.UnwrapAsync(wrapped, Context, Token))).Kind);
+        Assert.Equal(KmsErrorKind.AccessDenied, (await Assert.ThrowsAsync<KmsException>(async () => await wrapping.UnwrapAsync(wrapped, Context, synchronous: false, Token))).Kind);
         Assert.Equal(before, google.Requests);
     }
 

@@ -25,4 +25,10 @@ internal static partial class EnvelopeLog
 
     [LoggerMessage(1006, LogLevel.Information, "Key version '{KeyVersion}' was {Change}.", EventName = "KeyVersionChange")]
     public static partial void KeyVersionChanged(this ILogger logger, string keyVersion, string change);
+
+    [LoggerMessage(1021, LogLevel.Error, "The keys of '{Context}' could not be loaded when the host started. The first request that needs them tries again.", EventName = "WarmUpFail")]
+    public static partial void WarmUpFailed(this ILogger logger, string context, Exception exception);
+
+    [LoggerMessage(1020, LogLevel.Warning, "The client of a KMS that is no longer used could not be disposed of.", EventName = "KmsClientDisposeFail")]
+    public static partial void KmsClientNotDisposed(this ILogger logger, Exception exception);
 }

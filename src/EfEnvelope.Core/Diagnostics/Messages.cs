@@ -55,6 +55,12 @@ internal static partial class Messages
     public static string KmsGaveUp(object kek)
         => $"The key wrapper of '{kek}' gave up a request by a time-out of its own. Retry, or look at the network path and at the time-out of its client.";
 
+    public static string NoPoolThreadForKms(object kek)
+        => $"A synchronous call waits for the key management service of '{kek}', which needs a thread of the pool, and none was free for a second: all of them may be callers that wait for the same keys. Load the keys when the application starts, by 'AddEnvelopeWarmUp<TContext>()' or 'Database.LoadEnvelopeKeysAsync()', or call asynchronously.";
+
+    public static string NoPoolThread()
+        => "A synchronous call waits for keys that an asynchronous one is loading, which needs a thread of the pool, and none was free for a second. Load the keys when the application starts, by 'AddEnvelopeWarmUp<TContext>()' or 'Database.LoadEnvelopeKeysAsync()', or call asynchronously.";
+
     public static string KmsUnreachable(object kek)
         => $"The key management service of '{kek}' cannot be reached. Retry, or look at its address and the network path to it.";
 

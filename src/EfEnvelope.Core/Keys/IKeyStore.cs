@@ -20,6 +20,13 @@ public interface IKeyStore
     /// <value>The default is <see langword="false" />, for a store that has connections of its own.</value>
     bool SharesConnection => false;
 
+    /// <summary>
+    /// Gets whether its caller's thread waits: then everything that is done through it, and the KMS beside it, is done on that thread where that is possible, and
+    /// its methods return what has ended.
+    /// </summary>
+    /// <value>The default is <see langword="false" />.</value>
+    bool IsSynchronous => false;
+
     /// <summary>Reads all versions of a scope.</summary>
     /// <param name="scope">The scope.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

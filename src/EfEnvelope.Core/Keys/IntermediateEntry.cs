@@ -46,7 +46,7 @@ internal sealed class IntermediateEntry(
     }
 
     /// <summary>Returns the key, verified anew if that is due; or nothing when it may not be used without asking the KMS, and waiting for its answer.</summary>
-    public async ValueTask<OpenIntermediateKey?> TryUseAsync(CancellationToken cancellationToken)
+    public async ValueTask<OpenIntermediateKey?> TryUseAsync(bool synchronous, CancellationToken cancellationToken)
     {
         Task verification;
         TimeSpan patience;
@@ -67,7 +67,11 @@ internal sealed class IntermediateEntry(
             patience = Patience - _verification.Value.At.Elapsed(time);
         }
 
-        if (patience > TimeSpan.Zero)
+        if (patience > TimeSpan.Zero && synchronous)
+        {
+            Task.WaitAny([verification], (int)patience.TotalMilliseconds, cancellationToken);
+        }
+        else if (patience > TimeSpan.Zero)
         {
             using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             await Task.WhenAny(verification, Task.Delay(patience, time, enough.Token)).ConfigureAwait(false);

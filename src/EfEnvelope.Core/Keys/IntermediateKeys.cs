@@ -16,7 +16,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     private const int Attempts = 8;
 
     private readonly ConcurrentDictionary<IntermediateId, IntermediateEntry> _entries = new();
-    private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly KeyGate _opening = new();
     private (IntermediateId Id, Moment At, KmsException Failure)? _refusal;
 
     /// <summary>Called when the KMS refused a key that it had unwrapped before.</summary>
@@ -44,12 +44,12 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     /// <exception cref="EnvelopeException">It is not in the key store, or what is stored is not the key.</exception>
     public async ValueTask<OpenIntermediateKey> GetAsync(IKeyStore store, IntermediateId id, CancellationToken cancellationToken)
     {
-        if (_entries.TryGetValue(id, out var entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } open)
+        if (_entries.TryGetValue(id, out var entry) && await entry.TryUseAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false) is { } open)
             return open.Failure is null ? open : await FollowAsync(store, entry, open, cancellationToken).ConfigureAwait(false);
-        await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _opening.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_entries.TryGetValue(id, out entry) && await entry.TryUseAsync(cancellationToken).ConfigureAwait(false) is { } meanwhile)
+            if (_entries.TryGetValue(id, out entry) && await entry.TryUseAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false) is { } meanwhile)
                 return meanwhile;
 
             // Those who waited together are answered together.
@@ -59,7 +59,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
         }
         finally
         {
-            _opening.Release();
+            _opening.Leave();
         }
     }
 
@@ -88,7 +88,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
             throw new EnvelopeDecryptionException(Messages.IntermediateMissing(new KeyVersion(KeyScope.Intermediate, id.Number)));
         try
         {
-            return _entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false));
+            return _entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, store.IsSynchronous, cancellationToken).ConfigureAwait(false));
         }
         catch (KmsException e)
         {
@@ -107,7 +107,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
             return open;
         try
         {
-            return (_entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, cancellationToken).ConfigureAwait(false))).Current;
+            return (_entries[id] = NewEntry(stored, await UnwrapAsync(stored, stored.Wrapped, store.IsSynchronous, cancellationToken).ConfigureAwait(false))).Current;
         }
         catch (KmsException)
         {
@@ -116,7 +116,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     }
 
     private IntermediateEntry NewEntry(StoredKey stored, DataKey key)
-        => new(stored, key, token => UnwrapAsync(stored, stored.Wrapped!, token), entry => Drop(entry), options, time, logger);
+        => new(stored, key, token => UnwrapAsync(stored, stored.Wrapped!, synchronous: false, token), entry => Drop(entry), options, time, logger);
 
     private void Drop(IntermediateEntry entry)
     {
@@ -124,9 +124,9 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
         Refused?.Invoke();
     }
 
-    private async ValueTask<DataKey> UnwrapAsync(StoredKey stored, WrappedKey wrapped, CancellationToken cancellationToken)
+    private async ValueTask<DataKey> UnwrapAsync(StoredKey stored, WrappedKey wrapped, bool synchronous, CancellationToken cancellationToken)
     {
-        var bytes = await wrapping.UnwrapAsync(wrapped, ProvedKey.ContextOf(stored.Version), cancellationToken).ConfigureAwait(false);
+        var bytes = await wrapping.UnwrapAsync(wrapped, ProvedKey.ContextOf(stored.Version), synchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             return ProvedKey.Prove(stored, bytes);
@@ -156,7 +156,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
             return;
         try
         {
-            await ProveAsync(readBack, readBack.Wrapped, cancellationToken).ConfigureAwait(false);
+            await ProveAsync(readBack, readBack.Wrapped, store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         }
         catch (EnvelopeException e) when (unproved is not null && e is EnvelopeDecryptionException or KmsException { Kind: KmsErrorKind.InvalidCiphertext })
         {
@@ -170,12 +170,12 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
     }
 
     /// <summary>Proves that each copy that can be asked for opens; the first of them is kept for use.</summary>
-    public async ValueTask ProveAsync(StoredKey stored, WrappedKey wrapped, CancellationToken cancellationToken)
+    public async ValueTask ProveAsync(StoredKey stored, WrappedKey wrapped, bool synchronous, CancellationToken cancellationToken)
     {
         var id = IntermediateId.Of(stored);
         foreach (var copy in wrapped.Copies.Where(c => wrapping.CanUnwrap(c.Kek)))
         {
-            var key = await UnwrapAsync(stored, new WrappedKey(copy), cancellationToken).ConfigureAwait(false);
+            var key = await UnwrapAsync(stored, new WrappedKey(copy), synchronous, cancellationToken).ConfigureAwait(false);
             if (_entries.ContainsKey(id) || !_entries.TryAdd(id, NewEntry(stored with { Wrapped = wrapped }, key)))
                 key.Dispose();
         }
@@ -187,7 +187,7 @@ internal sealed class IntermediateKeys(KeyWrapping wrapping, EnvelopeOptions opt
         try
         {
             RandomNumberGenerator.Fill(bytes);
-            var wrapped = await wrapping.WrapAsync(bytes, ProvedKey.ContextOf(version), cancellationToken).ConfigureAwait(false);
+            var wrapped = await wrapping.WrapAsync(bytes, ProvedKey.ContextOf(version), store.IsSynchronous, cancellationToken).ConfigureAwait(false);
             using var key = new DataKey(version, bytes);
             var stored = new StoredKey
             {

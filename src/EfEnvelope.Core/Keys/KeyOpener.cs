@@ -26,7 +26,7 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
     {
         var context = ProvedKey.ContextOf(version);
         if (!options.UsesIntermediateKey)
-            return await wrapping.WrapAsync(key, context, cancellationToken).ConfigureAwait(false);
+            return await wrapping.WrapAsync(key, context, store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         var id = await intermediates.FindForWrappingAsync(store, cancellationToken).ConfigureAwait(false);
         var intermediate = await intermediates.GetAsync(store, id, cancellationToken).ConfigureAwait(false);
         return IntermediateWrapping.Wrap(id, intermediate.Key, key.Span, context);
@@ -123,7 +123,7 @@ internal sealed class KeyOpener(KeyWrapping wrapping, IntermediateKeys intermedi
     {
         var context = ProvedKey.ContextOf(stored.Version);
         if (!IntermediateWrapping.TryGetId(stored.Wrapped!, out var copy, out var id))
-            return (await wrapping.UnwrapAsync(stored.Wrapped!, context, cancellationToken).ConfigureAwait(false), Moment.Now(time), null);
+            return (await wrapping.UnwrapAsync(stored.Wrapped!, context, store.IsSynchronous, cancellationToken).ConfigureAwait(false), Moment.Now(time), null);
         var intermediate = await GetIntermediateAsync(store, id, cancellationToken).ConfigureAwait(false);
         return (IntermediateWrapping.Unwrap(intermediate.Key, copy, context), intermediate.VerifiedAt, intermediate.Failure);
     }

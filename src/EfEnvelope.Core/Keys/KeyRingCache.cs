@@ -25,6 +25,9 @@ internal sealed class KeyRingCache : IDisposable
     /// <summary>Gets what changes stored versions by hand, asking the KMS anew. Whoever used it reloads the slot of the scope.</summary>
     public KeyRingAdministration Administration => new(NewOpener(), _options, _logger);
 
+    /// <summary>Gets how long rings are kept that nobody asks for: a context that is in use asks for its ring at least once in an interval.</summary>
+    public static TimeSpan KeptFor(EnvelopeOptions options) => (2 * options.RefreshInterval) + options.StaleIfErrorFor;
+
     /// <summary>Gets the KEKs that are configured.</summary>
     public KeyWrapping Wrapping => _wrapping;
 
@@ -86,11 +89,10 @@ internal sealed class KeyRingCache : IDisposable
         _slots.Dispose();
     }
 
-    // A context that is in use asks for its slot at least once in an interval.
     private T Keep<T>(object id, T item)
         => _slots.Set(
             id, item,
-            new MemoryCacheEntryOptions { SlidingExpiration = (2 * _options.RefreshInterval) + _options.StaleIfErrorFor }
+            new MemoryCacheEntryOptions { SlidingExpiration = KeptFor(_options) }
                 .RegisterPostEvictionCallback(static (_, evicted, _, _) => (evicted as KeyRingSlot)?.Drop()));
 
     private KeyOpener NewOpener() => new(_wrapping, new IntermediateKeys(_wrapping, _options, _time, _logger), _options, _time);

@@ -26,7 +26,7 @@ internal sealed class KeyRingSlot(
     private static readonly KeyValuePair<string, object?> Hit = new("result", "hit");
     private static readonly KeyValuePair<string, object?> Refresh = new("result", "refresh");
 
-    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly KeyGate _gate = new();
     private readonly ConcurrentQueue<IReadOnlyList<StoredKey>> _heard = new();
     private volatile bool _isLoading;
     private volatile State? _state;
@@ -102,7 +102,7 @@ internal sealed class KeyRingSlot(
     /// <summary>Reads the ring once more because a stored value names a version it does not know; not more often than the negative cache allows.</summary>
     public async ValueTask<KeyRing> ReloadForUnknownAsync(IKeyStore store, uint number, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             var state = _state;
@@ -114,21 +114,21 @@ internal sealed class KeyRingSlot(
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 
     /// <summary>Reads the ring now, because its versions were changed; makes the first one only if it is to write.</summary>
     public async ValueTask<KeyRing> ReloadAsync(IKeyStore store, RingUse use, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             return (await LoadAsync(store, _state, use, cancellationToken).ConfigureAwait(false)).Ring;
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 
@@ -137,7 +137,7 @@ internal sealed class KeyRingSlot(
     /// </summary>
     public async ValueTask<KeyRing> ReplaceAsync(IKeyStore store, KeyRing refuted, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             return _state is { } state && !ReferenceEquals(state.Ring, refuted)
@@ -146,14 +146,14 @@ internal sealed class KeyRingSlot(
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 
     /// <summary>Makes a new version that becomes primary after the delay, and writes what is compared if it is to search.</summary>
     public async ValueTask<KeyVersion> RotateAsync(IKeyStore store, TimeSpan activationDelay, bool searches, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             // A KMS that cannot open what is there must not wrap what comes after it: it may be another one, or a new and empty one.
@@ -167,7 +167,7 @@ internal sealed class KeyRingSlot(
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 
@@ -211,7 +211,7 @@ internal sealed class KeyRingSlot(
         // While the ring is only due, one caller refreshes it and the others go on; once its time is past, all wait.
         var held = _state;
         var pastTime = held is null || IsPastTime(held) || Lacks(held, use);
-        if (!await _gate.WaitAsync(pastTime ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, cancellationToken).ConfigureAwait(false))
+        if (!await _gate.EnterAsync(store.IsSynchronous, pastTime, cancellationToken).ConfigureAwait(false))
             return held!.Ring;
         KeyRing ring;
         try
@@ -224,7 +224,7 @@ internal sealed class KeyRingSlot(
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
 
         // Who waited for the refresh goes on now: one of them may hold the store's only writer, for which a rotation waits.
@@ -321,14 +321,14 @@ internal sealed class KeyRingSlot(
 
     private async ValueTask RotateByItselfAsync(IKeyStore store, KeyVersion primary, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             await RotateByItselfCoreAsync(store, primary, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class UsageBudget(string field) : IDisposable
     private const long MaxBlock = 1 << 16;
     private const long MaxDebt = 1 << 24;
 
-    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly KeyGate _gate = new();
     private long _available;
     private long _debt;
 
@@ -45,7 +45,7 @@ internal sealed class UsageBudget(string field) : IDisposable
             return false;
         }
 
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
         try
         {
             if (!HasDebt && TryTake(count))
@@ -68,7 +68,7 @@ internal sealed class UsageBudget(string field) : IDisposable
         }
         finally
         {
-            _gate.Release();
+            _gate.Leave();
         }
     }
 

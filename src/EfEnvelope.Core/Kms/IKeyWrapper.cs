@@ -9,7 +9,7 @@ namespace EfEnvelope.Kms;
 /// <remarks>
 /// Implementations are safe for concurrent use and throw only <see cref="KmsException" /> and
 /// <see cref="OperationCanceledException" />. They are never called while a value is encrypted or decrypted, only when a key
-/// ring is loaded. Who writes one implements two methods; the others have a default.
+/// ring is loaded. Who writes one implements <see cref="WrapAsync" /> and <see cref="UnwrapAsync" />; the others have a default.
 /// </remarks>
 public interface IKeyWrapper
 {
@@ -36,6 +36,29 @@ public interface IKeyWrapper
     /// </exception>
     ValueTask<byte[]> UnwrapAsync(
         WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default);
+
+    /// <summary>Wraps a key under <see cref="Kek" /> while the caller's thread waits: for a synchronous call that needs a key which is not loaded.</summary>
+    /// <param name="key">The plaintext key, 16 to 64 bytes.</param>
+    /// <param name="context">Pairs that are bound to the wrapped key.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The wrapped key.</returns>
+    /// <remarks>
+    /// Override it where nothing has to be awaited, so that it needs no thread of the pool. By default it waits for <see cref="WrapAsync" />, and gives up when the
+    /// pool has no free thread for a second, because all of them may be callers that wait like this one.
+    /// </remarks>
+    /// <exception cref="KmsException">The service refused, or could not serve, the request.</exception>
+    WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => PoolThread.Wait(Kek, token => WrapAsync(key, context, token), cancellationToken);
+
+    /// <summary>Unwraps a key while the caller's thread waits: for a synchronous call that needs a key which is not loaded.</summary>
+    /// <param name="wrapped">What <see cref="WrapAsync" /> returned.</param>
+    /// <param name="context">The same pairs that were given to <see cref="WrapAsync" />.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The plaintext key. The caller owns the array and zeroes it.</returns>
+    /// <remarks>As with <see cref="Wrap" />, the default waits for <see cref="UnwrapAsync" />, and gives up when the pool has no free thread for a second.</remarks>
+    /// <exception cref="KmsException">The service refused, or could not serve, the request.</exception>
+    byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => PoolThread.Wait(Kek, token => UnwrapAsync(wrapped, context, token), cancellationToken);
 
     /// <summary>Wraps a key anew under the present version of <see cref="Kek" />.</summary>
     /// <param name="wrapped">What <see cref="WrapAsync" /> returned, under this KEK or another one of the same service.</param>

@@ -16,11 +16,11 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
     public KmsUsage Usage { get; } = new();
 
     public async ValueTask<WrappedKey> WrapAsync(
-        ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken)
+        ReadOnlyMemory<byte> key, EncryptionContext context, bool synchronous, CancellationToken cancellationToken)
     {
         var copies = new WrappedKeyCopy[_wrappers.Count];
         for (var i = 0; i < copies.Length; i++)
-            copies[i] = await AskAsync(_wrappers[i], KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false);
+            copies[i] = await AskToWrapAsync(_wrappers[i], key, context, synchronous, cancellationToken).ConfigureAwait(false);
         return new WrappedKey(copies);
     }
 
@@ -36,11 +36,19 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         {
             copies.Add(
                 await TryRewrapAsync(wrapper, former, context, cancellationToken).ConfigureAwait(false)
-                    ?? await AskAsync(wrapper, KmsOperation.Wrap, (w, token) => w.WrapAsync(key, context, token), cancellationToken).ConfigureAwait(false));
+                    ?? await AskToWrapAsync(wrapper, key, context, synchronous: false, cancellationToken).ConfigureAwait(false));
         }
 
         return new WrappedKey(copies);
     }
+
+    private ValueTask<WrappedKeyCopy> AskToWrapAsync(
+        IKeyWrapper wrapper, ReadOnlyMemory<byte> key, EncryptionContext context, bool synchronous, CancellationToken cancellationToken)
+        => AskAsync(
+            wrapper,
+            KmsOperation.Wrap,
+            (w, token) => synchronous ? new ValueTask<WrappedKeyCopy>(w.Wrap(key, context, token)) : w.WrapAsync(key, context, token),
+            cancellationToken);
 
     // Why a service refuses to rewrap is not told: it is asked to wrap then, and what it answers to that is.
     private async ValueTask<WrappedKeyCopy?> TryRewrapAsync(IKeyWrapper wrapper, WrappedKey former, EncryptionContext context, CancellationToken cancellationToken)
@@ -60,7 +68,7 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
     // A copy whose very KEK is configured goes before one whose service is only of the same kind: while keys are moved to another KEK, an
     // instance that has the former one alone must not take the new copy for an altered one. Only an outage moves on to the next copy: a
     // denied or altered copy is news that must not be papered over. That a service does not know a KEK which it was only guessed to know is none.
-    public async ValueTask<byte[]> UnwrapAsync(WrappedKey wrapped, EncryptionContext context, CancellationToken cancellationToken)
+    public async ValueTask<byte[]> UnwrapAsync(WrappedKey wrapped, EncryptionContext context, bool synchronous, CancellationToken cancellationToken)
     {
         KmsException? outage = null, unknown = null;
         foreach (var copy in InOrder(wrapped))
@@ -69,7 +77,11 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
             {
                 try
                 {
-                    return await AskAsync(wrapper, KmsOperation.Unwrap, (w, token) => w.UnwrapAsync(copy, context, token), cancellationToken).ConfigureAwait(false);
+                    return await AskAsync(
+                        wrapper,
+                        KmsOperation.Unwrap,
+                        (w, token) => synchronous ? new ValueTask<byte[]>(w.Unwrap(copy, context, token)) : w.UnwrapAsync(copy, context, token),
+                        cancellationToken).ConfigureAwait(false);
                 }
                 catch (KmsException e) when (e.IsTransient)
                 {
@@ -119,7 +131,10 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         using var call = KmsTelemetry.Start(wrapper.Kek, operation);
         Usage.Add(wrapper.Kek, operation);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        enough.CancelAfter(timeout);
+
+        // The time is that of a service which may never answer. What this process computes itself takes as long as its processor does.
+        if (wrapper is not IInProcessKeyWrapper { IsInProcess: true })
+            enough.CancelAfter(timeout);
         Task<T>? answer = null;
         try
         {
@@ -150,7 +165,8 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         }
     }
 
-    private static void ZeroWhatComesLate<T>(Task<T>? answer)
+    /// <summary>Zeroes a key that arrives when nobody waits for it any more.</summary>
+    public static void ZeroWhatComesLate<T>(Task<T>? answer)
         => answer?.ContinueWith(
             static late =>
             {
@@ -167,6 +183,13 @@ internal sealed class KeyWrapping(IReadOnlyList<IKeyWrapper> wrappers, TimeSpan 
         => _wrappers.FirstOrDefault(w => w.Kek == kek && w is not IOfflineKeyWrapper { CanUnwrap: false }) is { } own
             ? [own]
             : _wrappers.Where(w => w.Kek.Scheme == kek.Scheme && w is not IOfflineKeyWrapper);
+}
+
+/// <summary>A KMS that may work in this process alone.</summary>
+internal interface IInProcessKeyWrapper
+{
+    /// <summary>Gets whether it asks no service, so that it always answers.</summary>
+    bool IsInProcess { get; }
 }
 
 /// <summary>A KEK whose private half may be elsewhere.</summary>

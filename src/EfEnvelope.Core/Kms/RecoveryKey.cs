@@ -7,7 +7,7 @@ namespace EfEnvelope.Kms;
 /// A KEK whose private half lies elsewhere, in a safe: what is wrapped under its public key can be unwrapped only where somebody brings the private one, when
 /// every other KMS is lost.
 /// </summary>
-internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
+internal sealed class RecoveryKey : IKeyWrapper, IInProcessKeyWrapper, IOfflineKeyWrapper, IDisposable
 {
     public const string Scheme = "recovery";
 
@@ -47,7 +47,15 @@ internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
 
     public bool CanUnwrap { get; }
 
+    public bool IsInProcess => true;
+
     public ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => new(Wrap(key, context, cancellationToken));
+
+    public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => new(Unwrap(wrapped, context, cancellationToken));
+
+    public WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         WrappableKey.Require(Kek, key);
@@ -55,7 +63,7 @@ internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
         try
         {
             lock (_gate)
-                return new(new WrappedKeyCopy(Kek, null, _rsa.Encrypt(bound, Padding)));
+                return new WrappedKeyCopy(Kek, null, _rsa.Encrypt(bound, Padding));
         }
         finally
         {
@@ -63,7 +71,7 @@ internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
         }
     }
 
-    public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+    public byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (wrapped.Kek != Kek)
@@ -76,7 +84,7 @@ internal sealed class RecoveryKey : IKeyWrapper, IOfflineKeyWrapper, IDisposable
             lock (_gate)
                 bound = _rsa.Decrypt(wrapped.Ciphertext.Span, Padding);
             if (BoundKey.TrySplit(bound, context, out var key))
-                return new(key);
+                return key;
         }
         catch (CryptographicException)
         {

@@ -3,7 +3,6 @@ using EfEnvelope.Keys;
 using EfEnvelope.Kms;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
@@ -17,11 +16,8 @@ internal sealed class EnvelopeHealthCheck<TContext>(IServiceProvider services) :
         var failure = context.Registration.FailureStatus;
         try
         {
-            if (services.GetService<TContext>() is { } scoped)
-                return await CheckAsync(scoped, failure, cancellationToken).ConfigureAwait(false);
-            var created = await services.GetRequiredService<IDbContextFactory<TContext>>().CreateDbContextAsync(cancellationToken).ConfigureAwait(false);
-            await using (created.ConfigureAwait(false))
-                return await CheckAsync(created, failure, cancellationToken).ConfigureAwait(false);
+            return await RegisteredContext.UseAsync<TContext, HealthCheckResult>(
+                services, scoped => CheckAsync(scoped, failure, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is EnvelopeException or DbException)
         {

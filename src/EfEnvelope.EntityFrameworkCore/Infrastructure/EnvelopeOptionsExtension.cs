@@ -1,4 +1,3 @@
-using System.Globalization;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Migrations;
 using EfEnvelope.EntityFrameworkCore.Query;
@@ -21,6 +20,9 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
 {
     public EnvelopeOptionsBuilder Configuration => configuration;
 
+    /// <summary>Gets the part of these options in the runtime of their configuration.</summary>
+    public RuntimeLease Runtime => field ??= EnvelopeRuntimes.Shared.Lease(configuration);
+
     public DbContextOptionsExtensionInfo Info => field ??= new ExtensionInfo(this);
 
     public void ApplyServices(IServiceCollection services)
@@ -31,7 +33,7 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
             .TryAdd<IResettableService, EnvelopeSession>(s => s.GetRequiredService<EnvelopeSession>())
             .TryAdd<IMethodCallTranslatorPlugin, EncryptedTextTranslatorPlugin>()
             .TryAdd<IInterceptor, EnvelopeInterceptor>();
-        services.AddSingleton(_ => new EnvelopeRuntime(configuration));
+        services.AddSingleton<Presence>();
         services.AddScoped<EnvelopeSession>();
 
         ReplaceQueryService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(services);
@@ -53,7 +55,7 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         }
 
         var core = options.FindExtension<CoreOptionsExtension>();
-        if (core?.InternalServiceProvider is { } services && services.GetService<EnvelopeRuntime>() is null)
+        if (core?.InternalServiceProvider is { } services && services.GetService<Presence>() is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.InternalServiceProvider());
 
         // 'ReplaceService' comes after all extensions, so it would take the decorators away without a word.
@@ -88,33 +90,21 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
             new ServiceDescriptor(typeof(T), s => decorate((T)s.GetRequiredService(inner.ImplementationType!), s), inner.Lifetime));
     }
 
-    // Contexts with equal configurations share their internal services, and with them KMS clients and key rings. The scope is not
-    // part of it: it belongs to the context, so that tenants share a model and a query cache.
+    /// <summary>Tells that internal services know EfEnvelope.</summary>
+    private sealed class Presence;
+
+    // The services are the same for all configurations: which one a context has is told by its options, so that any number of configurations shares one
+    // internal service provider, with its models and its query cache.
     private sealed class ExtensionInfo(EnvelopeOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)
     {
-        private EnvelopeOptionsBuilder Configuration => ((EnvelopeOptionsExtension)Extension).Configuration;
-
         public override bool IsDatabaseProvider => false;
 
         public override string LogFragment => "using EnvelopeEncryption ";
 
-        public override int GetServiceProviderHashCode()
-        {
-            var hash = new HashCode();
-            hash.Add(Configuration.Options with { Scope = "" });
-            hash.Add(Configuration.TimeProvider);
-            foreach (var kms in Configuration.Kms)
-                hash.Add(kms.Identity);
-            return hash.ToHashCode();
-        }
+        public override int GetServiceProviderHashCode() => 0;
 
-        public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other)
-            => other is ExtensionInfo { Configuration: var theirs }
-                && Configuration.Options with { Scope = "" } == theirs.Options with { Scope = "" }
-                && ReferenceEquals(Configuration.TimeProvider, theirs.TimeProvider)
-                && Configuration.Kms.Select(k => k.Identity).SequenceEqual(theirs.Kms.Select(k => k.Identity));
+        public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) => other is ExtensionInfo;
 
-        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo)
-            => debugInfo["EnvelopeEncryption"] = GetServiceProviderHashCode().ToString(CultureInfo.InvariantCulture);
+        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo) => debugInfo["EnvelopeEncryption"] = "1";
     }
 }

@@ -1,3 +1,4 @@
+using EfEnvelope.Diagnostics;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
 
@@ -10,16 +11,22 @@ internal sealed class EnvelopeRuntime : IDisposable
     private readonly List<IDisposable> _clients = [];
 
     public EnvelopeRuntime(EnvelopeOptionsBuilder configuration)
-        => _rings = new Lazy<KeyRingCache>(
+    {
+        // The builder may be changed later; the runtime is found by what it says now.
+        var (options, time) = (configuration.Options, configuration.TimeProvider);
+        KmsRegistration[] registrations = [.. configuration.Kms];
+        KeptFor = KeyRingCache.KeptFor(options);
+        _rings = new Lazy<KeyRingCache>(
             () =>
             {
-                var services = new KmsServices(configuration.TimeProvider, Loggers);
+                var services = new KmsServices(time, Loggers);
                 return new KeyRingCache(
-                    [.. configuration.Kms.Select(kms => Create(kms, services))],
-                    configuration.Options,
-                    configuration.TimeProvider,
-                    Loggers.CreateLogger("EfEnvelope.Keys"));
+                    [.. registrations.Select(kms => Create(kms, services))], options, time, Loggers.CreateLogger("EfEnvelope.Keys"));
             });
+    }
+
+    /// <summary>Gets how long its rings are kept while nobody asks for them.</summary>
+    public TimeSpan KeptFor { get; }
 
     public ContextLoggerFactory Loggers { get; } = new();
 
@@ -30,6 +37,19 @@ internal sealed class EnvelopeRuntime : IDisposable
         if (_rings.IsValueCreated)
             _rings.Value.Dispose();
         _clients.ForEach(c => c.Dispose());
+    }
+
+    /// <summary>Disposes of it where nobody is left to be told that a client failed to be.</summary>
+    public void DisposeQuietly()
+    {
+        try
+        {
+            Dispose();
+        }
+        catch (Exception e)
+        {
+            Loggers.CreateLogger("EfEnvelope.Keys").KmsClientNotDisposed(e);
+        }
     }
 
     // A client of the caller's own is its identity, and stays the caller's.

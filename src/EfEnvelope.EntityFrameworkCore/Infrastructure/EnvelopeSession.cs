@@ -25,7 +25,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
     [ThreadStatic]
     private static WeakReference<EnvelopeSession>? t_last;
 
-    private readonly EnvelopeRuntime _runtime;
+    private readonly RuntimeLease _runtime;
     private readonly ICurrentDbContext _current;
     private readonly IDbContextOptions _options;
     private KeyStoreConnection? _store;
@@ -35,16 +35,19 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
     private int _parameters;
     private bool _checked;
 
-    public EnvelopeSession(EnvelopeRuntime runtime, ICurrentDbContext current, IDbContextOptions options)
+    public EnvelopeSession(ICurrentDbContext current, IDbContextOptions options)
     {
-        (_runtime, _current, _options) = (runtime, current, options);
-        runtime.Loggers.Follow(options);
+        (_runtime, _current, _options) = (options.FindExtension<EnvelopeOptionsExtension>()!.Runtime, current, options);
+        _runtime.Runtime.Loggers.Follow(options);
     }
 
     /// <summary>Gets or sets whether queries of this context read encrypted columns, so that commands load keys before they run.</summary>
     public bool ReadsEnvelopes { get; set; }
 
     public DbContext Context => _current.Context;
+
+    /// <summary>Gets the rings of this context's configuration.</summary>
+    public KeyRingCache Rings => _runtime.Runtime.Rings;
 
     // EF Core validates the options of the first context with a configuration only, and the scope is not part of that.
     private KeyScope Scope
@@ -90,7 +93,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
         var identity = connection.Identity;
         if (_slot is { } known && ReferenceEquals(known.Identity, identity) && !known.Slot.IsDropped && known.Slot.GetFresh(RingUse.Read) is not null)
             return known.Slot;
-        var slot = _runtime.Rings.GetSlot(identity, Scope);
+        var slot = Rings.GetSlot(identity, Scope);
         _slot = (identity, slot);
         return slot;
     }
@@ -163,7 +166,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
     /// <summary>Forgets the rings of this context's database: its key table has just been made anew.</summary>
     public void ForgetRings()
     {
-        _runtime.Rings.Forget(ConnectStore().Identity);
+        Rings.Forget(ConnectStore().Identity);
         ResetState();
     }
 
@@ -207,7 +210,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
             {
                 if (!KeyScope.IsWellFormed(name) || name == Scope.Name)
                     continue;
-                var slot = _runtime.Rings.GetSlot(connection.Identity, new KeyScope(name));
+                var slot = Rings.GetSlot(connection.Identity, new KeyScope(name));
 
                 // Under an intermediate key, another ring costs the KMS nothing.
                 var ring = slot.Current ?? (options.UsesIntermediateKey ? SyncBridge.Run(() => slot.GetAsync(store, RingUse.Read, CancellationToken.None)) : null);

@@ -1,14 +1,12 @@
 namespace EfEnvelope.EntityFrameworkCore.Infrastructure;
 
 // The one place where a synchronous call waits for keys: on a cold or outdated ring only. The work runs on the waiting thread itself, as far as
-// nothing in it waits: a key store told to be synchronous needs no thread of a pool that may be full of callers waiting like this one. It sees no
+// nothing in it waits: a key store told to be synchronous, and a KMS that is, need no thread of a pool that may be full of callers waiting like this one. It sees no
 // synchronization context or scheduler, so that nothing it awaits can need the thread that waits.
 internal static class SyncBridge
 {
     public static T Run<T>(Func<ValueTask<T>> work)
     {
-        if (TaskScheduler.Current != TaskScheduler.Default)
-            return Task.Run(async () => await work().ConfigureAwait(false)).GetAwaiter().GetResult();
         var context = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(null);
         try

@@ -18,6 +18,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
 
     public bool SharesConnection => connection.IsBorrowed;
 
+    public bool IsSynchronous => synchronous;
+
     public ValueTask<KeyStoreSnapshot> ReadAsync(KeyScope scope, CancellationToken cancellationToken)
         => GuardAsync(() => connection.IsBorrowedOpen ? ReadBorrowedAsync(scope, cancellationToken) : UseAsync(context => ReadOwnAsync(context, scope, cancellationToken)));
 

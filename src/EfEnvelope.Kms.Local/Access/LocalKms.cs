@@ -26,6 +26,12 @@ public sealed partial class LocalKms
     /// </remarks>
     public LocalKms As(LocalKmsCredential? credential, string? correlationId = null) => new(this, credential ?? _caller, correlationId, isView: true);
 
+    // The same KMS for a caller whose thread waits: on a file, what its methods return has ended.
+    internal LocalKms OnThread() => new(this, _caller, _correlationId, isView: true, isSynchronous: true);
+
+    // Whether it asks no service: neither a server that has the store, nor another KMS that opens it.
+    internal bool IsInProcess => FilePath is not null && _opener.Seal is not Sealing.KeyWrapperSeal;
+
     // This KMS, handed over to one caller, who disposes it.
     internal LocalKms HandTo(LocalKmsCredential? credential) => new(this, credential, null, isView: false);
 }

@@ -6,23 +6,18 @@ using EfEnvelope.Kms.Local.Storage;
 
 namespace EfEnvelope.Kms.Local.Audit;
 
-/// <summary>Records every call: a change in its own transaction, all others by group commit.</summary>
+/// <summary>Records every call: a change in its own transaction, all others by group commit; one whose caller's thread waits, on that thread.</summary>
 internal sealed class AuditTrail : IKmsAudit
 {
     private readonly AuditAppender _appender;
     private readonly AuditQueue _queue;
+    private readonly KmsStore _store;
 
     public AuditTrail(KmsStore store, TimeProvider timeProvider)
     {
         _appender = new AuditAppender(store.Path, timeProvider);
-        _queue = new AuditQueue(
-            (root, events) => store.WriteAsync(
-                async (db, token) =>
-                {
-                    await _appender.AppendAsync(db, root, events, token).ConfigureAwait(false);
-                    return true;
-                },
-                CancellationToken.None));
+        _store = store;
+        _queue = new AuditQueue(CommitAsync);
     }
 
     public AuditAppender Appender => _appender;
@@ -35,7 +30,19 @@ internal sealed class AuditTrail : IKmsAudit
         => _appender.AppendAsync(db, root, [Event(call, subject, outcome)], cancellationToken);
 
     public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
-        => _queue.AppendAsync(root, Event(call, subject, outcome)).WaitAsync(cancellationToken);
+        => call.IsSynchronous
+            ? CommitAsync(root, [Event(call, subject, outcome)])
+            : _queue.AppendAsync(root, Event(call, subject, outcome)).WaitAsync(cancellationToken);
+
+    // Not to be cancelled: what was done is recorded.
+    private Task CommitAsync(RootKey root, IReadOnlyList<AuditEvent> events)
+        => _store.WriteAsync(
+            async (db, token) =>
+            {
+                await _appender.AppendAsync(db, root, events, token).ConfigureAwait(false);
+                return true;
+            },
+            CancellationToken.None);
 
     private static EncryptionContext ContextOf(KmsCall call, KmsSubject subject, KmsOutcome outcome)
     {

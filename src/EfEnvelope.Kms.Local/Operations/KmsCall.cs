@@ -8,8 +8,9 @@ namespace EfEnvelope.Kms.Local.Operations;
 /// <param name="Context">The pairs that are bound to what is wrapped or encrypted.</param>
 /// <param name="Caller">Who calls; <see langword="null" /> for nobody in particular.</param>
 /// <param name="CorrelationId">What ties the call to the caller's own records.</param>
+/// <param name="IsSynchronous">Whether the caller's thread waits, so that everything is done on it.</param>
 internal sealed record KmsCall(
-    LocalKmsOperation Operation, string? Key, EncryptionContext? Context, LocalKmsCredential? Caller, string? CorrelationId);
+    LocalKmsOperation Operation, string? Key, EncryptionContext? Context, LocalKmsCredential? Caller, string? CorrelationId, bool IsSynchronous = false);
 
 /// <summary>Which key a call is about, as far as is known: set by the gate before the call is authorized, completed by the work.</summary>
 internal sealed class KmsSubject

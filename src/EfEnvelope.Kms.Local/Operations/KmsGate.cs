@@ -140,7 +140,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
     private static bool IsForeign(Exception exception) => exception is not (KmsException or OperationCanceledException or ObjectDisposedException);
 
     private async Task<RootKey> OpenAsync(KmsCall call, CancellationToken cancellationToken)
-        => await opener.OpenAsync(create: false, cancellationToken).ConfigureAwait(false)
+        => await opener.OpenAsync(create: false, call.IsSynchronous, cancellationToken).ConfigureAwait(false)
             ?? throw new KmsException(
                 KmsErrorKind.NotFound,
                 call is { Operation: LocalKmsOperation.Unwrap or LocalKmsOperation.Rewrap or LocalKmsOperation.Decrypt, Key: { } key }

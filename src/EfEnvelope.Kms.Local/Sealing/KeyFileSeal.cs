@@ -63,13 +63,14 @@ internal sealed class KeyFileSeal : LocalKmsSeal
         }
     }
 
-    internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new(new JsonObject
+    internal override ValueTask<string> NewParametersAsync(bool synchronous, CancellationToken cancellationToken) => new(new JsonObject
     {
         ["kdf"] = Kdf,
         ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(Size)),
     }.ToJsonString());
 
-    internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    internal override ValueTask<bool> TryDeriveKeyAsync(
+        string parameters, string store, Memory<byte> key, bool synchronous, CancellationToken cancellationToken)
     {
         DeriveKey(parameters, store, key.Span);
         return new(true);

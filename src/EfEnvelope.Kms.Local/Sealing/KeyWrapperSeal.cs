@@ -25,12 +25,14 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
 
     public override string ToString() => $"LocalKmsSeal(KEK '{_wrapper.Kek}')";
 
-    internal override async ValueTask<string> NewParametersAsync(CancellationToken cancellationToken)
+    internal override async ValueTask<string> NewParametersAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var key = RandomNumberGenerator.GetBytes(SealedBytes.KeySize);
         try
         {
-            var wrapped = await AskAsync(() => _wrapper.WrapAsync(key, Context, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var wrapped = await AskAsync(
+                () => synchronous ? new(_wrapper.Wrap(key, Context, cancellationToken)) : _wrapper.WrapAsync(key, Context, cancellationToken),
+                cancellationToken).ConfigureAwait(false);
             return new JsonObject { ["wrapped"] = JsonNode.Parse(new WrappedKey(wrapped).ToString()) }.ToJsonString();
         }
         finally
@@ -39,7 +41,8 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
         }
     }
 
-    internal override async ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    internal override async ValueTask<bool> TryDeriveKeyAsync(
+        string parameters, string store, Memory<byte> key, bool synchronous, CancellationToken cancellationToken)
     {
         byte[] opened;
         try
@@ -47,7 +50,9 @@ internal sealed class KeyWrapperSeal : LocalKmsSeal
             var wrapped = Read(parameters, store);
             if (wrapped.Kek.Scheme != _wrapper.Kek.Scheme)
                 return false;
-            opened = await AskAsync(() => _wrapper.UnwrapAsync(wrapped, Context, cancellationToken), cancellationToken).ConfigureAwait(false);
+            opened = await AskAsync(
+                () => synchronous ? new(_wrapper.Unwrap(wrapped, Context, cancellationToken)) : _wrapper.UnwrapAsync(wrapped, Context, cancellationToken),
+                cancellationToken).ConfigureAwait(false);
         }
         catch (KmsException e) when (e.Kind is KmsErrorKind.InvalidCiphertext or KmsErrorKind.WrongKey or KmsErrorKind.NotFound or KmsErrorKind.NotFoundOrDenied)
         {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Storage;
@@ -14,6 +15,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
 {
     private readonly SingleFlight<bool> _creating = new();
     private readonly SingleFlight<RootKey> _opening = new();
+    private readonly Lock _onThread = new();
     private readonly Lock _gate = new();
     private volatile RootKey? _root;
     private volatile bool _disposed;
@@ -21,7 +23,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
     public LocalKmsSeal Seal => seal;
 
     /// <summary>Returns the root key, or nothing when there is no KMS and none is to be made.</summary>
-    public async Task<RootKey?> OpenAsync(bool create, CancellationToken cancellationToken)
+    public async Task<RootKey?> OpenAsync(bool create, bool synchronous, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -31,7 +33,10 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                 return null;
             if (header is null)
             {
-                await _creating.RunAsync(CreateAsync, cancellationToken).ConfigureAwait(false);
+                if (synchronous)
+                    OnThread(() => CreateAsync(synchronous: true));
+                else
+                    await _creating.RunAsync(() => CreateAsync(synchronous: false), cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -39,7 +44,9 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                 return root;
 
             // A run that was under way may have opened a store that was replaced since: then the next one reads the new header.
-            var opened = await _opening.RunAsync(() => OpenAsync(header), cancellationToken).ConfigureAwait(false);
+            var opened = synchronous
+                ? OnThread(() => OpenAsync(header, synchronous: true))
+                : await _opening.RunAsync(() => OpenAsync(header, synchronous: false), cancellationToken).ConfigureAwait(false);
             if (header.Format == MetaRow.KnownFormat && opened.IsOf(header))
                 return opened;
         }
@@ -55,7 +62,14 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         }
     }
 
-    private async Task<bool> CreateAsync()
+    // Shared by those whose threads wait, apart from the others, whose run may wait for such a thread. The store itself lets one of both create it.
+    private T OnThread<T>(Func<Task<T>> run)
+    {
+        lock (_onThread)
+            return run().GetAwaiter().GetResult();
+    }
+
+    private async Task<bool> CreateAsync(bool synchronous)
     {
         RootKey? made = null;
         try
@@ -66,7 +80,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
                     made?.Dispose();
                     made = RootKey.Create();
                     var now = timeProvider.Now();
-                    db.Add(await made.SealByAsync(seal, store.Path, now, token).ConfigureAwait(false));
+                    db.Add(await made.SealByAsync(seal, store.Path, now, token, synchronous).ConfigureAwait(false));
                     db.Add(new MetaRow
                     {
                         Id = MetaRow.OnlyId,
@@ -97,7 +111,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         }
     }
 
-    private async Task<RootKey> OpenAsync(KmsHeader header)
+    private async Task<RootKey> OpenAsync(KmsHeader header, bool synchronous)
     {
         if (_root is { } present && present.IsOf(header))
             return present;
@@ -113,11 +127,11 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
             seals = await store.ReadSealsAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        var root = await RootKey.OpenAsync(seal, store.Path, header, seals, CancellationToken.None).ConfigureAwait(false);
+        var root = await RootKey.OpenAsync(seal, store.Path, header, seals, CancellationToken.None, synchronous).ConfigureAwait(false);
         try
         {
             if (header.Format < MetaRow.KnownFormat)
-                await UpgradeAsync(root).ConfigureAwait(false);
+                await UpgradeAsync(root, synchronous).ConfigureAwait(false);
         }
         catch
         {
@@ -129,18 +143,18 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         return Keep(root);
     }
 
-    private async Task UpgradeAsync(RootKey root)
+    private async Task UpgradeAsync(RootKey root, bool synchronous)
     {
         await store.UpgradeAsync(
             (db, meta, token) => meta.FormatVersion == MetaRow.FirstFormat
-                ? UpgradeFormat1Async(db, meta, root, token)
+                ? UpgradeFormat1Async(db, meta, root, synchronous, token)
                 : UpgradeFormat2Async(db, root, token),
             CancellationToken.None).ConfigureAwait(false);
         LocalKmsLog.KmsUpgraded(logger, store.Path, MetaRow.KnownFormat);
     }
 
     // What format 1 left unauthenticated is taken as it stands.
-    private async Task UpgradeFormat1Async(KmsDbContext db, MetaRow meta, RootKey root, CancellationToken token)
+    private async Task UpgradeFormat1Async(KmsDbContext db, MetaRow meta, RootKey root, bool synchronous, CancellationToken token)
     {
         meta.KeyCheck = root.Check;
         foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
@@ -154,7 +168,7 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
         }
 
         db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
-        db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token).ConfigureAwait(false));
+        db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token, synchronous).ConfigureAwait(false));
         db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
     }
 
@@ -181,6 +195,13 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
             {
                 root.Dispose();
                 throw new ObjectDisposedException(nameof(LocalKms));
+            }
+
+            // Opened twice at once: the first stays.
+            if (_root is { } present && present.KmsId == root.KmsId && CryptographicOperations.FixedTimeEquals(present.Check, root.Check))
+            {
+                root.Dispose();
+                return present;
             }
 
             // The former one is left to its users; it belongs to a store that is no longer there.

@@ -65,14 +65,15 @@ internal sealed class PassphraseSeal : LocalKmsSeal
 
     public override string ToString() => "LocalKmsSeal(passphrase)";
 
-    internal override ValueTask<string> NewParametersAsync(CancellationToken cancellationToken) => new(new JsonObject
+    internal override ValueTask<string> NewParametersAsync(bool synchronous, CancellationToken cancellationToken) => new(new JsonObject
     {
         ["kdf"] = Kdf,
         ["iterations"] = _iterations,
         ["salt"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltSize)),
     }.ToJsonString());
 
-    internal override ValueTask<bool> TryDeriveKeyAsync(string parameters, string store, Memory<byte> key, CancellationToken cancellationToken)
+    internal override ValueTask<bool> TryDeriveKeyAsync(
+        string parameters, string store, Memory<byte> key, bool synchronous, CancellationToken cancellationToken)
     {
         DeriveKey(parameters, store, key.Span);
         return new(true);

@@ -41,7 +41,7 @@ internal sealed class RootKey : IDisposable
 
     /// <summary>Opens the root key of an existing KMS by whichever of its seals is of this kind and opens.</summary>
     public static async Task<RootKey> OpenAsync(
-        LocalKmsSeal seal, string file, KmsHeader header, IReadOnlyList<SealRow> seals, CancellationToken cancellationToken)
+        LocalKmsSeal seal, string file, KmsHeader header, IReadOnlyList<SealRow> seals, CancellationToken cancellationToken, bool synchronous = false)
     {
         if (seals.Count == 0)
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(file));
@@ -49,7 +49,7 @@ internal sealed class RootKey : IDisposable
             throw new KmsException(KmsErrorKind.Unauthenticated, LocalKmsMessages.OtherSeal(file, seals.Select(s => s.Kind).Distinct(), seal.Kind));
         foreach (var row in seals.Where(s => s.Kind == seal.Kind))
         {
-            if (await TryOpenAsync(seal, file, header.KmsId, row, header.Format, cancellationToken).ConfigureAwait(false) is not { } root)
+            if (await TryOpenAsync(seal, file, header.KmsId, row, header.Format, cancellationToken, synchronous).ConfigureAwait(false) is not { } root)
                 continue;
             if (header.Format == MetaRow.FirstFormat || CryptographicOperations.FixedTimeEquals(root.Check, header.KeyCheck))
                 return root;
@@ -62,14 +62,14 @@ internal sealed class RootKey : IDisposable
 
     /// <summary>Opens the root key by one seal, or returns nothing when that is not its row.</summary>
     public static async Task<RootKey?> TryOpenAsync(
-        LocalKmsSeal seal, string file, string kmsId, SealRow row, int format, CancellationToken cancellationToken)
+        LocalKmsSeal seal, string file, string kmsId, SealRow row, int format, CancellationToken cancellationToken, bool synchronous = false)
     {
         var sealingKey = GC.AllocateUninitializedArray<byte>(SealedBytes.KeySize, pinned: true);
         var root = new RootKey(kmsId);
         var opened = false;
         try
         {
-            opened = await seal.TryDeriveKeyAsync(row.Parameters, file, sealingKey, cancellationToken).ConfigureAwait(false)
+            opened = await seal.TryDeriveKeyAsync(row.Parameters, file, sealingKey, synchronous, cancellationToken).ConfigureAwait(false)
                 && SealedBytes.TryOpen(sealingKey, row.SealedRootKey, Describe(kmsId, row.Kind, row.Parameters, format), root._key);
             return opened ? root : null;
         }
@@ -82,13 +82,14 @@ internal sealed class RootKey : IDisposable
     }
 
     /// <summary>Seals this root key by another seal.</summary>
-    public async Task<SealRow> SealByAsync(LocalKmsSeal seal, string file, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<SealRow> SealByAsync(
+        LocalKmsSeal seal, string file, DateTimeOffset now, CancellationToken cancellationToken, bool synchronous = false)
     {
-        var parameters = await seal.NewParametersAsync(cancellationToken).ConfigureAwait(false);
+        var parameters = await seal.NewParametersAsync(synchronous, cancellationToken).ConfigureAwait(false);
         var sealingKey = GC.AllocateUninitializedArray<byte>(SealedBytes.KeySize, pinned: true);
         try
         {
-            if (!await seal.TryDeriveKeyAsync(parameters, file, sealingKey, cancellationToken).ConfigureAwait(false))
+            if (!await seal.TryDeriveKeyAsync(parameters, file, sealingKey, synchronous, cancellationToken).ConfigureAwait(false))
                 throw seal.DoesNotOpen(file);
             return new SealRow
             {

@@ -15,7 +15,7 @@ public class KeyWrappingTests
     [Fact]
     public async Task Key_is_wrapped_under_every_kek_in_order()
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
 
         Assert.Equal(["test:one", "test:two"], wrapped.Copies.Select(c => c.Kek.ToString()));
     }
@@ -26,10 +26,10 @@ public class KeyWrappingTests
     [InlineData(KmsErrorKind.Throttled)]
     public async Task Outage_of_the_first_kms_is_answered_by_the_second_copy(KmsErrorKind kind)
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         _one.Failure = kind;
 
-        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None));
         Assert.Equal((1, 1), (_one.Unwraps, _two.Unwraps));
     }
 
@@ -40,10 +40,10 @@ public class KeyWrappingTests
     [InlineData(KmsErrorKind.NotFound)]
     public async Task Refusal_of_the_first_kms_is_not_papered_over_by_the_second_copy(KmsErrorKind kind)
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         _one.Failure = kind;
 
-        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
         Assert.Equal(kind, e.Kind);
         Assert.Equal(0, _two.Unwraps);
     }
@@ -51,10 +51,10 @@ public class KeyWrappingTests
     [Fact]
     public async Task Outage_of_all_is_an_outage()
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         (_one.Failure, _two.Failure) = (KmsErrorKind.Timeout, KmsErrorKind.Unavailable);
 
-        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
         Assert.True(e.IsTransient);
     }
 
@@ -69,7 +69,7 @@ public class KeyWrappingTests
         var wrapped = new WrappedKey(former with { Kek = new KekUri("test:former") });
         _one.Failure = unknown;
 
-        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None));
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public class KeyWrappingTests
         _one.Failure = KmsErrorKind.Unavailable;
         _two.Failure = KmsErrorKind.WrongKey;
 
-        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
         Assert.Equal(KmsErrorKind.Unavailable, e.Kind);
     }
 
@@ -90,7 +90,7 @@ public class KeyWrappingTests
         var wrapped = new WrappedKey(new WrappedKeyCopy(new KekUri("test:former"), null, new byte[] { 1 }));
         (_one.Failure, _two.Failure) = (KmsErrorKind.NotFound, KmsErrorKind.WrongKey);
 
-        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
         Assert.Equal(KmsErrorKind.NotFound, e.Kind);
     }
 
@@ -99,7 +99,7 @@ public class KeyWrappingTests
     {
         var wrapped = new WrappedKey(new WrappedKeyCopy(new KekUri("elsewhere:k"), null, new byte[] { 1 }));
 
-        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+        var e = await Assert.ThrowsAsync<KmsException>(() => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
         Assert.Equal(KmsErrorKind.WrongKey, e.Kind);
         Assert.Contains("'elsewhere:k'", e.Message, StringComparison.Ordinal);
         Assert.Contains("'test:one', 'test:two'", e.Message, StringComparison.Ordinal);
@@ -110,20 +110,20 @@ public class KeyWrappingTests
     {
         _two.Failure = KmsErrorKind.Unavailable;
 
-        await Assert.ThrowsAsync<KmsException>(() => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask());
+        await Assert.ThrowsAsync<KmsException>(() => Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None).AsTask());
     }
 
     [Fact]
     public async Task Exception_that_a_wrapper_must_not_throw_names_the_kek_and_is_kept()
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         var cause = new InvalidOperationException("A bug in a wrapper.");
         _one.Before = () => throw cause;
 
         foreach (var call in new Func<Task>[]
             {
-                () => Wrapping().WrapAsync(_key, _context, CancellationToken.None).AsTask(),
-                () => Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask(),
+                () => Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None).AsTask(),
+                () => Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask(),
             })
         {
             var e = await Assert.ThrowsAsync<KmsException>(call);
@@ -140,15 +140,15 @@ public class KeyWrappingTests
     [MemberData(nameof(OwnTimeouts), DisableDiscoveryEnumeration = true)]
     public async Task Wrapper_that_gives_up_by_a_time_out_of_its_own_is_an_outage(Exception cause)
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         _one.Before = () => throw cause;
         var alone = new KeyWrapping([_one], _timeout);
         using var caller = new CancellationTokenSource();
 
         foreach (var call in new Func<Task>[]
             {
-                () => alone.WrapAsync(_key, _context, caller.Token).AsTask(),
-                () => alone.UnwrapAsync(wrapped, _context, caller.Token).AsTask(),
+                () => alone.WrapAsync(_key, _context, synchronous: false, caller.Token).AsTask(),
+                () => alone.UnwrapAsync(wrapped, _context, synchronous: false, caller.Token).AsTask(),
                 () => alone.RewrapAsync(wrapped, _key, _context, CancellationToken.None).AsTask(),
                 () => new KeyWrapping([new Undescribed(cause)], _timeout).DescribeAsync(new Undescribed(cause), CancellationToken.None).AsTask(),
             })
@@ -159,10 +159,10 @@ public class KeyWrappingTests
             Assert.Same(cause, e.InnerException);
         }
 
-        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, CancellationToken.None));
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None));
         await caller.CancelAsync();
         Assert.Equal(
-            caller.Token, (await Assert.ThrowsAsync<OperationCanceledException>(() => alone.WrapAsync(_key, _context, caller.Token).AsTask())).CancellationToken);
+            caller.Token, (await Assert.ThrowsAsync<OperationCanceledException>(() => alone.WrapAsync(_key, _context, synchronous: false, caller.Token).AsTask())).CancellationToken);
     }
 
     [Fact]
@@ -176,16 +176,39 @@ public class KeyWrappingTests
     [Fact]
     public async Task Kms_that_never_answers_is_answered_by_the_second_copy_and_is_an_outage_when_there_is_none()
     {
-        var wrapped = await Wrapping().WrapAsync(_key, _context, CancellationToken.None);
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
         _one.Before = () => new TaskCompletionSource().Task;
         var impatient = TimeSpan.FromMilliseconds(100);
 
-        Assert.Equal(_key, await new KeyWrapping([_one, _two], impatient).UnwrapAsync(wrapped, _context, CancellationToken.None));
+        Assert.Equal(_key, await new KeyWrapping([_one, _two], impatient).UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None));
         var e = await Assert.ThrowsAsync<KmsException>(
-            () => new KeyWrapping([_one], impatient).UnwrapAsync(wrapped, _context, CancellationToken.None).AsTask());
+            () => new KeyWrapping([_one], impatient).UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None).AsTask());
 
         Assert.Equal((KmsErrorKind.Timeout, true), (e.Kind, e.IsTransient));
         Assert.Contains("'test:one'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Time_limit_does_not_count_what_this_process_computes_itself()
+    {
+        var wrapped = await Wrapping().WrapAsync(_key, _context, synchronous: false, CancellationToken.None);
+        _one.Before = () => Task.Delay(200);
+        var impatient = TimeSpan.FromMilliseconds(1);
+        ValueTask<byte[]> UnwrapAsync(bool isInProcess)
+            => new KeyWrapping([new Slow(_one, isInProcess)], impatient).UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None);
+
+        Assert.Equal(_key, await UnwrapAsync(isInProcess: true));
+        Assert.Equal(KmsErrorKind.Timeout, (await Assert.ThrowsAsync<KmsException>(() => UnwrapAsync(isInProcess: false).AsTask())).Kind);
+    }
+
+    [Fact]
+    public async Task Caller_whose_thread_waits_is_served_by_a_kms_that_has_asynchronous_calls_only()
+    {
+        _one.Before = () => Task.Delay(20);
+        var wrapped = Ended(Wrapping().WrapAsync(_key, _context, synchronous: true, CancellationToken.None));
+
+        Assert.Equal(_key, Ended(Wrapping().UnwrapAsync(wrapped, _context, synchronous: true, CancellationToken.None)));
+        Assert.Equal(_key, await Wrapping().UnwrapAsync(wrapped, _context, synchronous: false, CancellationToken.None));
     }
 
     [Fact]
@@ -193,7 +216,7 @@ public class KeyWrappingTests
     {
         _one.Before = () => new TaskCompletionSource().Task;
         using var caller = new CancellationTokenSource();
-        var wrapping = Wrapping().WrapAsync(_key, _context, caller.Token).AsTask();
+        var wrapping = Wrapping().WrapAsync(_key, _context, synchronous: false, caller.Token).AsTask();
 
         await caller.CancelAsync();
 
@@ -211,5 +234,25 @@ public class KeyWrappingTests
         public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default) => throw cause;
 
         public ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default) => throw cause;
+    }
+
+    // What is done while the caller's thread waits has ended when it returns.
+    private static T Ended<T>(ValueTask<T> call)
+    {
+        Assert.True(call.IsCompletedSuccessfully);
+        return call.Result;
+    }
+
+    private sealed class Slow(IKeyWrapper inner, bool isInProcess) : IKeyWrapper, IInProcessKeyWrapper
+    {
+        public KekUri Kek => inner.Kek;
+
+        public bool IsInProcess => isInProcess;
+
+        public ValueTask<WrappedKeyCopy> WrapAsync(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+            => inner.WrapAsync(key, context, cancellationToken);
+
+        public ValueTask<byte[]> UnwrapAsync(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+            => inner.UnwrapAsync(wrapped, context, cancellationToken);
     }
 }

@@ -34,7 +34,7 @@ internal abstract class TamperStore : IAsyncDisposable
     {
         var store = new KmsStore(Place);
         using var opener = new KmsOpener(store, TestKms.QuickSeal(), TimeProvider.System, NullLogger.Instance);
-        var root = await opener.OpenAsync(create: false, TestKms.Cancellation);
+        var root = await opener.OpenAsync(create: false, synchronous: false, TestKms.Cancellation);
         var appender = new AuditAppender(store.Path, TimeProvider.System);
         var events = Enumerable.Range(0, count).Select(i => new AuditEvent(
             "app", "Wrap", $"key-{i % 3}", new string('a', 32), 1, new EncryptionContext([new("n", $"{i}")]), null, "ok", null, "root", $"c{i}"));

@@ -45,6 +45,16 @@ public abstract class KmsConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Calls_whose_thread_waits_wrap_and_unwrap_as_the_others_do()
+    {
+        var copy = Kms.Wrapper.Wrap(Key, Context, Token);
+
+        Assert.Equal(Kms.Wrapper.Kek, copy.Kek);
+        Assert.Equal(Key, await Kms.Wrapper.UnwrapAsync(copy, Context, Token));
+        Assert.Equal(Key, Kms.Wrapper.Unwrap(await WrapAsync(), Context, Token));
+    }
+
+    [Fact]
     public async Task Wrapped_key_unwraps_from_its_stored_form()
     {
         var stored = new WrappedKey(await WrapAsync()).ToString();

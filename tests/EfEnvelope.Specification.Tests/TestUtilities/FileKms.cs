@@ -20,6 +20,13 @@ public sealed class FileKms(string file) : IKeyWrapper
         return file;
     }
 
+    // Waits as long as it takes, for calls whose thread waits.
+    public WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
+        => WrapAsync(key, context, cancellationToken).AsTask().GetAwaiter().GetResult();
+
+    public byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
+        => UnwrapAsync(wrapped, context, cancellationToken).AsTask().GetAwaiter().GetResult();
+
     public ValueTask<WrappedKeyCopy> WrapAsync(
         ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
         => new(new WrappedKeyCopy(Kek, null, _kek.Wrap(key.Span, context)));

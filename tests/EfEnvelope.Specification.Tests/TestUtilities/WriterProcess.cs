@@ -37,6 +37,19 @@ public sealed class WriterProcess : IDisposable
         return process;
     }
 
+    /// <summary>Runs a process to its end and returns what it said.</summary>
+    public static async Task<string> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "EfEnvelope.TestProcess.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        using var process = new WriterProcess(Process.Start(start)!);
+        using var timeout = new CancellationTokenSource(5 * Patience);
+        var said = await process._process.StandardOutput.ReadToEndAsync(timeout.Token);
+        return said + await process._errors;
+    }
+
     public void Go()
     {
         _process.StandardInput.WriteLine();

@@ -1,0 +1,46 @@
+using EfEnvelope.Diagnostics;
+using EfEnvelope.Kms;
+
+namespace EfEnvelope.Keys;
+
+/// <summary>
+/// Lets one caller in at a time, whether it waits on its thread or gives it back. A caller that waits on its thread needs no thread of the pool for that, and is
+/// told when the one inside needs a thread that the pool does not have.
+/// </summary>
+internal sealed class KeyGate
+{
+    private readonly SemaphoreSlim _semaphore = new(1, 1);
+    private volatile bool _heldByThread;
+
+    /// <summary>Enters, or not, if the gate is taken and the caller does not want to wait. Who entered leaves.</summary>
+    /// <exception cref="KeyUnavailableException">The one inside waits for a thread of the pool, and none is free.</exception>
+    public async ValueTask<bool> EnterAsync(bool synchronous, bool waits, CancellationToken cancellationToken)
+    {
+        var entered = !synchronous
+            ? await _semaphore.WaitAsync(waits ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, cancellationToken).ConfigureAwait(false)
+            : waits ? WaitOnThread(cancellationToken) : _semaphore.Wait(0, cancellationToken);
+        if (entered)
+            _heldByThread = synchronous;
+        return entered;
+    }
+
+    public ValueTask<bool> EnterAsync(bool synchronous, CancellationToken cancellationToken) => EnterAsync(synchronous, waits: true, cancellationToken);
+
+    public void Leave()
+    {
+        _heldByThread = false;
+        _semaphore.Release();
+    }
+
+    // One that works on a thread of its own ends by itself, however long it takes. One that gave its thread back needs the pool to go on.
+    private bool WaitOnThread(CancellationToken cancellationToken)
+    {
+        while (!_semaphore.Wait(PoolThread.Patience, cancellationToken))
+        {
+            if (!_heldByThread && !PoolThread.IsFree(cancellationToken) && !_heldByThread)
+                throw new KeyUnavailableException(Messages.NoPoolThread());
+        }
+
+        return true;
+    }
+}
