@@ -96,7 +96,7 @@ public sealed class DowngradeTests : IDisposable
         using (var kms = await _test.CreateAsync())
             await kms.SetAliasAsync("alias/archive", TestKms.KeyName, TestKms.Cancellation);
         using var opener = new KmsOpener(Store, TestKms.QuickSeal(), TimeProvider.System, NullLogger.Instance);
-        var root = (await opener.OpenAsync(create: false, TestKms.Cancellation))!;
+        var root = (await opener.OpenAsync(create: false, synchronous: false, TestKms.Cancellation))!;
         await using (var db = Store.CreateContext())
         {
             var key = await db.Keys.SingleAsync(TestKms.Cancellation);
