@@ -130,7 +130,7 @@ public abstract class KeyCatalogTests(TestStore store) : StoreTests(store)
 
         static string ServerAddress()
         {
-            var server = new NpgsqlConnectionStringBuilder(Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES"));
+            var server = new NpgsqlConnectionStringBuilder(Access.PostgresTamperStore.Server);
             return $"tcp://{server.Host}:{server.Port}/{server.Database}";
         }
     }

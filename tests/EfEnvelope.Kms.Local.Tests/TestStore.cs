@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Security.Cryptography;
+using EfEnvelope.Kms.Local.Access;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -60,7 +61,7 @@ public sealed class PostgresTestStore : TestStore
 
     public PostgresTestStore()
     {
-        _server = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") ?? "";
+        _server = PostgresTamperStore.Server ?? "";
         Assert.SkipWhen(_server.Length == 0, "EFENVELOPE_POSTGRES is not set.");
         Address = new NpgsqlConnectionStringBuilder(_server) { SearchPath = _schema, MaxPoolSize = 12 }.ConnectionString;
         Execute($"CREATE SCHEMA {_schema}; CREATE TABLE {_schema}.patients (id int); CREATE TABLE {_schema}.kms_notes (id int)");

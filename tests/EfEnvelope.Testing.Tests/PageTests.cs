@@ -162,7 +162,9 @@ public sealed class RespawnTests : IAsyncLifetime
     private readonly string _name = $"efenvelope_testing_{Guid.NewGuid():N}";
 
     private static string Server
-        => Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") is { Length: > 0 } server ? server : throw new InvalidOperationException("EFENVELOPE_POSTGRES names no server.");
+        => Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") is { Length: > 0 } server
+            ? server + ";Timeout=300;Command Timeout=600"
+            : throw new InvalidOperationException("EFENVELOPE_POSTGRES names no server.");
 
     private string ConnectionString => new NpgsqlConnectionStringBuilder(Server) { Database = _name, Pooling = false }.ConnectionString;
 

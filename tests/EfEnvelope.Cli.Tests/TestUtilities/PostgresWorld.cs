@@ -8,7 +8,9 @@ namespace EfEnvelope.Cli.TestUtilities;
 /// <summary>A database of its own on the server that EFENVELOPE_POSTGRES names; tests/run.sh starts one.</summary>
 public sealed class PostgresWorld : ToolWorld
 {
-    private static readonly string? Server = System.Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES");
+    // A busy machine takes its time.
+    private static readonly string? Server
+        = System.Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") is { Length: > 0 } server ? server + ";Timeout=300;Command Timeout=600" : null;
 
     private readonly string _name = $"efenvelope_cli_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
 
@@ -26,7 +28,7 @@ public sealed class PostgresWorld : ToolWorld
 
     public static string ConnectionOf(Action<NpgsqlConnectionStringBuilder> change)
     {
-        var builder = new NpgsqlConnectionStringBuilder(Server) { Pooling = false, Timeout = 60 };
+        var builder = new NpgsqlConnectionStringBuilder(Server) { Pooling = false };
         change(builder);
         return builder.ConnectionString;
     }

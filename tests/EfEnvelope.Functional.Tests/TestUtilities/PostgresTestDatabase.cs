@@ -10,14 +10,16 @@ namespace EfEnvelope.Functional.TestUtilities;
 /// <summary>A database of its own on the server that EFENVELOPE_POSTGRES names; tests/run.sh starts one.</summary>
 public sealed class PostgresTestDatabase : TestDatabase
 {
-    public static string? Server { get; } = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES");
+    // A busy machine takes its time.
+    public static string? Server { get; }
+        = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") is { Length: > 0 } server ? server + ";Timeout=300;Command Timeout=600" : null;
 
     public string Name { get; } = $"efenvelope_{Guid.NewGuid():N}";
 
     public int MaxPoolSize { get; init; } = 30;
 
     public string ConnectionString
-        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = MaxPoolSize, Timeout = 60, IncludeErrorDetail = true }.ConnectionString;
+        => new NpgsqlConnectionStringBuilder(Server) { Database = Name, Pooling = true, MaxPoolSize = MaxPoolSize, IncludeErrorDetail = true }.ConnectionString;
 
     public override async ValueTask CreateAsync()
     {

@@ -74,11 +74,13 @@ internal sealed class PostgresTamperStore : TamperStore
     {
     }
 
-    public static string? Server { get; } = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES");
+    // A busy machine takes its time.
+    public static string? Server { get; }
+        = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES") is { Length: > 0 } server ? server + ";Timeout=300;Command Timeout=600" : null;
 
     public override StorePlace Place => field ??= new ServerPlace(options => options.UseNpgsql(ConnectionString));
 
-    private string ConnectionString => new NpgsqlConnectionStringBuilder(Server) { Database = _name, MaxPoolSize = 20, Timeout = 60 }.ConnectionString;
+    private string ConnectionString => new NpgsqlConnectionStringBuilder(Server) { Database = _name, MaxPoolSize = 20 }.ConnectionString;
 
     public static async Task<PostgresTamperStore> NewAsync()
     {

@@ -51,6 +51,8 @@ internal sealed class LocalHarness : KmsHarness
     {
         var server = Environment.GetEnvironmentVariable("EFENVELOPE_POSTGRES");
         Assert.SkipWhen(string.IsNullOrEmpty(server), "EFENVELOPE_POSTGRES names no server.");
+        // A busy machine takes its time.
+        server += ";Timeout=300;Command Timeout=600";
         var name = $"kms_conformance_{Guid.CreateVersion7():N}";
         await ExecuteAsync(server, $"CREATE DATABASE {name}");
         var connection = new NpgsqlConnectionStringBuilder(server) { Database = name, Pooling = false }.ConnectionString;
