@@ -121,7 +121,7 @@ internal static partial class CliMessages
 
     // The audit trail.
 
-    public static string TrailAltered() => "the audit trail was altered. Find out who could write the store, and compare with an export that was kept elsewhere.";
+    public static string TrailAltered() => "the audit trail or a row of the KMS was altered. Find out who could write the store, and compare with an export that was kept elsewhere.";
 
     public static string TrailIntact() => "the audit trail is whole.";
 
