@@ -43,13 +43,13 @@ public sealed class DamagedFileTests : IDisposable
     public async Task Later_format_is_refused()
     {
         var (wrapped, _) = await _test.MakeAsync();
-        await SqliteFile.ExecuteAsync(_test.File, "UPDATE kms_meta SET format_version = 3");
+        await SqliteFile.ExecuteAsync(_test.File, "UPDATE kms_meta SET format_version = 4");
         using var kms = _test.Open();
 
         var exception = await TestKms.ThrowsAsync(
             KmsErrorKind.InvalidRequest, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
 
-        Assert.Contains("format 3", exception.Message);
+        Assert.Contains("format 4", exception.Message);
     }
 
     [Fact]
