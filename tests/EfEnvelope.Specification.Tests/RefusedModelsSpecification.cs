@@ -418,7 +418,7 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
         public int Number { get; set; }
     }
 
-    private sealed class NullConverter() : Microsoft.EntityFrameworkCore.Storage.ValueConversion.ValueConverter<string?, string?>(v => v ?? "none", v => v, convertsNulls: true);
+    private sealed class NullConverter() : Microsoft.EntityFrameworkCore.Storage.ValueConversion.ValueConverter<string, string?>(v => v ?? "none", v => v!, convertsNulls: true);
 
     public class OddList
     {
