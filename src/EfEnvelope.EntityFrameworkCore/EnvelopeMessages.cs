@@ -54,6 +54,9 @@ internal static class EnvelopeMessages
     public static string ModelFromElsewhere(string property)
         => $"'{property}' is marked as encrypted, but the model of this context was not built with envelope encryption, so it would be stored in clear text. Remove 'UseModel' or the shared memory cache, or build (compile) the model again with 'UseEnvelopeEncryption'.";
 
+    public static string WritesClearText(string property, string column)
+        => $"'{property}' would be written in clear text into column '{column}', which is encrypted by the encryption map of this database. If a compiled model is older than the mark of the property, make it again ('dotnet ef dbcontext optimize'); else mark the property [Encrypted], or apply the migration that ends the encryption of the column. If nothing ever encrypted it, find out who wrote its row of '__EnvelopeMap', and delete the row.";
+
     public static string MarkedWithoutEncryption(string property)
         => $"'{property}' is marked 'IsEncrypted()', but its context does not use envelope encryption, so it would be stored in clear text. Call 'UseEnvelopeEncryption(…)' on the context's options.";
 
@@ -74,6 +77,9 @@ internal static class EnvelopeMessages
 
     public static string NotEncrypted(string property)
         => $"'{property}' is marked as encrypted, but its mapping was changed after EfEnvelope had encrypted it, so it would be stored in clear text. Remove the convention that changes it.";
+
+    public static string ConventionsStopped()
+        => "A convention of this model stopped those that come after it ('StopProcessing' while the model was being finalized), so the encryption map is missing. Remove that call.";
 
     public static string TypeNotSupported(string property, string type)
         => $"'{property}' is encrypted, but '{type}' has no canonical encoding. Give the property a value converter to a type that has one, such as 'string' or 'byte[]'.";
@@ -230,11 +236,17 @@ internal static class EnvelopeMessages
     public static string DecryptInPlace(string column)
         => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextDuringTransition()' first, and run 'efenvelope decrypt'.";
 
+    public static string StillEncrypted(string column)
+        => $"Column '{column}' still holds envelopes, so its encryption cannot end. Run 'efenvelope decrypt' while the model calls 'StorePlaintextDuringTransition()', then this migration again.";
+
     public static string DefaultInMigration(string column)
         => $"Column '{column}' is encrypted, but the migration gives it a default value, which would be stored in clear text in every row. Remove the default and make the column nullable until its rows are filled through EF Core.";
 
     public static string DataInMigration(string column)
         => $"Column '{column}' is encrypted, but the migration writes a value into it, which would be stored in clear text. Remove the value from 'InsertData' or 'UpdateData' and write it at run time through EF Core ('UseSeeding', 'UseAsyncSeeding').";
+
+    public static string KeyInMigration(string column)
+        => $"Column '{column}' is encrypted, but the migration looks for rows by its value, which the database cannot compare. Name the rows by their key in 'DeleteData' or 'UpdateData', or change them at run time through EF Core.";
 
     public static string ContextChanged(string column, string old, string context)
         => $"The values in column '{column}' are bound to the encryption context '{old}', which would become '{context}', so that none of them opened. Keep the name: '[Encrypted(Context = \"{old}\")]' or 'IsEncrypted(context: \"{old}\")'.";

@@ -74,7 +74,7 @@ public sealed class EncryptedDatabase : IAsyncDisposable
     public static EncryptedDatabase Open(DbContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return Open((DbContextOptions)context.GetService<IDbContextOptions>(), context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema());
+        return Open((DbContextOptions)context.GetService<IDbContextOptions>(), EnvelopeTables.FindSchema(context.Model));
     }
 
     /// <summary>Reads the encryption map.</summary>

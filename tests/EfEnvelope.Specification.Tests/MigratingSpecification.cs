@@ -12,7 +12,10 @@ namespace EfEnvelope.Specification;
 public abstract class MigratingSpecification(TestDatabase database) : EnvelopeSpecification(database)
 {
     /// <summary>Gets every migration generated so far: what an application would have in its assembly.</summary>
-    protected List<ScaffoldedMigration> Migrations { get; } = [];
+    protected List<ScaffoldedMigration> Migrations { get; set; } = [];
+
+    /// <summary>Gets or sets the year in which migrations are said to be made: those of two contexts share one history.</summary>
+    protected int Year { get; set; } = 2026;
 
     protected ScaffoldedMigration Scaffold(Action<ModelBuilder> build)
     {
@@ -20,7 +23,7 @@ public abstract class MigratingSpecification(TestDatabase database) : EnvelopeSp
         var migration = DesignTime.ScaffoldMigration(context, $"Step{Migrations.Count + 1}");
 
         // Identifiers carry the second in which they were made; these come faster.
-        var id = $"2026010100000{Migrations.Count}_Step{Migrations.Count + 1}";
+        var id = $"{Year}010100000{Migrations.Count}_Step{Migrations.Count + 1}";
         Migrations.Add(
             new ScaffoldedMigration(
                 migration.FileExtension, migration.PreviousMigrationId, migration.MigrationCode, id,

@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Migrations.Design;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace EfEnvelope.Specification;
@@ -24,9 +25,8 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         Assert.Contains($"Notes = table.Column<Envelope>(type: \"{BinaryType}\", nullable: true)", migration.MigrationCode, StringComparison.Ordinal);
         Assert.Contains(".Annotation(\"EfEnvelope:Encrypted\", \"Randomized\")", migration.MigrationCode, StringComparison.Ordinal);
         Assert.Contains(".Annotation(\"EfEnvelope:Context\", \"People.Name\")", migration.MigrationCode, StringComparison.Ordinal);
-        foreach (var table in new[] { "__EnvelopeKeys", "__EnvelopeUsage", "__EnvelopeMap" })
-            Assert.Contains($"name: \"{table}\"", migration.MigrationCode, StringComparison.Ordinal);
-        Assert.Contains("migrationBuilder.InsertData(", migration.MigrationCode, StringComparison.Ordinal);
+        Assert.Contains(".Annotation(\"EfEnvelope:Tables\", \"__EnvelopeKeys, __EnvelopeUsage, __EnvelopeMap\")", migration.MigrationCode, StringComparison.Ordinal);
+        Assert.DoesNotContain("name: \"__Envelope", migration.MigrationCode, StringComparison.Ordinal);
 
         await MigrateAsync(Person);
         await SaveAsync(Person, "Ada");
@@ -88,9 +88,7 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
 
         var up = Up(migration);
         Assert.Contains("migrationBuilder.AddColumn<Envelope>(", up, StringComparison.Ordinal);
-        Assert.Contains("migrationBuilder.InsertData(", up, StringComparison.Ordinal);
-        Assert.Contains("\"Phone\"", up, StringComparison.Ordinal);
-        Assert.DoesNotContain("DeleteData", up, StringComparison.Ordinal);
+        Assert.Contains("[\\\"\\\",\\\"People\\\",\\\"Phone\\\",\\\"People.Phone\\\",\\\"randomized\\\",\\\"string\\\"]", up, StringComparison.Ordinal);
         Assert.Equal([("Ada", null), ("Bea", "555-0100")], (await ReadAsync(PersonWithPhone)).Select(p => (p.Name, p.Phone)));
     }
 
@@ -104,7 +102,6 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         var migration = Scaffold(Person);
         await MigrateAsync(Person);
 
-        Assert.Contains("migrationBuilder.DeleteData(", Up(migration), StringComparison.Ordinal);
         Assert.Contains("migrationBuilder.DropColumn(", Up(migration), StringComparison.Ordinal);
         Assert.Equal("Ada", Assert.Single(await ReadAsync(Person)).Name);
         Assert.Equal(2, (await Database.QueryAsync($"SELECT {Database.Quote("ColumnName")} FROM {Database.Quote("__EnvelopeMap")}")).Count);
@@ -117,11 +114,11 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         await MigrateAsync(PlainPerson);
         await SaveAsync(PlainPerson, "Ada");
 
-        Scaffold(Person);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(Person));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(Person));
 
         Assert.Contains("becomes encrypted in place", e.Message, StringComparison.Ordinal);
-        Assert.Contains("'People.", e.Message, StringComparison.Ordinal);
+        Assert.Contains("'People.Name'", e.Message, StringComparison.Ordinal);
+        Assert.Contains("'People.Notes'", e.Message, StringComparison.Ordinal);
         Assert.Contains("Add a new column", e.Message, StringComparison.Ordinal);
         Assert.Equal("Ada", Assert.Single(await ReadAsync(PlainPerson)).Name);
     }
@@ -133,8 +130,7 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         await MigrateAsync(Person);
         await SaveAsync(Person, "Ada");
 
-        Scaffold(PlainPerson);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(PlainPerson));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(PlainPerson));
 
         Assert.Contains("stops being encrypted in place", e.Message, StringComparison.Ordinal);
         Assert.Contains("Add a new column", e.Message, StringComparison.Ordinal);
@@ -171,6 +167,56 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         Assert.Contains("'People.Name'", e.Message, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("UseSeeding", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("Ada", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("DeleteData(\"People\", \"Name\", new byte[] { 1 })")]
+    [InlineData("UpdateData(\"People\", \"Name\", new byte[] { 1 }, \"Id\", 2)")]
+    public async Task Rows_are_not_looked_for_by_an_encrypted_value(string data)
+    {
+        var migration = Scaffold(Person);
+        Migrations[^1] = Copy(migration, AddToUp(migration, data));
+        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(Person));
+
+        Assert.StartsWith("Column 'People.Name' is encrypted, but the migration looks for rows by its value", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Default_for_an_encrypted_column_that_is_added_as_bytes_is_refused()
+    {
+        Scaffold(Person);
+        await MigrateAsync(Person);
+        var migration = Scaffold(PersonWithPhone);
+        var start = migration.MigrationCode.IndexOf("migrationBuilder.AddColumn<Envelope>(", StringComparison.Ordinal);
+        var end = migration.MigrationCode.IndexOf(';', start);
+        Migrations[^1] = Copy(
+            migration,
+            $"{migration.MigrationCode[..start]}migrationBuilder.AddColumn<byte[]>(\"Phone\", \"People\", nullable: false, defaultValue: new byte[] {{ 1 }}){migration.MigrationCode[end..]}");
+        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(PersonWithPhone));
+
+        Assert.StartsWith("Column 'People.Phone' is encrypted, but the migration gives it a default value", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Migration_that_was_written_by_hand_is_refused_before_it_runs_with_all_its_faults()
+    {
+        Scaffold(PlainPerson);
+        await MigrateAsync(PlainPerson);
+        await SaveAsync(PlainPerson, "Ada");
+        Scaffold(PlainPersonWithAge);
+        var last = Migrations[^1];
+        Migrations[^1] = Copy(
+            last,
+            AddToUp(
+                last,
+                "AlterColumn<EfEnvelope.EntityFrameworkCore.Envelope>(\"Name\", \"People\", oldClrType: typeof(string)); "
+                + "migrationBuilder.AlterColumn<EfEnvelope.EntityFrameworkCore.Envelope>(\"Notes\", \"People\", nullable: true, oldClrType: typeof(string))"));
+
+        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(PlainPersonWithAge));
+
+        Assert.Contains("'People.Name' becomes encrypted in place", e.Message, StringComparison.Ordinal);
+        Assert.Contains("'People.Notes' becomes encrypted in place", e.Message, StringComparison.Ordinal);
+        Assert.Equal("Ada", Assert.Single(await ReadAsync(PlainPerson)).Name);
     }
 
     [Fact]
@@ -220,8 +266,7 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         await MigrateAsync(Person);
         await SaveAsync(Person, "Ada");
 
-        Scaffold(RenamedColumn);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(RenamedColumn));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(RenamedColumn));
 
         Assert.Contains("'People.Name'", e.Message, StringComparison.Ordinal);
         Assert.Contains("'People.FullName'", e.Message, StringComparison.Ordinal);
@@ -236,8 +281,7 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         await MigrateAsync(Person);
         await SaveAsync(Person, "Ada");
 
-        Scaffold(RenamedTable);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(RenamedTable));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(RenamedTable));
 
         Assert.Contains("Context = \"People.N", e.Message, StringComparison.Ordinal);
         Assert.Equal("Ada", Assert.Single(await ReadAsync(Person)).Name);
@@ -253,8 +297,7 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         await SaveAsync(PersonWithAge, "Ada", p => p.Notes = "Countess");
 
         Action<ModelBuilder> changed = change == "another CLR type" ? PersonWithLongAge : PersonWithNotesAsBytes;
-        Scaffold(changed);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(changed));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(changed));
 
         Assert.Equal(
             $"The values in column 'People.{column}' are bound to the type '{old}', which would become '{type}', so that none of them opened. Add a new column for the new type ('HasColumnName'), copy the values through EF Core, then drop the old column.",
@@ -320,7 +363,9 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
 
         await using (var context = Create(Person, CompileAll()))
             await context.Database.MigrateAsync(Migration.InitialDatabase);
-        await Assert.ThrowsAnyAsync<Exception>(() => Database.QueryAsync($"SELECT 1 FROM {Database.Quote("__EnvelopeKeys")}"));
+        await Assert.ThrowsAnyAsync<Exception>(() => Database.QueryAsync($"SELECT 1 FROM {Database.Quote("People")}"));
+        Assert.Empty(await Database.QueryAsync($"SELECT {Database.Quote("ColumnName")} FROM {Database.Quote("__EnvelopeMap")}"));
+        Assert.Single(await Database.QueryAsync($"SELECT 1 FROM {Database.Quote("__EnvelopeKeys")} WHERE {Database.OfApplications}"));
     }
 
     [Fact]
@@ -416,6 +461,22 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Tables_are_created_without_a_warning(bool synchronous)
+    {
+        var log = new List<string>();
+        var builder = new DbContextOptionsBuilder<ModelContext>((DbContextOptions<ModelContext>)Create(Person).GetService<IDbContextOptions>())
+            .UseLoggerFactory(new LoggerFactory([new ListLogger(log)]));
+        await using var context = new ModelContext(builder.Options, Person);
+        Assert.True(synchronous ? context.Database.EnsureCreated() : await context.Database.EnsureCreatedAsync());
+        context.Add(new Human { Name = "Ada" });
+        await context.SaveChangesAsync();
+
+        Assert.DoesNotContain(log, l => l.Contains("key ring", StringComparison.OrdinalIgnoreCase));
+    }
+
+    [Theory]
     [InlineData("snake case")]
     [InlineData("snake case, finalizing")]
     [InlineData("short strings")]
@@ -428,16 +489,8 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         var (build, conventions) = ConventionOf(kind);
         await using (var context = Create(build, conventions: conventions))
         {
-            var schema = context.Model.GetDefaultSchema();
             await context.Database.EnsureCreatedAsync();
-            foreach (var table in new[] { "__EnvelopeKeys", "__EnvelopeUsage", "__EnvelopeMap" })
-            {
-                var type = context.Model.FindEntityType(table)!;
-                Assert.Equal((table, schema), (type.GetTableName(), type.GetSchema()));
-                Assert.All(
-                    type.GetProperties(),
-                    p => Assert.Equal((p.Name, null), (p.GetColumnName(), p.GetTypeMapping().Converter)));
-            }
+            Assert.DoesNotContain(context.Model.GetEntityTypes(), t => t.Name.StartsWith("__Envelope", StringComparison.Ordinal));
         }
 
         var name = kind == "short strings" ? "Grace" : "Grace Brewster Murray Hopper";
@@ -534,6 +587,12 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         modelBuilder.Entity<Human>().Property<int>("Age").IsEncrypted();
     }
 
+    private static void PlainPersonWithAge(ModelBuilder modelBuilder)
+    {
+        PlainPerson(modelBuilder);
+        modelBuilder.Entity<Human>().Property<int>("Age");
+    }
+
     private static void PersonWithLongAge(ModelBuilder modelBuilder)
     {
         Person(modelBuilder);
@@ -613,5 +672,26 @@ public abstract class MigrationSpecification(TestDatabase database) : MigratingS
         public string? Notes { get; set; }
 
         public string? Phone { get; set; }
+    }
+
+    private sealed class ListLogger(List<string> log) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+            => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            lock (log)
+                log.Add(formatter(state, exception));
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -431,8 +431,7 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
         if (from.Method.Name is nameof(Plain) or nameof(Text) or nameof(TextWhileBackfilling) or nameof(Randomized) or nameof(RandomizedText) or nameof(Indexed))
             await SaveAsync(from, "ada@example.com");
 
-        Scaffold(to);
-        var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => MigrateAsync(to));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Scaffold(to));
 
         Assert.StartsWith(message.StartsWith('\'') ? "" : message, e.Message, StringComparison.Ordinal);
         Assert.Contains("'People.Email", e.Message, StringComparison.Ordinal);

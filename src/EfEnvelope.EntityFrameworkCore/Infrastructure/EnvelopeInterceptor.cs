@@ -60,7 +60,7 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
     {
         if (MustWarmUp())
-            SyncBridge.Run(() => WarmUpAsync(synchronous: true, CancellationToken.None));
+            SyncBridge.Run(() => WarmUpAsync(connection, synchronous: true, CancellationToken.None));
         return result;
     }
 
@@ -71,7 +71,7 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         CancellationToken cancellationToken = default)
     {
         if (MustWarmUp())
-            await WarmUpAsync(synchronous: false, cancellationToken).ConfigureAwait(false);
+            await WarmUpAsync(connection, synchronous: false, cancellationToken).ConfigureAwait(false);
         return result;
     }
 
@@ -88,16 +88,20 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
     private bool MustWarmUp() => session.ConnectStore() is { IsBorrowed: true, HasKeyStore: true };
 
     // SQLite has one writer: once a transaction is open, no key can be made outside of it. So the first one is made before.
-    private async ValueTask WarmUpAsync(bool synchronous, CancellationToken cancellationToken)
+    private async ValueTask WarmUpAsync(DbConnection connection, bool synchronous, CancellationToken cancellationToken)
     {
         try
         {
+            // A database without the key table is about to get it in this transaction.
+            var schema = session.ConnectStore().Schema;
+            if (!session.HasFreshRing
+                && !await StoreQuery.ExistsAsync(session.Context, connection, null, EnvelopeTables.Keys, schema, synchronous, cancellationToken).ConfigureAwait(false))
+                return;
             await session.LoadWritingRingAsync(synchronous, cancellationToken).ConfigureAwait(false);
         }
-        catch (EnvelopeException)
+        catch (Exception e) when (e is EnvelopeException or DbException)
         {
-            // The transaction may never touch an encrypted column, or be the migration that makes the key table. If a value is
-            // to be encrypted in it, the command says what is wrong.
+            // The transaction may never touch an encrypted column. If a value is to be encrypted in it, the command says what is wrong.
         }
     }
 
@@ -132,10 +136,11 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         try
         {
             session.CheckModel();
-            if (MustForget(command, eventData))
-                session.ForgetRings();
+            Forget(command, eventData);
             if (!ParameterSealer.Seal(session, command) && reads && session.ReadsEnvelopes)
                 session.LoadRing(RingUse.Read);
+            if (MustCheckMap(command, eventData))
+                SyncBridge.Run(() => session.CheckMapAsync(command, synchronous: true, CancellationToken.None));
         }
         catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
         {
@@ -148,10 +153,11 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         try
         {
             session.CheckModel();
-            if (MustForget(command, eventData))
-                session.ForgetRings();
+            Forget(command, eventData);
             if (!await ParameterSealer.SealAsync(session, command, cancellationToken).ConfigureAwait(false) && reads && session.ReadsEnvelopes)
                 await session.LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
+            if (MustCheckMap(command, eventData))
+                await session.CheckMapAsync(command, synchronous: false, cancellationToken).ConfigureAwait(false);
         }
         catch (EnvelopeException e) when (EnvelopeTelemetry.Count(e))
         {
@@ -159,9 +165,19 @@ internal sealed class EnvelopeInterceptor(EnvelopeSession session) : DbCommandIn
         }
     }
 
-    // A database that was dropped and made anew has none of the keys that this process may still hold.
-    private static bool MustForget(DbCommand command, CommandEventData eventData)
-        => eventData.CommandSource == CommandSource.Migrations
-            && command.CommandText.Contains(EnvelopeTables.Keys, StringComparison.Ordinal)
-            && command.CommandText.Contains("CREATE TABLE", StringComparison.OrdinalIgnoreCase);
+    // A migration changes no row of the application, and the map itself.
+    private bool MustCheckMap(DbCommand command, CommandEventData eventData)
+        => eventData.CommandSource != CommandSource.Migrations && session.MustCheckMap(command);
+
+    // A database that was dropped and made anew has none of the keys that this process may still hold, and another encryption map.
+    private void Forget(DbCommand command, CommandEventData eventData)
+    {
+        if (eventData.CommandSource != CommandSource.Migrations)
+            return;
+        if (command.CommandText.Contains(EnvelopeTables.Keys, StringComparison.Ordinal)
+            && command.CommandText.Contains("CREATE TABLE", StringComparison.OrdinalIgnoreCase))
+            session.ForgetRings();
+        if (command.CommandText.Contains(EnvelopeTables.Map, StringComparison.Ordinal))
+            MapCheck.Forget();
+    }
 }

@@ -1,3 +1,4 @@
+using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Migrations;
 using EfEnvelope.EntityFrameworkCore.Query;
@@ -40,8 +41,17 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         ReplaceQueryService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(services);
 
         Decorate<IDatabase>(services, (inner, s) => new EnvelopeDatabase(inner, s.GetRequiredService<EnvelopeSession>()));
-        Decorate<IMigrationsSqlGenerator>(services, (inner, s) => new EnvelopeMigrationsSqlGenerator(inner, new EnvelopeCheckOperations(
-            s.GetRequiredService<ISqlGenerationHelper>(), s.GetRequiredService<IDatabaseProvider>().Name)));
+        Decorate<IMigrationsModelDiffer>(services, (inner, s) => new EnvelopeMigrationsModelDiffer(inner, new(s.GetRequiredService<IDesignTimeModel>)));
+        Decorate<IMigrationsSqlGenerator>(
+            services,
+            (inner, s) =>
+            {
+                var (sql, provider) = (s.GetRequiredService<ISqlGenerationHelper>(), s.GetRequiredService<IDatabaseProvider>().Name);
+                return new EnvelopeMigrationsSqlGenerator(
+                    inner,
+                    new EnvelopeCheckOperations(sql, provider),
+                    new EnvelopeTablesSql(sql, s.GetRequiredService<IRelationalTypeMappingSource>(), provider));
+            });
         Decorate<IRelationalAnnotationProvider>(services, (inner, _) => new EnvelopeAnnotationProvider(inner));
     }
 
@@ -63,7 +73,7 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         {
             if (service == typeof(IDatabase))
                 throw new EnvelopeConfigurationException(EnvelopeMessages.QueryServiceTaken(replacement.FullName));
-            if (service == typeof(IMigrationsSqlGenerator) || service == typeof(IRelationalAnnotationProvider))
+            if (service == typeof(IMigrationsSqlGenerator) || service == typeof(IMigrationsModelDiffer) || service == typeof(IRelationalAnnotationProvider))
                 throw new EnvelopeConfigurationException(EnvelopeMessages.MigrationServiceTaken(replacement.FullName));
         }
     }

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using EfEnvelope.Diagnostics;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
@@ -34,6 +35,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
     private (KeyRingSlot Slot, KeyRing Ring, RingKey? Primary, IDbContextTransaction Transaction)? _proved;
     private int _parameters;
     private bool _checked;
+    private (DbConnection? Connection, KeyRing? Ring, int Generation) _mapChecked;
 
     public EnvelopeSession(ICurrentDbContext current, IDbContextOptions options)
     {
@@ -152,6 +154,22 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
             return;
         ModelCheck.Require(Context);
         _checked = true;
+    }
+
+    /// <summary>Gets whether there is a ring to write under that need not be read first.</summary>
+    public bool HasFreshRing => FindSlot(ConnectStore()).GetFresh(RingUse.Write) is not null;
+
+    /// <summary>Gets whether the encryption map is to be compared with the model before a command runs: at the first one, and when the ring is another one.</summary>
+    public bool MustCheckMap(DbCommand command) => _mapChecked != (command.Connection, _ring, MapCheck.Generation);
+
+    /// <summary>Compares the encryption map with the model.</summary>
+    /// <exception cref="EnvelopeConfigurationException">The model writes an encrypted column in clear text.</exception>
+    public async ValueTask CheckMapAsync(DbCommand command, bool synchronous, CancellationToken cancellationToken)
+    {
+        var now = (command.Connection, _ring, MapCheck.Generation);
+        var store = await ConnectStoreAsync(synchronous, cancellationToken).ConfigureAwait(false);
+        await MapCheck.RequireAsync(Context, store, _ring, command, synchronous, cancellationToken).ConfigureAwait(false);
+        _mapChecked = now;
     }
 
     public KeyRing LoadRing(RingUse use)
@@ -280,6 +298,7 @@ internal sealed class EnvelopeSession : IResettableService, IDisposable
         _slot = null;
         _ring = null;
         _proved = null;
+        _mapChecked = default;
         _parameters = 0;
     }
 

@@ -1,13 +1,16 @@
+using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.Envelopes;
 using EfEnvelope.Keys;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
 
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
 /// <summary>
-/// The three tables of EfEnvelope, described once: the user's model brings them into migrations, the key store reads and writes them.
-/// All names and types are explicit, so that no naming or type convention of an application can change them.
+/// The tables of EfEnvelope, described once: migrations create them, the key store reads and writes them. They are not in an application's model, so no
+/// convention reaches them, and several contexts of one database share them. No table ever gets another column: what a later version needs is a table of its
+/// own, because contexts with different versions of this library share them, too.
 /// </summary>
 internal static class EnvelopeTables
 {
@@ -44,69 +47,102 @@ internal static class EnvelopeTables
     /// <summary>Gets how the key store writes a status.</summary>
     public static string StatusOf(KeyVersionStatus status) => status.ToString().ToLowerInvariant();
 
-    public static void AddKeyStore(IMutableModel model, string? schema)
-    {
-        var keys = AddTable(model, Keys, schema);
-        Add(keys, Scope, typeof(string), maxLength: 200, ascii: true);
-        Add(keys, Version, typeof(int));
-        Add(keys, Status, typeof(string), maxLength: 20, ascii: true);
-        Add(keys, WrappedKey, typeof(string), nullable: true);
-        Add(keys, Commitment, typeof(string), maxLength: 64, ascii: true);
-        Add(keys, CreatedAt, typeof(string), maxLength: 40, ascii: true);
-        Add(keys, EncryptsFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
-        Add(keys, EncryptsUntil, typeof(string), maxLength: 40, ascii: true, nullable: true);
-        Add(keys, SearchesFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
-        Add(keys, UniqueFrom, typeof(string), maxLength: 40, ascii: true, nullable: true);
-        Add(keys, RetiredAt, typeof(string), maxLength: 40, ascii: true, nullable: true);
-        Add(keys, Revision, typeof(int));
-        SetKey(keys, Scope, Version);
+    /// <summary>Gets the tables, in the order in which they are created.</summary>
+    public static IReadOnlyList<StoreTable> All { get; } =
+    [
+        new(
+            Keys,
+            KeyLength: 2,
+            [
+                new(Scope, typeof(string), MaxLength: 200, IsAscii: true),
+                new(Version, typeof(int)),
+                new(Status, typeof(string), MaxLength: 20, IsAscii: true),
+                new(WrappedKey, typeof(string), IsNullable: true),
+                new(Commitment, typeof(string), MaxLength: 64, IsAscii: true),
+                new(CreatedAt, typeof(string), MaxLength: 40, IsAscii: true),
+                new(EncryptsFrom, typeof(string), MaxLength: 40, IsAscii: true, IsNullable: true),
+                new(EncryptsUntil, typeof(string), MaxLength: 40, IsAscii: true, IsNullable: true),
+                new(SearchesFrom, typeof(string), MaxLength: 40, IsAscii: true, IsNullable: true),
+                new(UniqueFrom, typeof(string), MaxLength: 40, IsAscii: true, IsNullable: true),
+                new(RetiredAt, typeof(string), MaxLength: 40, IsAscii: true, IsNullable: true),
+                new(Revision, typeof(int)),
+            ]),
+        new(
+            Usage,
+            KeyLength: 3,
+            [
+                new(Scope, typeof(string), MaxLength: 200, IsAscii: true),
+                new(Version, typeof(int)),
+                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength),
+                new(Reserved, typeof(long)),
+            ]),
+        new(
+            Map,
+            KeyLength: 3,
+            [
+                new(TableSchema, typeof(string), MaxLength: 128),
+                new(TableName, typeof(string), MaxLength: 128),
+                new(ColumnName, typeof(string), MaxLength: 128),
+                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength),
+                new(Mode, typeof(string), MaxLength: 20, IsAscii: true),
+                new(PlaintextType, typeof(string), MaxLength: 20, IsAscii: true),
+                new(Definition, typeof(string), IsNullable: true),
+            ]),
+    ];
 
-        var usage = AddTable(model, Usage, schema);
-        Add(usage, Scope, typeof(string), maxLength: 200, ascii: true);
-        Add(usage, Version, typeof(int));
-        Add(usage, Field, typeof(string), maxLength: FieldContext.MaxNameLength);
-        Add(usage, Reserved, typeof(long));
-        SetKey(usage, Scope, Version, Field);
+    /// <summary>Tells whether an operation of a migration is one on our tables, as migrations of earlier versions have them.</summary>
+    public static bool IsOurs(MigrationOperation operation)
+        => operation switch
+        {
+            CreateTableOperation create => IsOurs(create.Name),
+            DropTableOperation drop => IsOurs(drop.Name),
+            RenameTableOperation rename => IsOurs(rename.Name),
+            AlterTableOperation alter => IsOurs(alter.Name),
+            ITableMigrationOperation other => IsOurs(other.Table),
+            _ => false,
+        };
+
+    /// <summary>Tells whether a context with this model has our tables in its database: it has none without an encrypted property.</summary>
+    public static bool AreUsedBy(IReadOnlyModel model)
+        => model[EnvelopeAnnotations.Schema] is string || model.FindEntityType(Keys) is not null;
+
+    /// <summary>
+    /// Finds the schema of our tables, or <see langword="null" /> for the database's own default. Models of earlier versions have the tables themselves.
+    /// </summary>
+    public static string? FindSchema(IReadOnlyModel model)
+        => model[EnvelopeAnnotations.Schema] is string schema ? (schema.Length == 0 ? null : schema) : model.FindEntityType(Keys)?.GetSchema();
+
+    /// <summary>Adds the tables to a model of our own, by which they are read and written.</summary>
+    public static void AddTo(IMutableModel model, string? schema)
+    {
+        model.SetAnnotation(EnvelopeAnnotations.Schema, schema ?? "");
+        foreach (var table in All)
+        {
+            var type = model.AddEntityType(table.Name, typeof(Dictionary<string, object>));
+            type.SetTableName(table.Name);
+            type.SetSchema(schema);
+            foreach (var column in table.Columns)
+            {
+                var property = type.AddIndexerProperty(column.Name, column.Type);
+                property.SetColumnName(column.Name);
+                property.IsNullable = column.IsNullable;
+                property.ValueGenerated = ValueGenerated.Never;
+                property.SetMaxLength(column.MaxLength);
+                property.SetIsUnicode(column.IsAscii ? false : null);
+            }
+
+            type.SetPrimaryKey(table.Key.Select(c => type.FindProperty(c.Name)!).ToList());
+        }
     }
 
-    public static IMutableEntityType AddMap(IMutableModel model, string? schema)
-    {
-        var map = AddTable(model, Map, schema);
-        Add(map, TableSchema, typeof(string), maxLength: 128);
-        Add(map, TableName, typeof(string), maxLength: 128);
-        Add(map, ColumnName, typeof(string), maxLength: 128);
-        Add(map, Field, typeof(string), maxLength: FieldContext.MaxNameLength);
-        Add(map, Mode, typeof(string), maxLength: 20, ascii: true);
-        Add(map, PlaintextType, typeof(string), maxLength: 20, ascii: true);
-        Add(map, Definition, typeof(string), nullable: true);
-        SetKey(map, TableSchema, TableName, ColumnName);
-        return map;
-    }
-
-    private static IMutableEntityType AddTable(IMutableModel model, string name, string? schema)
-    {
-        // Property bags: the tables have no CLR type, so none of ours appears in an application's snapshots or compiled models.
-        var table = model.AddEntityType(name, typeof(Dictionary<string, object>));
-        table.SetTableName(name);
-        table.SetSchema(schema);
-        return table;
-    }
-
-    private static void Add(
-        IMutableEntityType table, string name, Type type, int? maxLength = null, bool ascii = false, bool nullable = false)
-    {
-        var property = table.AddIndexerProperty(name, type);
-
-        // Whatever an application configures for all its strings or numbers (types, converters, lengths, collations) has come with it.
-        foreach (var annotation in property.GetAnnotations().ToList())
-            property.RemoveAnnotation(annotation.Name);
-        property.SetColumnName(name);
-        property.IsNullable = nullable;
-        property.ValueGenerated = ValueGenerated.Never;
-        property.SetMaxLength(maxLength);
-        property.SetIsUnicode(ascii ? false : null);
-    }
-
-    private static void SetKey(IMutableEntityType table, params string[] names)
-        => table.SetPrimaryKey(names.Select(n => table.FindProperty(n)!).ToList());
+    private static bool IsOurs(string table) => table is Keys or Usage or Map;
 }
+
+/// <summary>A table of EfEnvelope; its key is its first columns.</summary>
+internal sealed record StoreTable(string Name, int KeyLength, IReadOnlyList<StoreColumn> Columns)
+{
+    public IEnumerable<StoreColumn> Key => Columns.Take(KeyLength);
+}
+
+/// <summary>A column of a table of EfEnvelope.</summary>
+internal sealed record StoreColumn(string Name, Type Type, int? MaxLength = null, bool IsAscii = false, bool IsNullable = false);

@@ -47,7 +47,7 @@ internal static class KeyProof
     {
         var sql = context.GetService<ISqlGenerationHelper>();
         return $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)}, {sql.DelimitIdentifier(EnvelopeTables.SearchesFrom)}"
-            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, context.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema())}"
+            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, EnvelopeTables.FindSchema(context.Model))}"
             + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {scope}"
             + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'"
             + $" AND {sql.DelimitIdentifier(EnvelopeTables.RetiredAt)} IS NULL";

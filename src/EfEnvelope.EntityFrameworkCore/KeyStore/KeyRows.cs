@@ -106,24 +106,27 @@ internal static class KeyRows
     // The parameter has the column's own type: one of another type would keep SQL Server from the table's index.
     private static DbCommand NewCommand(DbContext model, DbConnection connection, DbTransaction? transaction, int? timeout, KeyScope scope)
     {
-        var table = model.Model.FindEntityType(EnvelopeTables.Keys)!;
+        var (text, type) = model.Model.GetOrAddRuntimeAnnotationValue<(string Text, RelationalTypeMapping Type), DbContext>(
+            "EfEnvelope:ReadKeys", static context => (TextOf(context!), TypeOfScope(context!)), model);
         var command = connection.CreateCommand();
-        command.CommandText = table.GetOrAddRuntimeAnnotationValue<string, DbContext>("EfEnvelope:ReadKeys", static context => TextOf(context!), model);
+        command.CommandText = text;
         if (transaction is not null)
             command.Transaction = transaction;
         if (timeout is { } seconds)
             command.CommandTimeout = seconds;
         var name = model.GetService<ISqlGenerationHelper>().GenerateParameterName(ScopeParameter);
-        command.Parameters.Add(
-            table.FindProperty(EnvelopeTables.Scope)!.GetRelationalTypeMapping().CreateParameter(command, name, scope.Name, nullable: false));
+        command.Parameters.Add(type.CreateParameter(command, name, scope.Name, nullable: false));
         return command;
     }
+
+    private static RelationalTypeMapping TypeOfScope(DbContext context)
+        => EnvelopeTablesSql.FindMapping(context.GetService<IRelationalTypeMappingSource>(), EnvelopeTables.All[0].Columns[0]);
 
     private static string TextOf(DbContext model)
     {
         var sql = model.GetService<ISqlGenerationHelper>();
         return $"{DatabaseClock.Sql(model.Database.ProviderName)}; SELECT {string.Join(", ", Columns.Select(sql.DelimitIdentifier))}"
-            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, model.Model.FindEntityType(EnvelopeTables.Keys)!.GetSchema())}"
+            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, EnvelopeTables.FindSchema(model.Model))}"
             + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName(ScopeParameter)}";
     }
 

@@ -73,7 +73,7 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
     }
 
     /// <summary>Gets whether the context's model has a key store at all: it has none without an encrypted property.</summary>
-    public bool HasKeyStore => user.Model.FindEntityType(EnvelopeTables.Keys) is not null;
+    public bool HasKeyStore => EnvelopeTables.AreUsedBy(user.Model);
 
     /// <summary>Finds out where the context's connection leads, by opening it if need be, and by one command where neither the model nor the application says it.</summary>
     /// <exception cref="KeyUnavailableException">The database does not answer.</exception>
@@ -163,12 +163,13 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
         => user.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Any(i => i is IDbConnectionInterceptor) == true
             || ((IInfrastructure<IServiceProvider>)user).Instance.GetServices<IInterceptor>().Any(i => i is IDbConnectionInterceptor);
 
-    private string? ModelSchema => (_modelSchema ??= [user.Model.FindEntityType(EnvelopeTables.Keys)?.GetSchema()])[0];
+    private string? ModelSchema => (_modelSchema ??= [EnvelopeTables.FindSchema(user.Model)])[0];
 
     // Where the tables are, as far as the model or the application says it.
     private string? NamedSchema => ModelSchema ?? _findSchema?.Invoke(user);
 
-    private string? Schema => IsBorrowed ? ModelSchema : NamedSchema ?? _foundSchema;
+    /// <summary>Gets the schema of the tables, or <see langword="null" /> for the database's own default.</summary>
+    public string? Schema => IsBorrowed ? ModelSchema : NamedSchema ?? _foundSchema;
 
     private RelationalOptionsExtension UserOptions => RelationalOptionsExtension.Extract(user.GetService<IDbContextOptions>());
 

@@ -2,19 +2,16 @@ using EfEnvelope.BlindIndexes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
 /// <summary>
-/// Gives every blind index a column of its own, indexed, and lets the database itself refuse a row that has a value and not its hash: no query could
-/// find it. Indexes over the property move to that column.
+/// Gives every blind index a column of its own, indexed. Indexes over the property move to that column.
 /// </summary>
-internal sealed class BlindIndexBuilding(
-    IMutableModel model, IReadOnlyList<EncryptedColumn> columns, NextColumns next, ColumnNames names, ISqlGenerationHelper sql)
+internal sealed class BlindIndexBuilding(IMutableModel model, IReadOnlyList<EncryptedColumn> columns, NextColumns next, ColumnNames names)
 {
     private readonly List<(IMutableTypeBase Type, BlindIndexDefinition Definition)> _asked = [.. FindAsked(model)];
-    private readonly List<Built> _built = [];
+    private readonly List<(IMutableProperty Index, BlindIndexDefinition Definition)> _built = [];
 
     public IEnumerable<string> FindFaults()
     {
@@ -40,14 +37,10 @@ internal sealed class BlindIndexBuilding(
 
         // What shares a column with something unique is unique as well: all that is in the column is compared.
         var unique = _built.Where(b => b.Definition.IsUnique).SelectMany(b => EncryptedColumn.FindColumns(b.Index)).ToHashSet();
-        for (var i = 0; i < _built.Count; i++)
+        foreach (var (index, definition) in _built.Where(b => EncryptedColumn.FindColumns(b.Index).Any(unique.Contains)))
         {
-            var (index, definition, sources, _) = _built[i];
-            if (!EncryptedColumn.FindColumns(index).Any(unique.Contains))
-                continue;
-            definition = definition with { IsUnique = true };
-            index.SetAnnotation(EnvelopeAnnotations.BlindIndex, definition.Format());
-            _built[i] = new Built(index, definition, sources, next.Add(index, typeof(Envelope)));
+            index.SetAnnotation(EnvelopeAnnotations.BlindIndex, (definition with { IsUnique = true }).Format());
+            next.Add(index, typeof(Envelope));
         }
 
         foreach (var type in MarkedMembers.FindTypes(model))
@@ -57,16 +50,6 @@ internal sealed class BlindIndexBuilding(
                 property.RemoveAnnotation(EnvelopeAnnotations.BlindIndexes);
         }
     }
-
-    public IEnumerable<Dictionary<string, object>> ToMapRows()
-        => _built.SelectMany(
-            b => EncryptedColumn.FindColumns(b.Index).Select(c => ToMapRow(b, c, nextOf: null))
-                .Concat(b.Next is null ? [] : EncryptedColumn.FindColumns(b.Next).Select(c => ToMapRow(b, c, b.Index.GetColumnName(c.Table)))));
-
-    private static Dictionary<string, object> ToMapRow(Built built, (StoreObjectIdentifier Table, string Column) column, string? nextOf)
-        => EncryptedColumn.ToMapRow(
-            column, built.Sources[0].Field, "blindindex", "blindindex",
-            (built.Definition with { Properties = [.. built.Sources.Select(s => s.Property.GetColumnName(column.Table)!)], NextOf = nextOf }).Format());
 
     private static IEnumerable<(IMutableTypeBase Type, BlindIndexDefinition Definition)> FindAsked(IMutableModel model)
     {
@@ -162,9 +145,7 @@ internal sealed class BlindIndexBuilding(
         definition = definition with { IsUnique = isUnique };
         property.SetAnnotation(EnvelopeAnnotations.BlindIndex, definition.Format());
         property.SetAnnotation(EnvelopeAnnotations.Context, context.ToString());
-        if (!definition.AllowsMissing && !sources.Any(s => s.AllowsPlaintext))
-            AddChecks(property, sources);
-        _built.Add(new Built(property, definition, sources, null));
+        _built.Add((property, definition));
     }
 
     // The property's own column holds random bytes, of which an index would be of no use.
@@ -190,22 +171,6 @@ internal sealed class BlindIndexBuilding(
         return isUnique;
     }
 
-    private void AddChecks(IMutableProperty property, List<EncryptedColumn> sources)
-    {
-        foreach (var (owner, table, index) in EnvelopeCheck.FindTables(property))
-        {
-            // What a table holds that is not the type's own (entity splitting) cannot be named in a check of it.
-            if (sources.Any(s => s.Property.GetColumnName(table) is null))
-                continue;
-            var quoted = sources.Select(s => sql.DelimitIdentifier(s.Property.GetColumnName(table)!)).ToList();
-            var delimited = sql.DelimitIdentifier(index);
-            owner.AddCheckConstraint(
-                $"CK_{table.Name}_{index}",
-                $"(({string.Join(" OR ", quoted.Select(n => $"{n} IS NULL"))}) AND {delimited} IS NULL)"
-                + $" OR ({string.Join(" AND ", quoted.Select(n => $"{n} IS NOT NULL"))} AND {delimited} IS NOT NULL)");
-        }
-    }
-
     private EncryptedColumn? Find(IReadOnlyTypeBase type, string property)
         => type.FindProperty(property) is { } found ? columns.FirstOrDefault(c => c.Property == found) : null;
 
@@ -213,6 +178,4 @@ internal sealed class BlindIndexBuilding(
         => new(column.Field, column.PlaintextType, definition.Normalizations[i], definition.Projection, definition.Characters);
 
     private static string NameOf(IReadOnlyTypeBase type, string property) => $"{type.DisplayName()}.{property}";
-
-    private sealed record Built(IMutableProperty Index, BlindIndexDefinition Definition, IReadOnlyList<EncryptedColumn> Sources, IMutableProperty? Next);
 }

@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -26,18 +24,12 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
 
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
-    /// <summary>Gets whether the column has no CHECK constraint, because the application asked for that.</summary>
-    public bool IsUnchecked { get; } = EnvelopeAnnotations.IsUnchecked(property);
-
     public bool StoresPlaintext { get; } = EnvelopeAnnotations.StoresPlaintext(property);
 
     /// <summary>Gets or sets whether a unique index compares the values themselves.</summary>
     public bool IsUnique { get; set; } = mark.Mode == EncryptionMode.Deterministic && property.GetContainingIndexes().Any(i => i.IsUnique);
 
     public string PlaintextType { get; set; } = "";
-
-    /// <summary>Gets or sets what holds the values under the next key version as well, if a unique index compares them.</summary>
-    public IMutableProperty? Next { get; set; }
 
     public required IReadOnlyList<(StoreObjectIdentifier Table, string Column)> Columns { get; init; }
 
@@ -70,40 +62,6 @@ internal sealed class EncryptedColumn(IMutableProperty property, string fieldNam
             property.SetBeforeSaveBehavior(PropertySaveBehavior.Ignore);
         if (sources.All(s => s.GetAfterSaveBehavior() != PropertySaveBehavior.Save))
             property.SetAfterSaveBehavior(PropertySaveBehavior.Ignore);
-    }
-
-    public IEnumerable<Dictionary<string, object>> ToMapRows()
-        => Columns.Select(c => ToMapRow(c, property, nextOf: null))
-            .Concat(Next is null ? [] : FindColumns(Next).Select(c => ToMapRow(c, Next, property.GetColumnName(c.Table))));
-
-    public static Dictionary<string, object> ToMapRow(
-        (StoreObjectIdentifier Table, string Column) column, string field, string mode, string plaintextType, string? definition)
-    {
-        var row = new Dictionary<string, object>
-        {
-            [EnvelopeTables.TableSchema] = column.Table.Schema ?? "",
-            [EnvelopeTables.TableName] = column.Table.Name,
-            [EnvelopeTables.ColumnName] = column.Column,
-            [EnvelopeTables.Field] = field,
-            [EnvelopeTables.Mode] = mode,
-            [EnvelopeTables.PlaintextType] = plaintextType,
-        };
-        if (definition is not null)
-            row[EnvelopeTables.Definition] = definition;
-        return row;
-    }
-
-    private Dictionary<string, object> ToMapRow((StoreObjectIdentifier Table, string Column) column, IMutableProperty stored, string? nextOf)
-    {
-        var definition = new JsonObject();
-        if (IsText)
-            (definition["storage"], definition["allowsPlaintext"]) = ("text", AllowsPlaintext);
-        if (nextOf is not null)
-            definition["nextOf"] = nextOf;
-        if (IsUnchecked || EnvelopeCheck.FindTables(stored).All(t => t.Table != column.Table))
-            definition["unchecked"] = true;
-        return ToMapRow(
-            column, Field, Mode.ToString().ToLowerInvariant(), PlaintextType, definition.Count > 0 ? definition.ToJsonString() : null);
     }
 
     // Table and column, with the schema if there is one. Where each concrete type has its own table (TPC), a value is named after the table that its

@@ -30,6 +30,18 @@ internal static class EnvelopeAnnotations
     /// <summary>On an entity type: its SQL in the model may name encrypted columns.</summary>
     public const string SqlOverCiphertext = "EfEnvelope:AllowSqlOverCiphertext";
 
+    /// <summary>On a unique index over second properties, while the model is built: the filter that the application asked for, or an empty text.</summary>
+    public const string NextFilter = "EfEnvelope:NextFilter";
+
+    /// <summary>On a model with encrypted properties: the schema of our tables, empty for the database's own default.</summary>
+    public const string Schema = "EfEnvelope:Schema";
+
+    /// <summary>On the same: the names of our tables.</summary>
+    public const string Tables = "EfEnvelope:Tables";
+
+    /// <summary>On the same: the rows of the encryption map.</summary>
+    public const string Map = "EfEnvelope:Map";
+
     // Present while a model is being built in a context that uses envelope encryption; never part of a finished model.
     public const string Enabled = "EfEnvelope:Enabled";
 

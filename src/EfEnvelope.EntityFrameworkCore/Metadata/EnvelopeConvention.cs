@@ -1,4 +1,3 @@
-using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
@@ -12,11 +11,10 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
 /// <summary>
-/// Gives every marked property its converter and its column length, and brings the key store and the encryption map into the model.
-/// Whatever cannot be encrypted safely is refused here, all faults in one message.
+/// Gives every marked property its converter and its column length. Whatever cannot be encrypted safely is refused here, all faults in one message.
 /// </summary>
 internal sealed class EnvelopeConvention(
-    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, ISqlGenerationHelper sql, IDatabaseProvider provider, ConventionSet conventions)
+    IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, IDatabaseProvider provider)
     : IModelInitializedConvention, IModelFinalizingConvention
 {
     private const int MaxIndexedLength = 1700;
@@ -52,41 +50,21 @@ internal sealed class EnvelopeConvention(
         faults.AddRange(MarkedMembers.FindBackfillingPlain(model).Select(EnvelopeMessages.BackfillingWithoutEncryption));
         faults.AddRange(FindContextConflicts(columns));
         var names = new ColumnNames(model);
-        var next = new NextColumns(model, names, sql);
-        var indexes = new BlindIndexBuilding(model, columns, next, names, sql);
+        var next = new NextColumns(model, names);
+        var indexes = new BlindIndexBuilding(model, columns, next, names);
         faults.AddRange(indexes.FindFaults());
         if (faults.Count == 0)
         {
             indexes.Build();
             foreach (var column in columns.Where(c => c.IsUnique))
-                column.Next = next.Add(column.Property, column.IsText ? typeof(TextEnvelope) : typeof(Envelope));
+                next.Add(column.Property, column.IsText ? typeof(TextEnvelope) : typeof(Envelope));
             next.CopyIndexes();
             faults.AddRange(next.Faults);
-            AddChecks(columns);
-            MakeNamesUnique(modelBuilder, context);
         }
 
         if (faults.Count > 0)
             throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
-
-        // EF Core's own models, such as that of the migrations history, pass here too: they get nothing.
-        if (columns.Count > 0)
-            AddTables(model, [.. columns.SelectMany(column => column.ToMapRows()), .. indexes.ToMapRows()]);
     }
-
-    private void AddChecks(List<EncryptedColumn> columns)
-    {
-        foreach (var column in columns.Where(c => c is { AllowsPlaintext: false, IsUnchecked: false }))
-        {
-            EnvelopeCheck.Add(column.Property, column.IsText, provider.Name, sql);
-            if (column.Next is not null)
-                EnvelopeCheck.Add(column.Next, column.IsText, provider.Name, sql);
-        }
-    }
-
-    // The provider's own convention has run before there were our columns, indexes and constraints, whose long names it may have to tell apart.
-    private void MakeNamesUnique(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
-        => conventions.ModelFinalizingConventions.OfType<SharedTableConvention>().FirstOrDefault()?.ProcessModelFinalizing(modelBuilder, context);
 
     // Of a set ('DbSet<T>'), EF Core keeps the name as that of a table, also if SQL or a function takes its place, or the type is of one query only.
     private static bool IsReadBySql(IMutableEntityType type)
@@ -197,14 +175,4 @@ internal sealed class EnvelopeConvention(
             .GroupBy(c => c.Field)
             .Where(g => g.Any(c => !c.Columns.Intersect(g.First().Columns).Any()))
             .Select(g => EnvelopeMessages.ContextShared(g.Key, g.Select(c => c.Name).Distinct()));
-
-    private static void AddTables(IMutableModel model, IReadOnlyList<Dictionary<string, object>> mapRows)
-    {
-        var schema = model.GetDefaultSchema();
-        EnvelopeTables.AddKeyStore(model, schema);
-        var rows = mapRows
-            .DistinctBy(row => (row[EnvelopeTables.TableSchema], row[EnvelopeTables.TableName], row[EnvelopeTables.ColumnName]))
-            .OrderBy(row => $"{row[EnvelopeTables.TableSchema]}\0{row[EnvelopeTables.TableName]}\0{row[EnvelopeTables.ColumnName]}", StringComparer.Ordinal);
-        EnvelopeTables.AddMap(model, schema).AddData(rows);
-    }
 }

@@ -11,8 +11,9 @@ internal sealed class EnvelopeConventionSetPlugin(
 {
     public ConventionSet ModifyConventions(ConventionSet conventionSet)
     {
-        var convention = new EnvelopeConvention(typeMappings, converters, sql, provider, conventionSet);
+        var convention = new EnvelopeConvention(typeMappings, converters, provider);
         conventionSet.ModelInitializedConventions.Add(convention);
+        conventionSet.ModelInitializedConventions.Add(new EnvelopeClosingConvention(conventionSet, sql, provider));
         conventionSet.ModelFinalizingConventions.Add(convention);
 
         // First among these, so that it sees what all finalizing conventions left, before the model turns read-only.

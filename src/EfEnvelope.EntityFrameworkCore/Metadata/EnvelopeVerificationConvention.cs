@@ -18,8 +18,13 @@ internal sealed class EnvelopeVerificationConvention(IDatabaseProvider provider)
             .Concat(ModelSql.FindFaults(model, provider.Name))
             .Concat(SharedColumns.FindFaults(model))
             .ToList();
+        if (faults.Count == 0 && model[EnvelopeAnnotations.Schema] is null && HasEncrypted(model))
+            faults.Add(EnvelopeMessages.ConventionsStopped());
         return faults.Count == 0 ? model : throw new EnvelopeConfigurationException(string.Join(Environment.NewLine, faults));
     }
+
+    private static bool HasEncrypted(IModel model)
+        => model.GetEntityTypes().SelectMany(Flatten).SelectMany(t => t.GetDeclaredProperties()).Any(p => EnvelopeAnnotations.FindMark(p) is not null);
 
     private static IEnumerable<string> FindFaults(IProperty property)
         => EnvelopeAnnotations.FindMark(property) is not { } mark ? []

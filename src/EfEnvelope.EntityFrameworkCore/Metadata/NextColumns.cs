@@ -10,7 +10,7 @@ namespace EfEnvelope.EntityFrameworkCore.Metadata;
 /// such index a second one over it. Whoever writes the first under the old version and whoever writes it under the new one see each other's duplicates
 /// by the second.
 /// </summary>
-internal sealed partial class NextColumns(IMutableModel model, ColumnNames names, ISqlGenerationHelper sql)
+internal sealed partial class NextColumns(IMutableModel model, ColumnNames names)
 {
     private const string Suffix = "_Next";
 
@@ -88,10 +88,20 @@ internal sealed partial class NextColumns(IMutableModel model, ColumnNames names
         var filter = (IConventionAnnotation?)index.FindAnnotation(RelationalAnnotationNames.Filter);
         var isAsked = filter is not null && filter.GetConfigurationSource() != ConfigurationSource.Convention;
         if (isAsked || index.FindAnnotation(NullsDistinct) is { Value: false })
-            copy.SetFilter(And(isAsked ? (string?)filter!.Value : null, properties.Where(_next.ContainsValue)));
+            copy.SetAnnotation(EnvelopeAnnotations.NextFilter, isAsked ? (string?)filter!.Value ?? "" : "");
     }
 
-    private string And(string? filter, IEnumerable<IMutableProperty> next)
+    /// <summary>Gives the copies their filters, once the columns have their last names.</summary>
+    public static void SetFilters(IMutableModel model, ISqlGenerationHelper sql)
+    {
+        foreach (var index in model.GetEntityTypes().SelectMany(t => t.GetDeclaredIndexes()))
+        {
+            if (index.RemoveAnnotation(EnvelopeAnnotations.NextFilter)?.Value is string filter)
+                index.SetFilter(And(filter, index.Properties.Where(p => p[EnvelopeAnnotations.Next] is string), sql));
+        }
+    }
+
+    private static string And(string filter, IEnumerable<IMutableProperty> next, ISqlGenerationHelper sql)
     {
         var all = next.Select(p => $"{sql.DelimitIdentifier(p.GetColumnName())} IS NOT NULL");
         return string.Join(" AND ", string.IsNullOrWhiteSpace(filter) ? all : all.Prepend(FindOr().IsMatch(filter) ? $"({filter})" : filter));

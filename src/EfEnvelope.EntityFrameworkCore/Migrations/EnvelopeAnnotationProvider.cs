@@ -5,7 +5,10 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.EntityFrameworkCore.Migrations;
 
-/// <summary>Brings what columns are encrypted or hold a blind index, how, and under which stable name, into migration operations.</summary>
+/// <summary>
+/// Brings into migration operations what columns are encrypted or hold a blind index, how, and under which stable name; and of the database, our tables and
+/// the encryption map.
+/// </summary>
 internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider inner) : IRelationalAnnotationProvider
 {
     public IEnumerable<IAnnotation> For(IColumn column, bool designTime)
@@ -53,7 +56,8 @@ internal sealed class EnvelopeAnnotationProvider(IRelationalAnnotationProvider i
             yield return new Annotation(EnvelopeAnnotations.Decrypting, true);
     }
 
-    public IEnumerable<IAnnotation> For(IRelationalModel model, bool designTime) => inner.For(model, designTime);
+    public IEnumerable<IAnnotation> For(IRelationalModel model, bool designTime)
+        => [.. inner.For(model, designTime), .. designTime ? StoreDescription.Find(model.Model)?.ToAnnotations() ?? [] : []];
 
     public IEnumerable<IAnnotation> For(ITable table, bool designTime) => inner.For(table, designTime);
 

@@ -1,11 +1,8 @@
 using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Rotation.Sql;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Metadata;
-using Microsoft.EntityFrameworkCore.Migrations;
-using Microsoft.EntityFrameworkCore.Migrations.Operations;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Rotation.Engine;
 
@@ -14,26 +11,25 @@ internal static class EnvelopeSchema
 {
     public static async Task EnsureAsync(Session session, CancellationToken cancellationToken)
     {
-        var missing = new HashSet<string>();
-        foreach (var table in new[] { EnvelopeTables.Keys, EnvelopeTables.Usage, EnvelopeTables.Map })
+        var missing = new List<StoreTable>();
+        foreach (var table in EnvelopeTables.All)
         {
-            if (!await MapStore.ExistsAsync(session, table, cancellationToken).ConfigureAwait(false))
+            if (!await MapStore.ExistsAsync(session, table.Name, cancellationToken).ConfigureAwait(false))
                 missing.Add(table);
         }
 
         if (missing.Count == 0)
             return;
         var context = session.Context;
-        var model = context.GetService<IDesignTimeModel>().Model;
-        var operations = context.GetService<IMigrationsModelDiffer>().GetDifferences(null, model.GetRelationalModel())
-            .Where(o => o is CreateTableOperation create && missing.Contains(create.Name)).ToList();
+        var sql = new EnvelopeTablesSql(
+            context.GetService<ISqlGenerationHelper>(), context.GetService<IRelationalTypeMappingSource>(), context.Database.ProviderName);
         try
         {
             var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
             await using (transaction.ConfigureAwait(false))
             {
-                foreach (var command in context.GetService<IMigrationsSqlGenerator>().Generate(operations, model))
-                    await session.ExecuteAsync(command.CommandText, [], cancellationToken).ConfigureAwait(false);
+                foreach (var table in missing)
+                    await session.ExecuteAsync(sql.Create(table, session.Schema), [], cancellationToken).ConfigureAwait(false);
                 await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
             }
         }
@@ -42,7 +38,7 @@ internal static class EnvelopeSchema
             // Somebody else created them at the same moment.
             foreach (var table in missing)
             {
-                if (!await MapStore.ExistsAsync(session, table, cancellationToken).ConfigureAwait(false))
+                if (!await MapStore.ExistsAsync(session, table.Name, cancellationToken).ConfigureAwait(false))
                     throw;
             }
         }

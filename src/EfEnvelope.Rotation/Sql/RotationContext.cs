@@ -16,11 +16,7 @@ internal sealed class RotationContext(DbContextOptions<RotationContext> options,
 
     public DbSet<Row> Usage => Set<Row>(EnvelopeTables.Usage);
 
-    protected override void OnModelCreating(ModelBuilder modelBuilder)
-    {
-        EnvelopeTables.AddKeyStore(modelBuilder.Model, schema);
-        EnvelopeTables.AddMap(modelBuilder.Model, schema);
-    }
+    protected override void OnModelCreating(ModelBuilder modelBuilder) => EnvelopeTables.AddTo(modelBuilder.Model, schema);
 
     // One model per schema.
     internal sealed class SchemaCacheKeyFactory : IModelCacheKeyFactory
