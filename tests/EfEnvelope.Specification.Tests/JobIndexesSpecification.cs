@@ -63,6 +63,26 @@ public abstract class JobIndexesSpecification(TestDatabase database) : AdHocSpec
         Assert.Equal((JobState.Completed, 0L, 0L), await RunAsync(Reindex));
     }
 
+    // They took the long s for s and the Kelvin sign for k, so both addresses had one hash.
+    [Fact]
+    public async Task A_reindex_replaces_the_hashes_that_early_builds_made_of_characters_beyond_ASCII()
+    {
+        await PrepareAsync(isUnique: false);
+        await SaveAsync(new Person { Id = 1, Secret = "ask@corp.com" }, new Person { Id = 2, Secret = "a\u017F\u212A@corp.com" });
+        await using (var db = Open())
+            Assert.Equal(1, (await db.Set<Person>().SingleAsync(p => p.Secret == "ask@corp.com")).Id);
+        await Database.QueryAsync(
+            $"UPDATE {Q("People")} SET {Q("Secret_BlindIndex")} = (SELECT {Q("Secret_BlindIndex")} FROM {Q("People")} WHERE {Q("Id")} = 1) WHERE {Q("Id")} = 2");
+        Assert.Equal(("2", "Secret_BlindIndex"), (await _encrypted.Scans.VerifyAsync()).Findings.Select(f => (f.Key, f.Column)).Single());
+
+        Assert.Equal((JobState.Completed, 1L, 0L), await RunAsync(Reindex));
+
+        await using var found = Open();
+        Assert.Equal(1, (await found.Set<Person>().SingleAsync(p => p.Secret == "ASK@corp.com")).Id);
+        Assert.Equal(2, (await found.Set<Person>().SingleAsync(p => p.Secret == "A\u017F\u212A@corp.com")).Id);
+        Assert.True((await _encrypted.Scans.VerifyAsync()).IsClean);
+    }
+
     [Fact]
     public async Task A_reindex_replaces_stale_hashes_in_both_columns_of_a_unique_index_while_two_versions_are_live()
     {
