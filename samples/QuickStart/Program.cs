@@ -18,12 +18,15 @@ var options = new DbContextOptionsBuilder<ClinicContext>()
 
 Step(1, "Turn encryption on: UseSqlite(…).UseEnvelopeEncryption(envelope => envelope.UseLocalKms(…))");
 
-// 2. Save patients as always. The first save makes a data key, wraps it by the KMS and stores it beside the data.
+// 2. Load the keys, and save patients as always. The first use makes a data key, wraps it by the KMS and stores it beside the data.
 Step(2, "Save two patients");
 using (var db = new ClinicContext(options))
 {
     db.Database.EnsureDeleted();
     db.Database.EnsureCreated();
+
+    // When the application starts, so that nothing waits for keys later. A host does it by services.AddEnvelopeWarmUp<ClinicContext>().
+    await db.Database.LoadEnvelopeKeysAsync();
     db.Patients.Add(new Patient { Ssn = "123-45-6789", Email = "Ada@example.org", Note = "allergic to penicillin", BirthDate = new DateOnly(1985, 12, 10), Visits = 3 });
     db.Patients.Add(new Patient { Ssn = "987-65-4321", Email = "grace@example.org", BirthDate = new DateOnly(1906, 12, 9) });
     await db.SaveChangesAsync();

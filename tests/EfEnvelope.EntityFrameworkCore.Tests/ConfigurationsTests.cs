@@ -96,6 +96,19 @@ public sealed class ConfigurationsTests
     }
 
     [Fact]
+    public async Task Fault_of_a_configuration_is_reported_although_a_sound_one_came_before()
+    {
+        await using var connection = new SqliteConnection("Data Source=:memory:");
+        await using var sound = new NoteContext(Options(connection, e => e.UseKms(new TestKms())));
+        Assert.NotNull(sound.Model);
+
+        using var faulty = new NoteContext(Options(connection, e => e.Configure(o => o with { RefreshInterval = TimeSpan.Zero })));
+        var fault = Assert.Throws<EnvelopeConfigurationException>(() => faulty.Model);
+        Assert.Contains(nameof(EnvelopeOptions.RefreshInterval), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("No key management service is configured", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Internal_services_of_the_application_serve_contexts_of_two_configurations()
     {
         await using var connection = new SqliteConnection("Data Source=:memory:");

@@ -111,7 +111,12 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
 
         public override string LogFragment => "using EnvelopeEncryption ";
 
-        public override int GetServiceProviderHashCode() => 0;
+        // EF Core asks this of the options of every context, and validates those of the first one alone that gets an internal service provider.
+        public override int GetServiceProviderHashCode()
+        {
+            ((EnvelopeOptionsExtension)Extension).Configuration.Validate();
+            return 0;
+        }
 
         public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) => other is ExtensionInfo;
 

@@ -22,7 +22,7 @@ internal sealed class EnvelopeRuntimes(int maxKept)
         {
             if (!_entries.TryGetValue(key, out var entry))
             {
-                // EF Core validates the options of the first context that gets an internal service provider, which all configurations share.
+                // Where the application brings the internal service provider, EF Core validates no options.
                 configuration.Validate();
                 Trim();
                 _entries.Add(key, entry = new Entry(key, new EnvelopeRuntime(configuration)));
