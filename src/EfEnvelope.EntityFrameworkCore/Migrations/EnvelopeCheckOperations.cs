@@ -59,8 +59,9 @@ internal sealed class EnvelopeCheckOperations(ISqlGenerationHelper sql, string p
             || model?.GetRelationalModel().FindTable(alter.Table, alter.Schema ?? model.GetDefaultSchema()) is not { } table)
             return [operation];
         var (name, quoted) = (sql.DelimitIdentifier(alter.Table, alter.Schema), sql.DelimitIdentifier(alter.Name));
+        var added = operations.OfType<AddCheckConstraintOperation>().Where(a => a.Table == alter.Table).Select(a => a.Name).ToHashSet(StringComparer.Ordinal);
         var kept = table.CheckConstraints
-            .Where(c => EnvelopeCheck.FindColumn(provider, c.Sql) == quoted && !operations.OfType<AddCheckConstraintOperation>().Any(a => a.Table == alter.Table && a.Name == c.Name))
+            .Where(c => EnvelopeCheck.FindColumn(provider, c.Sql) == quoted && !added.Contains(c.Name!))
             .Select(c => (Name: sql.DelimitIdentifier(c.Name!), c.Sql)).ToList();
         return
         [

@@ -62,7 +62,9 @@ internal static class DoctorMessages
         => reader.Kind.EndsWith("view", StringComparison.Ordinal)
             ? Notice("sql-over-ciphertext", column.Name, $"The {reader.Kind} '{reader.Name}' reads the column, which holds {Holds(column)}: what it compares or computes of it is wrong.",
                 "Let it select the column as it is, or not at all, and compute in the application.")
-            : Warning("sql-over-ciphertext", column.Name, $"{(reader.Kind == "trigger" ? $"The trigger '{reader.Name}'" : $"A {reader.Kind} ('{reader.Name}')")} uses the column, which holds {Holds(column)}, so it computes with ciphertext.",
+            : Warning(
+                "sql-over-ciphertext", column.Name,
+                $"The {reader.Kind} '{reader.Name}' uses the column, which holds {Holds(column)}, so it computes with ciphertext.",
                 "Drop it, or let it test the column for null only, and compute in the application.");
 
     private static string Holds(MapColumn column) => column.Kind == MapColumnKind.BlindIndex ? "keyed hashes" : "envelopes";

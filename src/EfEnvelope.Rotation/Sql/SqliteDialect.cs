@@ -48,7 +48,7 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
     public override async ValueTask<List<TableSql>> ListReadersAsync(Session session, TableInfo table, CancellationToken cancellationToken)
         =>
         [
-            .. (await ReadStatementAsync(session, table, cancellationToken).ConfigureAwait(false)).FindParenthesized("AS").Select(c => new TableSql("generated column", table.Name, c)),
+            .. (await ReadStatementAsync(session, table, cancellationToken).ConfigureAwait(false)).FindParenthesized("AS").Select(c => new TableSql("generated column", $"AS ({c})", c)),
             .. (await session.QueryAsync("SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name", [], cancellationToken).ConfigureAwait(false))
                 .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!)).Where(r => new SqlText(r.Sql, Provider).Names(table.Name)),
         ];
