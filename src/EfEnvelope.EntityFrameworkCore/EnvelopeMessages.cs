@@ -1,5 +1,6 @@
 using System.Globalization;
 using EfEnvelope.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.EntityFrameworkCore;
 
@@ -157,10 +158,18 @@ internal static class EnvelopeMessages
         => $"'{first}' and '{second}' are encrypted for different columns, so the database cannot tell whether their values are equal. Give both one 'Context', type and normalization before they hold values, or compare them in memory after 'AsEnumerable()'.";
 
     public static string ColumnsWhileRotating(string property)
-        => $"A query compares '{property}' with another column while two key versions are live in searches, so it would miss rows that are equal under different versions. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or compare in memory after 'AsEnumerable()' for as long as both are live.";
+        => $"A query compares stored values of '{property}' with each other (a join, 'GroupBy', 'Distinct') while two key versions are live in searches, so it would not see that values under different versions are equal. Run 'efenvelope reindex', then 'efenvelope keys retire' with the older one; or compare in memory after 'AsEnumerable()' for as long as both are live.";
 
-    public static string ColumnsWhileBackfilling(string first, string second)
-        => $"'{first}' and '{second}' cannot be compared with each other while one is being backfilled. Wait for its end, or compare in memory after 'AsEnumerable()'.";
+    public static string ColumnsInBothForms(EncryptedProperty first, EncryptedProperty second)
+        => $"{(first == second ? $"Rows cannot be compared by '{first.Name}'" : $"'{first.Name}' and '{second.Name}' cannot be compared with each other")} while {Describe(first, second)}, because the column may hold plaintext beside envelopes. Compare them in memory after 'AsEnumerable()' until then.";
+
+    private static string Describe(EncryptedProperty first, EncryptedProperty second)
+    {
+        var mixed = first.AllowsPlaintext ? first : second;
+        return mixed.StoresPlaintext
+            ? $"'StorePlaintextDuringTransition()' is set on '{mixed.Name}': finish its encryption or decryption, then remove that line"
+            : $"'AllowPlaintextWhileBackfilling()' is set on '{mixed.Name}': run the job, then remove that line";
+    }
 
     public static string StorageChanged(string column)
         => $"Column '{column}' would change between binary and text storage in place, which the database cannot convert. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column.";
@@ -186,11 +195,20 @@ internal static class EnvelopeMessages
     public static string Refused(string property, string use)
         => $"'{property}' is encrypted, so the database cannot {use}. Select it or test it for null; for anything else call 'AsEnumerable()' first, to work in memory.";
 
+    /// <summary>How <see cref="Refused(EncryptedProperty, string)" /> is told of a concatenation.</summary>
+    public const string Concatenate = "concatenate it";
+
     public static string Refused(EncryptedProperty property, string use)
+        => use == Concatenate
+            ? $"{Refuse(property, use)} In the last 'Select' an interpolated string works, because it is made in memory: '$\"{{x.{property.Property.Name}}} …\"'."
+            : Refuse(property, use);
+
+    private static string Refuse(EncryptedProperty property, string use)
         => property switch
         {
-            { IsDeterministic: true } => $"'{property.Name}' is encrypted deterministically, so the database can tell whether its values are equal ('==', 'Contains', joins), but it cannot {use}. For that call 'AsEnumerable()' first, to work in memory.",
+            { IsDeterministic: true } => $"'{property.Name}' is encrypted deterministically, so the database can tell whether its values are equal ('==', 'Contains', joins, 'GroupBy', 'Distinct'), but it cannot {use}. For that call 'AsEnumerable()' first, to work in memory.",
             { Indexes.Count: > 0 } => $"'{property.Name}' is encrypted with {Describe(property)}, but the database cannot {use}. For that call 'AsEnumerable()' first, to work in memory.",
+            { Property.DeclaringType: IReadOnlyComplexType } => $"'{property.Name}' is encrypted with random nonces, so the database cannot {use}. To find it by '==' use 'EncryptionMode.Deterministic', or map its type with 'OwnsOne' and call 'HasBlindIndex()'; for anything else call 'AsEnumerable()' first, to work in memory.",
             _ => $"'{property.Name}' is encrypted with random nonces, so the database cannot {use}. To find it by '==' call 'HasBlindIndex()' in 'OnModelCreating'; for anything else call 'AsEnumerable()' first, to work in memory.",
         };
 
@@ -217,6 +235,9 @@ internal static class EnvelopeMessages
 
     public static string UpdateExpression(string property)
         => $"'{property}' is encrypted, so 'ExecuteUpdate' can set it to a value only, not to an expression that the database computes. Compute the value in the application, or update tracked entities.";
+
+    public static string DoesNotFit(string property)
+        => $"'{property}' cannot hold a value that 'ExecuteUpdate' would set: it is beyond the range of the property's type. Nothing was written. Set a value of the property's own type.";
 
     public static string UpdateFromEncrypted(string property, string target)
         => $"'{property}' is encrypted, so 'ExecuteUpdate' cannot copy it into '{target}'. Read it and write it in the application.";
@@ -287,6 +308,9 @@ internal static class EnvelopeMessages
     public static string QueryServiceTaken(string? type)
         => $"'{type}' replaces the query service that guards encrypted properties. Remove the library that brings it, or keep encrypted entities in a context without it.";
 
+    public static string LinqToDb()
+        => "This context is configured for linq2db ('UseLinqToDB'), which runs queries without EF Core, so they would compare envelopes and answer wrongly. Remove 'UseLinqToDB', or use linq2db in a context whose model has no encrypted property.";
+
     public static string MigrationServiceTaken(string? type)
         => $"'{type}' replaces a service that keeps migrations from leaving encrypted columns in clear text. Remove its 'ReplaceService', or keep encrypted entities in a context without it.";
 
@@ -296,8 +320,8 @@ internal static class EnvelopeMessages
     public static string InternalServiceProvider()
         => "This context has an internal service provider of its own ('UseInternalServiceProvider'), which does not know EfEnvelope, so nothing would be encrypted. Remove 'UseInternalServiceProvider'.";
 
-    public static string NotAnEncryptedProperty(string property)
-        => $"'{property}' is no encrypted property of this context. Name one by a simple expression, such as 'p => p.Ssn'.";
+    public static string NotAnEncryptedProperty(string property, bool isSimple)
+        => $"{(isSimple ? $"'{property}' is not" : $"The expression over '{property}' does not name")} an encrypted property of this context. Name one by a simple expression, such as 'p => p.Ssn'.";
 
     public static string SearchWhileBackfilling(string property)
         => $"'{property}' is being backfilled, so a row is found in its blind index or by its plaintext, which are two columns. Search it by LINQ until the backfill has ended.";

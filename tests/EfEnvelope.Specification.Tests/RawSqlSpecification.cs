@@ -109,12 +109,25 @@ public abstract class RawSqlSpecification(TestDatabase database) : EnvelopeSpeci
     public async Task What_cannot_be_done_is_refused_with_the_propertys_name()
     {
         await using var db = await OpenAsync(rotated: false);
-        await AssertRefusedAsync("Person: p.Name", "no encrypted property", () => db.Database.EncryptParametersAsync((Person p) => p.Name, "x"));
-        await AssertRefusedAsync("Person: p.Name.ToUpper()", "simple expression", () => db.Database.EncryptParametersAsync((Person p) => p.Name.ToUpper(), "x"));
+        await AssertRefusedAsync("'Person.Name'", "not an encrypted property", () => db.Database.EncryptParametersAsync((Person p) => p.Name, "x"));
+        await AssertRefusedAsync("'Person.Name'", "simple expression", () => db.Database.EncryptParametersAsync((Person p) => p.Name.ToUpper(), "x"));
         await AssertRefusedAsync("'Person.Note'", "HasBlindIndex()", () => db.Database.EncryptSearchParametersAsync((Person p) => p.Note, "x"));
         await AssertRefusedAsync("'Person.Zip'", "StartsWith", () => db.Database.EncryptSearchParametersAsync((Person p) => p.Zip, "x"));
         await AssertRefusedAsync("'Person.Email'", "stored as bytes", () => db.Database.DecryptValueAsync((Person p) => p.Email, "x"));
         await Assert.ThrowsAsync<ArgumentNullException>(() => db.Database.EncryptSearchParametersAsync((Person p) => p.Email, null));
+    }
+
+    [Fact]
+    public async Task No_value_of_an_expression_is_quoted()
+    {
+        await using var db = Open();
+        var byChoice = await Assert.ThrowsAsync<EnvelopeConfigurationException>(
+            () => db.Database.DecryptValueAsync((Person p) => p.Name == "4111-1111" ? p.Note : p.Name, null));
+        var bySum = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => db.Database.DecryptValueAsync((Person p) => p.Note + "4111-1111", null));
+
+        Assert.DoesNotContain("4111", byChoice.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("4111", bySum.Message, StringComparison.Ordinal);
+        Assert.Contains("'Person.Note'", bySum.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -33,6 +33,40 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Column_that_an_optional_part_shares_with_its_owner_is_found_through_both(bool deterministic)
+    {
+        await CreateAsync(
+            b => b.Entity<House>(
+                e =>
+                {
+                    Mark(e.Property(h => h.Code).HasColumnName("Code"));
+                    e.OwnsOne(
+                        h => h.Garage,
+                        g =>
+                        {
+                            Mark(g.Property(x => x.Code).HasColumnName("Code"));
+                            g.Property(x => x.Colour).HasColumnName("Colour");
+                        });
+                }));
+        await SaveAsync(
+            new House { Id = 1, Code = "c-1", Garage = new Garage { Code = "c-1", Colour = "red" } }, new House { Id = 2, Code = "c-1" }, new House { Id = 3, Code = "c-3" });
+
+        await using var db = Open();
+        await AssertFoundAsync([1, 2], db.Set<House>().Where(h => h.Code == "c-1"));
+        await AssertFoundAsync([1], db.Set<House>().Where(h => h.Garage!.Code == "c-1"));
+        await AssertFoundAsync([2, 3], db.Set<House>().Where(h => h.Garage!.Code != "c-1"));
+
+        void Mark(Microsoft.EntityFrameworkCore.Metadata.Builders.PropertyBuilder<string?> property)
+        {
+            property.IsEncrypted(deterministic ? EncryptionMode.Deterministic : EncryptionMode.Randomized, context: "Houses.Code");
+            if (!deterministic)
+                property.HasBlindIndex();
+        }
+    }
+
+    [Theory]
     [InlineData("TPH")]
     [InlineData("TPT")]
     [InlineData("TPC")]
@@ -237,6 +271,22 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
         [Encrypted, BlindIndex]
         public string? Phone { get; set; }
+    }
+
+    private sealed class House
+    {
+        public int Id { get; set; }
+
+        public string? Code { get; set; }
+
+        public Garage? Garage { get; set; }
+    }
+
+    private sealed class Garage
+    {
+        public string? Code { get; set; }
+
+        public string? Colour { get; set; }
     }
 
     private sealed class Customer

@@ -93,6 +93,25 @@ public abstract class TextStorageSpecification(TestDatabase database) : AdHocSpe
     }
 
     [Theory]
+    [InlineData(false, "'AllowPlaintextWhileBackfilling()' is set on 'Note.Body'")]
+    [InlineData(true, "'StorePlaintextDuringTransition()' is set on 'Note.Body'")]
+    public async Task Rows_are_not_compared_with_each_other_while_the_column_may_hold_both(bool decrypting, string reason)
+    {
+        Use(
+            b =>
+            {
+                var body = b.Entity<Note>().Property(n => n.Body).IsEncrypted(EncryptionMode.Deterministic, storage: EncryptedStorage.Text);
+                _ = decrypting ? body.StorePlaintextDuringTransition() : body.AllowPlaintextWhileBackfilling();
+            });
+        await using var db = Open();
+
+        var join = Assert.Throws<EnvelopeConfigurationException>(() => db.Set<Note>().Join(db.Set<Note>(), n => n.Body, n => n.Body, (a, b) => a.Id).ToQueryString());
+        Assert.Contains(reason, join.Message, StringComparison.Ordinal);
+        Assert.Throws<EnvelopeConfigurationException>(() => db.Set<Note>().GroupBy(n => n.Body).Select(g => g.Count()).ToQueryString());
+        Assert.Throws<EnvelopeConfigurationException>(() => db.Set<Note>().Select(n => n.Body).Distinct().ToQueryString());
+    }
+
+    [Theory]
     [MemberData(nameof(Searched))]
     public async Task Queries_find_both_while_backfilling(string kind)
     {

@@ -273,6 +273,28 @@ public abstract class TypesSpecification(TestDatabase database) : AdHocSpecifica
         return entity;
     }
 
+    [Fact]
+    public async Task Converter_to_a_type_that_EF_Core_keeps_as_text_is_composed_with_EF_Cores_own()
+    {
+        await CreateAsync(b => Map<Link>(b).Property(h => h.Value).HasConversion(v => v.Target, u => new Link(u)).IsEncrypted());
+        await AssertRoundTripAsync([new Link(new Uri("https://example.org/secret")), new Link(new Uri("relative", UriKind.Relative))], v => v.Target.ToString().Length);
+    }
+
+    [Fact]
+    public async Task Converter_to_an_address_is_composed_and_can_be_searched()
+    {
+        await CreateAsync(
+            b => Map<Host>(b).Property(h => h.Value).HasConversion(v => v.Address, a => new Host(a)).IsEncrypted(EncryptionMode.Deterministic));
+        await AssertRoundTripAsync([new Host(IPAddress.Loopback), new Host(IPAddress.IPv6Loopback)], _ => null);
+
+        await using var db = Open();
+        Assert.Equal(2, await db.Set<Holder<Host>>().CountAsync(h => h.Value == new Host(IPAddress.Loopback)));
+    }
+
+    public sealed record Link(Uri Target);
+
+    public sealed record Host(IPAddress Address);
+
     private async Task RoundTripAsync<T>(T[] values, Func<T, int?> plaintextLength, Func<T, object?>? describe = null)
     {
         var nullable = values.Contains(default) && default(T) is null;

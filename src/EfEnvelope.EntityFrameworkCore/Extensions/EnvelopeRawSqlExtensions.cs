@@ -173,7 +173,28 @@ public static class EnvelopeRawSqlExtensions
 
         return type is not null && members.TryPop(out var last) && type.FindProperty(last) is { } found && EnvelopeModel.Of(model).Find(found) is { } encrypted
             ? (encrypted, session)
-            : throw new EnvelopeConfigurationException(EnvelopeMessages.NotAnEncryptedProperty($"{typeof(TEntity).Name}: {property.Body}"));
+            : throw new EnvelopeConfigurationException(Describe(property));
+    }
+
+    // Only the names in it: the expression may quote a value.
+    private static string Describe(LambdaExpression property)
+    {
+        var (path, isSimple) = ("", true);
+        for (var node = property.Body; node is not (null or ParameterExpression or ConstantExpression);)
+        {
+            isSimple &= node is MemberExpression or UnaryExpression { NodeType: ExpressionType.Convert };
+            path = node is MemberExpression member ? $".{member.Member.Name}{path}" : path;
+            node = node switch
+            {
+                MemberExpression { Expression: var instance } => instance,
+                UnaryExpression unary => unary.Operand,
+                BinaryExpression binary => binary.Left,
+                MethodCallExpression call => call.Object ?? call.Arguments.FirstOrDefault(),
+                _ => null,
+            };
+        }
+
+        return EnvelopeMessages.NotAnEncryptedProperty($"{property.Parameters[0].Type.Name}{path}", isSimple);
     }
 
     // A property of an owned or complex type has its real name in its table only.

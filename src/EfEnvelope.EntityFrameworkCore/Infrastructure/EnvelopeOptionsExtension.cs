@@ -33,6 +33,8 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
             .TryAdd<IRelationalTypeMappingSourcePlugin, EnvelopeTypeMappingSourcePlugin>()
             .TryAdd<IResettableService, EnvelopeSession>(s => s.GetRequiredService<EnvelopeSession>())
             .TryAdd<IMethodCallTranslatorPlugin, EncryptedTextTranslatorPlugin>()
+            .TryAdd<IMethodCallTranslatorPlugin, TranslationWatch>(s => s.GetRequiredService<TranslationWatch>())
+            .TryAdd<IMemberTranslatorPlugin, TranslationWatch>(s => s.GetRequiredService<TranslationWatch>())
             .TryAdd<IInterceptor, EnvelopeInterceptor>();
         services.AddSingleton<Presence>();
         services.AddScoped<EnvelopeSession>();
@@ -40,7 +42,9 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         ReplaceQueryService<IShapedQueryCompilingExpressionVisitorFactory, EnvelopeShapedQueryCompilingExpressionVisitorFactory>(services);
         ReplaceQueryService<IQueryTranslationPreprocessorFactory, EnvelopeQueryTranslationPreprocessorFactory>(services);
 
-        Decorate<IDatabase>(services, (inner, s) => new EnvelopeDatabase(inner, s.GetRequiredService<EnvelopeSession>()));
+        services.AddScoped<TranslationWatch>();
+        Decorate<IDatabase>(
+            services, (inner, s) => new EnvelopeDatabase(inner, s.GetRequiredService<EnvelopeSession>(), s.GetRequiredService<TranslationWatch>()));
         Decorate<IMigrationsModelDiffer>(services, (inner, s) => new EnvelopeMigrationsModelDiffer(inner, new(s.GetRequiredService<IDesignTimeModel>)));
         Decorate<IMigrationsSqlGenerator>(
             services,
@@ -67,6 +71,9 @@ internal sealed class EnvelopeOptionsExtension(EnvelopeOptionsBuilder configurat
         var core = options.FindExtension<CoreOptionsExtension>();
         if (core?.InternalServiceProvider is { } services && services.GetService<Presence>() is null)
             throw new EnvelopeConfigurationException(EnvelopeMessages.InternalServiceProvider());
+
+        if (options.Extensions.Any(e => e.GetType().FullName?.StartsWith("LinqToDB.", StringComparison.Ordinal) == true))
+            throw new EnvelopeConfigurationException(EnvelopeMessages.LinqToDb());
 
         // 'ReplaceService' comes after all extensions, so it would take the decorators away without a word.
         foreach (var ((service, _), replacement) in core?.ReplacedServices ?? new Dictionary<(Type, Type?), Type>())

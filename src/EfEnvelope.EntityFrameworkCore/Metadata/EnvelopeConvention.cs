@@ -91,7 +91,8 @@ internal sealed class EnvelopeConvention(
         var plainType = userConverter is null ? clrType : Unwrap(userConverter.ProviderClrType);
         if (!PlaintextCodecs.IsScalar(plainType) && (userConverter is not null || !IsCollection(usual) || !CodecFacts.ReadsBack(plainType)))
         {
-            userConverter = userConverter is null ? FindBuiltInConverter(clrType) : null;
+            var own = userConverter;
+            userConverter = FindBuiltInConverter(plainType) is { } builtIn ? own?.ComposeWith(builtIn) ?? builtIn : null;
             if (userConverter is null)
             {
                 faults.Add(EnvelopeMessages.TypeNotSupported(EnvelopeRules.NameOf(property), plainType.Name));

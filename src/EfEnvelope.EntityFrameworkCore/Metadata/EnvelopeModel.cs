@@ -76,6 +76,8 @@ internal sealed class EncryptedProperty(IProperty property)
 
     public bool AllowsPlaintext { get; } = EnvelopeAnnotations.AllowsPlaintext(property);
 
+    public bool StoresPlaintext { get; } = EnvelopeAnnotations.StoresPlaintext(property);
+
     public ValueConverter Converter { get; } = property.GetTypeMapping().Converter!;
 
     /// <summary>Gets what holds the values under the next key version as well, if a unique index compares them.</summary>
@@ -85,7 +87,8 @@ internal sealed class EncryptedProperty(IProperty property)
     public ValueConverter NextConverter => field ??= EnvelopeConverters.ForSlot(Converter, KeyRole.UniqueNext);
 
     /// <summary>Whether the database holds null for a value, which a converter of the application may ask for.</summary>
-    public bool IsStoredAsNull(object? value) => value is null || (_mayBeNull && Converter.ConvertToProvider(value) is null);
+    public bool IsStoredAsNull(object? value)
+        => value is null || (_mayBeNull && Converter.ModelClrType.IsInstanceOfType(value) && Converter.ConvertToProvider(value) is null);
 
     public List<BlindIndex> Indexes { get; } = [];
 

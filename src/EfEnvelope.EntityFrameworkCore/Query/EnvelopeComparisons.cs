@@ -14,6 +14,8 @@ namespace EfEnvelope.EntityFrameworkCore.Query;
 /// </summary>
 internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes scopes, SearchParameters parameters, ISqlExpressionFactory sql)
 {
+    private const string Compared = "compare it";
+    private const string CompareWithOther = "compare it with anything but a value or a column of its own encryption context";
     private const string ArrayAny = "Npgsql.EntityFrameworkCore.PostgreSQL.Query.Expressions.Internal.PgAnyExpression";
 
     /// <summary>Rewrites a comparison of something encrypted.</summary>
@@ -23,11 +25,12 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         {
             SqlBinaryExpression { OperatorType: ExpressionType.AndAlso } and => TryRewriteCompound(and),
             SqlBinaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } comparison
-                when (Is(comparison.Left) || Is(comparison.Right)) && !EnvelopeQueryGuard.IsNull(comparison.Left) && !EnvelopeQueryGuard.IsNull(comparison.Right)
+                when (Is(Bare(comparison.Left)) || Is(Bare(comparison.Right)))
+                    && !EnvelopeQueryGuard.IsNull(comparison.Left) && !EnvelopeQueryGuard.IsNull(comparison.Right)
                 => Compare(comparison),
-            InExpression { Subquery: { } subquery } @in when Is(@in.Item) || subquery.Projection is [{ Expression: var projected }] && Is(projected)
+            InExpression { Subquery: { } subquery } @in when Is(Bare(@in.Item)) || subquery.Projection is [{ Expression: var projected }] && Is(projected)
                 => LookUp(@in, subquery),
-            InExpression @in when Is(@in.Item) => LookUp(@in),
+            InExpression @in when Is(Bare(@in.Item)) => LookUp(@in),
             SqlFunctionExpression { Name: EncryptedText.StartsWithFunction, Arguments: [var text, var start] } => ComparePart(text, start, BlindIndexProjection.First, node),
             SqlFunctionExpression { Name: EncryptedText.EndsWithFunction, Arguments: [var text, var end] } => ComparePart(text, end, BlindIndexProjection.Last, node),
 
@@ -40,33 +43,89 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
 
     private static bool Is(SqlExpression expression) => EnvelopeQueryGuard.IsEncrypted(expression);
 
+    private static SqlExpression Bare(SqlExpression expression) => EnvelopeQueryGuard.Bare(expression);
+
     private SqlExpression Compare(SqlBinaryExpression comparison)
     {
-        var (left, right) = (comparison.Left, comparison.Right);
+        var (left, right) = (Bare(comparison.Left), Bare(comparison.Right));
         if (SearchParameters.IsValue(left))
             (left, right) = (right, left);
-        var compared = FindComparand(left) ?? throw guard.Refuse(Is(left) ? left : right, "compare it");
         if (SearchParameters.IsValue(right))
         {
-            var found = AnyOf(compared, left, [right], comparison);
+            var found = Ask(left, Compared, compared => AnyOf(compared, [right], comparison));
             return comparison.OperatorType == ExpressionType.Equal ? found : sql.Not(found);
         }
 
-        var other = FindComparand(right) ?? throw guard.Refuse(Is(right) ? right : left, "compare it");
-        return WithProbe(RequireSame(compared, other), new SqlBinaryExpression(comparison.OperatorType, compared.Expression, other.Expression, typeof(bool), comparison.TypeMapping));
+        var compared = FindComparand(left) ?? throw guard.Refuse(Is(left) ? left : right, CompareWithOther);
+        var other = FindComparand(right) ?? throw guard.Refuse(Is(right) ? right : left, CompareWithOther);
+        return WithProbe(
+            RequireSame(compared, other),
+            new SqlBinaryExpression(comparison.OperatorType, compared.Expression, other.Expression, typeof(bool), comparison.TypeMapping));
     }
 
+    // A choice is asked branch by branch: 'a ?? b == x' is 'a is not null ? a == x : b == x'.
+    private SqlExpression Ask(SqlExpression encrypted, string use, Func<Comparand, SqlExpression> ask)
+    {
+        return AskBranch(encrypted);
+
+        SqlExpression AskBranch(SqlExpression? branch)
+        {
+            switch (branch)
+            {
+                case CaseExpression @case:
+                    var restored = guard.Conditions.Restore(@case);
+                    return new CaseExpression(
+                        (SqlExpression?)guard.Visit(restored.Operand),
+                        [.. restored.WhenClauses.Select(w => new CaseWhenClause((SqlExpression)guard.Visit(w.Test), AskBranch(w.Result)))],
+                        AskBranch(@case.ElseResult));
+                case SqlFunctionExpression { Name: "COALESCE", Instance: null, Arguments: { } arguments }:
+                    return arguments.SkipLast(1).Reverse().Aggregate(
+                        AskBranch(arguments[^1]),
+                        (otherwise, a) => new CaseExpression([new CaseWhenClause(sql.IsNotNull(VisitTested(a)), AskBranch(a))], otherwise));
+                case null:
+                    return AskValue(new SqlConstantExpression(null, encrypted.Type, encrypted.TypeMapping));
+                case var value when SearchParameters.IsValue(value) || EnvelopeQueryGuard.IsNull(value):
+                    return AskValue(value);
+                default:
+                    return ask(FindComparand(branch) ?? throw guard.Refuse(Is(branch) ? branch : encrypted, use));
+            }
+        }
+
+        // A value of the query's own has the bytes that a row with this value has: one slot is enough to compare them.
+        SqlExpression AskValue(SqlExpression value)
+        {
+            var like = Leaves(encrypted).Select(l => FindComparand(l)).FirstOrDefault(c => c is not null)
+                ?? throw guard.Refuse(encrypted, use);
+            var bytes = EnvelopeQueryGuard.IsNull(value) ? value : parameters.ForSlots(like, value).First();
+            return ask(like with { Expression = bytes, IsValue = true });
+        }
+
+        SqlExpression VisitTested(SqlExpression tested)
+            => SearchParameters.IsValue(tested) ? parameters.ToParameter(tested) : guard.VisitAllowed(tested);
+    }
+
+    private static IEnumerable<SqlExpression> Leaves(SqlExpression expression)
+        => expression switch
+        {
+            CaseExpression @case => @case.WhenClauses.Select(w => w.Result).Append(@case.ElseResult).OfType<SqlExpression>().SelectMany(Leaves),
+            SqlFunctionExpression { Name: "COALESCE", Arguments: { } arguments } => arguments.SelectMany(Leaves),
+            _ => [expression],
+        };
+
     // One IN for all versions: null in the column or in the parameter is EF Core's business, as ever.
-    private SqlExpression AnyOf(Comparand compared, SqlExpression source, IEnumerable<SqlExpression> values, SqlExpression boolean)
+    private SqlExpression AnyOf(Comparand compared, IEnumerable<SqlExpression> values, SqlExpression boolean)
     {
         var given = values.ToList();
         var slots = given.SelectMany(v => EnvelopeQueryGuard.IsNull(v) ? [v] : parameters.ForSlots(compared, v)).ToList();
-        if (!compared.Property.AllowsPlaintext)
+        if (!compared.Property.AllowsPlaintext || compared.IsValue)
             return new InExpression(compared.Expression, slots, boolean.TypeMapping!);
         var plain = given.Select(v => EnvelopeQueryGuard.IsNull(v) ? v : parameters.ForPlaintext(compared.Property, v)).ToList();
         return compared.Index is null
             ? new InExpression(compared.Expression, [.. slots, .. plain], boolean.TypeMapping!)
-            : OrInPlaintext(compared, new InExpression(compared.Expression, slots, boolean.TypeMapping!), new InExpression(PlaintextOf(compared, source), plain, boolean.TypeMapping!));
+            : OrInPlaintext(
+                compared,
+                new InExpression(compared.Expression, slots, boolean.TypeMapping!),
+                new InExpression(PlaintextOf(compared), plain, boolean.TypeMapping!));
     }
 
     // A row that was not backfilled yet has no index: it must not be found as if it had none because it is null.
@@ -74,50 +133,59 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         => sql.OrElse(sql.AndAlso(inIndex, sql.IsNotNull(compared.Expression)), inPlaintext);
 
     // What stands in a subquery was passed through the guard as a whole with its index, not with its value.
-    private SqlExpression PlaintextOf(Comparand compared, SqlExpression source)
+    private SqlExpression PlaintextOf(Comparand compared)
         => compared.Index is null ? compared.Expression
-            : source is ColumnExpression ? source
-            : throw guard.Refuse(source, "compare it in a subquery while it is backfilled");
+            : compared.Source as ColumnExpression
+                ?? throw guard.Refuse(compared.Expression, "compare it in a subquery while it is backfilled");
 
     private SqlExpression LookUp(InExpression @in)
     {
-        var compared = FindComparand(@in.Item) ?? throw guard.Refuse(@in.Item, "look it up in a list");
+        var item = Bare(@in.Item);
         if (@in.ValuesParameter is { } list)
-            return AnyOfList(compared, @in.Item, list, (item, values) => new InExpression(item, values, @in.TypeMapping!));
+        {
+            return Ask(
+                item, "look it up in a list",
+                compared => AnyOfList(compared, list, (found, values) => new InExpression(found, values, @in.TypeMapping!)));
+        }
+
         if (@in.Values!.FirstOrDefault(v => !SearchParameters.IsValue(v) && !EnvelopeQueryGuard.IsNull(v)) is { } strange)
-            throw guard.Refuse(Is(strange) ? strange : @in.Item, "look it up in a list of columns");
-        return AnyOf(compared, @in.Item, @in.Values!, @in);
+            throw guard.Refuse(Is(strange) ? strange : item, "look it up in a list of columns");
+        return Ask(item, "look it up in a list", compared => AnyOf(compared, @in.Values!, @in));
     }
 
     private SqlExpression AnyOfList(
-        Comparand compared, SqlExpression source, SqlParameterExpression list, Func<SqlExpression, SqlParameterExpression, SqlExpression> look)
+        Comparand compared, SqlParameterExpression list, Func<SqlExpression, SqlParameterExpression, SqlExpression> look)
     {
         var found = parameters.ForSlots(compared, list).Select(values => look(compared.Expression, values)).Aggregate(sql.OrElse);
-        if (!compared.Property.AllowsPlaintext)
+        if (!compared.Property.AllowsPlaintext || compared.IsValue)
             return found;
-        var plain = look(PlaintextOf(compared, source), parameters.ForPlaintext(compared.Property, list));
+        var plain = look(PlaintextOf(compared), parameters.ForPlaintext(compared.Property, list));
         return compared.Index is null ? sql.OrElse(found, plain) : OrInPlaintext(compared, found, plain);
     }
 
     private SqlExpression LookUp(InExpression @in, SelectExpression subquery)
     {
-        if (Is(@in.Item) && FindWholeList(subquery) is { } list)
-            return LookUp(new InExpression(@in.Item, list, @in.TypeMapping!));
+        var given = Bare(@in.Item);
+        if (Is(given) && FindWholeList(subquery) is { } list)
+            return LookUp(new InExpression(given, list, @in.TypeMapping!));
         var projected = subquery.Projection[0].Expression;
+        if (EnvelopeQueryGuard.IsNull(given))
+            return @in.Update(given, guard.VisitCompared(subquery, guard.VisitAllowed));
         if (!Is(projected))
-            throw guard.Refuse(@in.Item, "look it up in a subquery");
+            throw guard.Refuse(given, "look it up in a subquery");
         Comparand? inside = null;
         var compared = guard.VisitCompared(
             subquery,
             expression => (inside = FindComparand(expression) ?? throw guard.Refuse(projected, "look it up in a subquery")).Expression);
-        if (SearchParameters.IsValue(@in.Item))
+        if (SearchParameters.IsValue(given))
         {
             if (inside!.Property.AllowsPlaintext)
                 throw guard.Refuse(projected, "look it up in a subquery");
-            return parameters.ForSlots(inside, @in.Item).Select(SqlExpression (value) => new InExpression(value, compared, @in.TypeMapping!)).Aggregate(sql.OrElse);
+            return parameters.ForSlots(inside, given)
+                .Select(SqlExpression (value) => new InExpression(value, compared, @in.TypeMapping!)).Aggregate(sql.OrElse);
         }
 
-        var item = FindComparand(@in.Item) ?? throw guard.Refuse(Is(@in.Item) ? @in.Item : projected, "look it up in a subquery");
+        var item = FindComparand(given) ?? throw guard.Refuse(Is(given) ? given : projected, "look it up in a subquery");
         return WithProbe(RequireSame(item, inside!), new InExpression(item.Expression, compared, @in.TypeMapping!));
     }
 
@@ -139,14 +207,16 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
     {
         var children = new Children();
         children.Look(any);
-        if (children.Found is not [SqlExpression item, SqlExpression array] || !Is(item))
+        if (children.Found is not [SqlExpression item, SqlExpression array] || !Is(Bare(item)))
             return null;
-        var compared = FindComparand(item) ?? throw guard.Refuse(item, "look it up in a list");
         if (array is not SqlParameterExpression list || any.GetType().GetProperty("OperatorType")?.GetValue(any)?.ToString() != "Equal")
             throw guard.Refuse(item, "look it up in this way");
-        return AnyOfList(
-            compared, item, list,
-            (column, values) => (SqlExpression)new Replacer(new Dictionary<Expression, Expression> { [item] = column, [array] = values }).Visit(any));
+        return Ask(
+            Bare(item), "look it up in a list",
+            compared => AnyOfList(
+                compared, list,
+                (found, values) => (SqlExpression)new Replacer(
+                    new Dictionary<Expression, Expression> { [item] = found, [array] = values }).Visit(any)));
     }
 
     private SqlExpression ComparePart(SqlExpression text, SqlExpression part, BlindIndexProjection projection, SqlExpression node)
@@ -165,10 +235,20 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
             comparison,
             new SqlBinaryExpression(ExpressionType.NotEqual, compared.Expression, parameters.ForProbe(compared), typeof(bool), comparison.TypeMapping));
 
+    /// <summary>Finds an expression whose equal values have equal bytes while one version is in use, so that rows can be told apart by it.</summary>
+    public Comparand? FindUnified(SqlExpression expression)
+        => expression is not ColumnExpression || !Is(expression) || scopes.Trace(expression) is not { IsDeterministic: true } property ? null
+            : property.AllowsPlaintext ? throw new EnvelopeConfigurationException(EnvelopeMessages.ColumnsInBothForms(property, property))
+            : new Comparand(expression, property, null, expression);
+
+    /// <summary>Makes a condition that every row meets, and that lets the command fail while two versions are live.</summary>
+    public SqlExpression RequireOneVersion(Comparand compared)
+        => sql.OrElse(sql.IsNull(compared.Expression), sql.NotEqual(compared.Expression, parameters.ForProbe(compared)));
+
     private static Comparand RequireSame(Comparand first, Comparand second)
         => !first.IsComparableWith(second) ? throw new EnvelopeConfigurationException(EnvelopeMessages.NotComparable(first.Property.Name, second.Property.Name))
             : first.Property.AllowsPlaintext || second.Property.AllowsPlaintext
-                ? throw new EnvelopeConfigurationException(EnvelopeMessages.ColumnsWhileBackfilling(first.Property.Name, second.Property.Name))
+                ? throw new EnvelopeConfigurationException(EnvelopeMessages.ColumnsInBothForms(first.Property, second.Property))
             : first;
 
     private Comparand? FindComparand(SqlExpression expression, BlindIndexProjection projection = BlindIndexProjection.Whole)
@@ -184,15 +264,16 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
         switch (expression)
         {
             case ColumnExpression column:
-                return compares ? new Comparand(column, property, null)
-                    : scopes.FindIndexColumn(column, index!) is { } beside ? new Comparand(beside, property, index)
+                return compares ? new Comparand(column, property, null, column)
+                    : scopes.FindIndexColumn(column, index!) is { } beside ? new Comparand(beside, property, index, column)
                     : null;
             case ScalarSubqueryExpression subquery:
                 Comparand? inside = null;
                 var select = guard.VisitCompared(
                     subquery.Subquery,
-                    projected => (inside = FindComparand(projected, projection) ?? throw guard.Refuse(projected, "compare it")).Expression);
-                return inside! with { Expression = new ScalarSubqueryExpression(select) };
+                    projected => (inside = FindComparand(projected, projection) ?? throw guard.Refuse(projected, Compared)).Expression);
+                var found = new ScalarSubqueryExpression(select);
+                return inside! with { Expression = found, Source = found };
             default:
                 return null;
         }
@@ -209,7 +290,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
             var first = (ColumnExpression)parts[0].Column;
             if (index.Definition.AllowsMissing)
                 throw new EnvelopeConfigurationException(EnvelopeMessages.BlindIndexIncomplete(index.Sources[0].Name, index.Name));
-            var column = scopes.FindIndexColumn(first, index) ?? throw guard.Refuse(first, "compare it");
+            var column = scopes.FindIndexColumn(first, index) ?? throw guard.Refuse(first, Compared);
             var at = conditions.IndexOf(parts[0].Condition);
             conditions[at] = new InExpression(
                 column, [.. KeyRoles.Slots.Select(slot => parameters.ForCompound(index, [.. parts.Select(p => p.Value)], slot))], and.TypeMapping!);
@@ -242,7 +323,7 @@ internal sealed class EnvelopeComparisons(EnvelopeQueryGuard guard, SelectScopes
     {
         if (condition is not SqlBinaryExpression { OperatorType: ExpressionType.Equal } equal)
             return null;
-        var (column, value) = SearchParameters.IsValue(equal.Left) ? (equal.Right, equal.Left) : (equal.Left, equal.Right);
+        var (column, value) = SearchParameters.IsValue(equal.Left) ? (Bare(equal.Right), equal.Left) : (Bare(equal.Left), equal.Right);
         return SearchParameters.IsValue(value) && column is ColumnExpression && Is(column) && scopes.Trace(column) is { } property
             ? new Part(condition, column, value, property)
             : null;

@@ -26,6 +26,9 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     private readonly EnvelopeComparisons _comparisons;
     private readonly ISqlExpressionFactory _sql;
 
+    // What compares the rows of the SELECTs around: each of these columns has to be under one version.
+    private readonly Stack<List<Comparand>> _unified = new();
+
     // Whether the very next node may be encrypted; taken down by every node for its children.
     private bool _mayBeEncrypted;
     private string _use = "filter by it";
@@ -38,12 +41,22 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         _scopes = new SelectScopes(queryCompilationContext.Model);
         _parameters = new SearchParameters(queryCompilationContext, typeMappings);
         _comparisons = new EnvelopeComparisons(this, _scopes, _parameters, sql);
+        Conditions = new Conditions(sql);
     }
+
+    public Conditions Conditions { get; }
 
     /// <summary>Gets whether the query reads or writes encrypted columns.</summary>
     public bool FoundEnvelopes { get; set; }
 
-    public SelectExpression Guard(SelectExpression select) => (SelectExpression)Visit(select);
+    // A number that is cast in the last projection is read as it is, and cast in memory.
+    public SelectExpression Guard(SelectExpression select)
+        => (SelectExpression)Visit(
+            select.Projection.Any(p => Bare(p.Expression) != p.Expression)
+                ? select.Update(
+                    select.Tables, select.Predicate, select.GroupBy, select.Having,
+                    [.. select.Projection.Select(p => p.Update(Bare(p.Expression)))], select.Orderings, select.Offset, select.Limit)
+                : select);
 
     public UpdateExpression Guard(UpdateExpression update)
     {
@@ -56,6 +69,8 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         var mayBeEncrypted = _mayBeEncrypted;
         var use = _use;
         _mayBeEncrypted = false;
+        if (node is CaseExpression choice)
+            node = Conditions.Restore(choice);
         try
         {
             if (node is SqlExpression expression && _comparisons.TryRewrite(expression) is { } rewritten)
@@ -73,12 +88,18 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
                 PredicateJoinExpressionBase join when VisitJoinPredicate(join.JoinPredicate) is var predicate
                     => join.Update((TableExpressionBase)Visit(join.Table), predicate),
                 ProjectionExpression projection => projection.Update(VisitAllowed(projection.Expression)),
-                SqlUnaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } test when IsEncrypted(test.Operand)
-                    => test.Update(VisitAllowed(test.Operand)),
+                SqlUnaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } test
+                    when Bare(test.Operand) is var tested && IsEncrypted(tested) => test.Update(VisitAllowed(tested)),
                 SqlBinaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual, Right: SqlConstantExpression { Value: null } } test
-                    when IsEncrypted(test.Left) => test.Update(VisitAllowed(test.Left), test.Right),
+                    when Bare(test.Left) is var tested && IsEncrypted(tested) => test.Update(VisitAllowed(tested), test.Right),
                 SqlBinaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual, Left: SqlConstantExpression { Value: null } } test
-                    when IsEncrypted(test.Right) => test.Update(test.Left, VisitAllowed(test.Right)),
+                    when Bare(test.Right) is var tested && IsEncrypted(tested) => test.Update(test.Left, VisitAllowed(tested)),
+                SqlFunctionExpression
+                {
+                    Name: "COUNT" or "count" or "COUNT_BIG", Arguments: [DistinctExpression { Operand: ColumnExpression counted }],
+                } count when IsEncrypted(counted) => count.Update(null, [((DistinctExpression)count.Arguments[0]).Update(Unify(counted, "count it"))]),
+                RowNumberExpression row when row.Partitions.Any(IsEncrypted)
+                    => row.Update([.. row.Partitions.Select(VisitGrouped)], VisitAll(row.Orderings)),
                 SqlExpression encrypted when IsEncrypted(encrypted)
                     => mayBeEncrypted ? VisitEncrypted(encrypted) : throw Refuse(encrypted, use),
                 InExpression { Subquery: { } subquery } when subquery.Projection.FirstOrDefault(p => IsEncrypted(p.Expression)) is { } projected
@@ -105,21 +126,42 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
                 : EnvelopeMessages.Refused(NameOf(leaf), use));
     }
 
+    // Rows are told apart by a column whose equal values have equal bytes; by a randomized one they are not.
+    private ColumnExpression Unify(SqlExpression expression, string use)
+    {
+        _unified.Peek().Add(_comparisons.FindUnified(expression) ?? throw Refuse(expression, use));
+        FoundEnvelopes = true;
+        return (ColumnExpression)expression;
+    }
+
+    private SqlExpression VisitGrouped(SqlExpression expression)
+        => !IsEncrypted(expression) ? (SqlExpression)Visit(expression)
+            : Unify(expression, expression is ColumnExpression ? "group by it" : "group by an expression of it");
+
     private SqlExpression VisitUsing(string use, SqlExpression expression)
     {
         _use = use;
         return (SqlExpression)Visit(expression);
     }
 
-    // EF Core lets null join nothing where the predicate is one equality. With a probe beside it, it is so no longer.
+    // EF Core lets null join nothing where the predicate is one equality of columns. With a probe beside it, it would be so no longer; and where
+    // one side is a value, it would not know what the equality has become.
     private SqlExpression VisitJoinPredicate(SqlExpression predicate)
-        => VisitUsing("join on it", predicate) is var visited
-            && predicate is SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var key } && IsEncrypted(key)
-            && visited is SqlBinaryExpression { OperatorType: ExpressionType.AndAlso, Left: SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var compared } }
-            ? _sql.AndAlso(_sql.IsNotNull(compared), visited)
-            : visited;
+    {
+        var visited = VisitUsing("join on it", Conditions.Restore(predicate)!);
+        return visited switch
+        {
+            SqlBinaryExpression
+            {
+                OperatorType: ExpressionType.AndAlso, Left: SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var compared },
+            } when predicate is SqlBinaryExpression { OperatorType: ExpressionType.Equal, Left: var key } && IsEncrypted(key)
+                => _sql.AndAlso(_sql.IsNotNull(compared), visited),
+            SqlBinaryExpression { OperatorType: not ExpressionType.OrElse } => visited,
+            _ => visited == predicate ? visited : _sql.Equal(visited, _sql.Constant(true)),
+        };
+    }
 
-    private SqlExpression VisitAllowed(SqlExpression expression)
+    public SqlExpression VisitAllowed(SqlExpression expression)
     {
         _mayBeEncrypted = true;
         try
@@ -133,20 +175,21 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     }
 
     private SelectExpression VisitSelect(
-        SelectExpression select, IReadOnlyList<IndexRequest> requests, Func<SqlExpression, SqlExpression>? compare = null)
+        SelectExpression select, IReadOnlyList<IndexRequest> requests, Func<SqlExpression, SqlExpression>? compare = null,
+        IEnumerable<Comparand>? unified = null)
     {
-        if (select.GroupBy.FirstOrDefault(IsEncrypted) is { } grouped)
-            throw Refuse(grouped, "group by it");
-        if (select.IsDistinct && compare is null && FindUnkeyed(select) is { } repeated)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.Distinct(NameOf(repeated)));
         _use = "filter by it";
         _scopes.Push(select);
+        _unified.Push([.. unified ?? []]);
         try
         {
+            var groupBy = select.GroupBy.Count == 0 ? select.GroupBy : [.. select.GroupBy.Select(VisitGrouped)];
+            if (select.IsDistinct && compare is null)
+                UnifyRows(FindUnkeyed(select));
+
             // From the last table to the first, and all expressions before them: a derived table is visited when all have asked it.
-            var predicate = (SqlExpression?)Visit(select.Predicate);
-            var groupBy = VisitAll(select.GroupBy);
-            var having = (SqlExpression?)Visit(select.Having);
+            var predicate = (SqlExpression?)Visit(Conditions.Restore(select.Predicate));
+            var having = (SqlExpression?)Visit(Conditions.Restore(select.Having));
             IReadOnlyList<ProjectionExpression> projection = compare is null
                 ? VisitAll(select.Projection)
                 : [select.Projection[0].Update(compare(select.Projection[0].Expression))];
@@ -154,12 +197,24 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
             var orderings = VisitAll(select.Orderings);
             var offset = (SqlExpression?)Visit(select.Offset);
             var limit = (SqlExpression?)Visit(select.Limit);
+            if (_unified.Peek() is [var compared, ..] && _comparisons.RequireOneVersion(compared) is var oneVersion)
+                predicate = predicate is null ? oneVersion : _sql.AndAlso(predicate, oneVersion);
             var tables = VisitAll(select.Tables, backwards: true);
             return select.Update(tables, predicate, groupBy, having, projection, orderings, offset, limit);
         }
         finally
         {
+            _unified.Pop();
             _scopes.Pop();
+        }
+    }
+
+    private void UnifyRows(IEnumerable<SqlExpression> unkeyed)
+    {
+        foreach (var repeated in unkeyed)
+        {
+            _unified.Peek().Add(
+                _comparisons.FindUnified(repeated) ?? throw new EnvelopeConfigurationException(EnvelopeMessages.Distinct(NameOf(repeated))));
         }
     }
 
@@ -200,15 +255,23 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         foreach (var (first, second) in operation.Source1.Projection.Zip(operation.Source2.Projection))
             RequireSameColumn(first.Expression, second.Expression);
         var comparesRows = operation.IsDistinct || operation is not UnionExpression;
-        if (comparesRows && FindUnkeyed(operation) is { } compared)
-            throw new EnvelopeConfigurationException(EnvelopeMessages.SetOperation(NameOf(compared)));
+        List<Comparand> unified = [.. comparesRows ? FindUnkeyed(operation).Select(p => Unify(operation, p.First, p.Second)) : []];
+
         // By position: the result has the names of the first side.
         var requests = _scopes.TakeRequests(operation.Alias);
         var names = operation.Source1.Projection.Select(p => p.Alias).ToList();
         return operation.Update(
-            VisitSelect(operation.Source1, requests),
+            VisitSelect(operation.Source1, requests, unified: unified),
             VisitSelect(operation.Source2, [.. requests.Select(r => r with { Source = operation.Source2.Projection[names.IndexOf(r.Source)].Alias })]));
     }
+
+    // Both sides hold what one column could hold.
+    private Comparand Unify(SetOperationBase operation, SqlExpression first, SqlExpression second)
+        => _scopes.Within(operation.Source1, () => _comparisons.FindUnified(first)) is { } one
+            && (IsNull(second)
+                || (_scopes.Within(operation.Source2, () => _comparisons.FindUnified(second)) is { } other && one.IsComparableWith(other)))
+            ? one
+            : throw new EnvelopeConfigurationException(EnvelopeMessages.SetOperation(NameOf(IsEncrypted(first) ? first : second)));
 
     private Expression VisitEncrypted(SqlExpression expression)
     {
@@ -253,11 +316,12 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     {
         _use = node switch
         {
+            SqlBinaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual } => "compare it",
             SqlBinaryExpression
             {
-                OperatorType: ExpressionType.Equal or ExpressionType.NotEqual or ExpressionType.LessThan or ExpressionType.LessThanOrEqual
-                    or ExpressionType.GreaterThan or ExpressionType.GreaterThanOrEqual,
-            } => "compare it",
+                OperatorType: ExpressionType.LessThan or ExpressionType.LessThanOrEqual or ExpressionType.GreaterThan or ExpressionType.GreaterThanOrEqual,
+            } => "compare it by '<' or '>'",
+            SqlBinaryExpression { OperatorType: ExpressionType.Add } sum when sum.Type == typeof(string) => EnvelopeMessages.Concatenate,
             SqlBinaryExpression or SqlUnaryExpression => "compute with it",
             OrderingExpression => "order by it",
             LikeExpression => "search in it",
@@ -290,16 +354,15 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         };
 
     // DISTINCT and set operations compare whole rows: harmless for encrypted columns whose row is told apart by its key anyway.
-    private static SqlExpression? FindUnkeyed(SelectExpression select)
+    private static IEnumerable<SqlExpression> FindUnkeyed(SelectExpression select)
         => select.Projection.Select(p => p.Expression)
-            .FirstOrDefault(e => IsEncrypted(e) && !RowOrigin.Find(select, e, [.. select.Projection.Select(p => p.Expression)]).IsKnown);
+            .Where(e => IsEncrypted(e) && !RowOrigin.Find(select, e, [.. select.Projection.Select(p => p.Expression)]).IsKnown);
 
-    private static SqlExpression? FindUnkeyed(SetOperationBase operation)
+    private static IEnumerable<(SqlExpression First, SqlExpression Second)> FindUnkeyed(SetOperationBase operation)
         => operation.Source1.Projection.Zip(operation.Source2.Projection, (first, second) => (First: first, Second: second))
             .Where(p => IsEncrypted(p.First.Expression) || IsEncrypted(p.Second.Expression))
             .Where(p => !RowOrigin.Find(operation, p.First.Alias, [.. operation.Source1.Projection.Select(q => q.Alias)]).IsKnown)
-            .Select(p => IsEncrypted(p.First.Expression) ? p.First.Expression : p.Second.Expression)
-            .FirstOrDefault();
+            .Select(p => (p.First.Expression, p.Second.Expression));
 
     // One result column is read in one way: as envelopes or as plain values, never as both. The first side says which, even if it is a null.
     private void RequireSameColumn(SqlExpression first, SqlExpression second)
@@ -321,6 +384,19 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
     internal static bool IsNull(SqlExpression expression)
         => expression is SqlConstantExpression { Value: null }
             or SqlUnaryExpression { OperatorType: ExpressionType.Convert, Operand: SqlConstantExpression { Value: null } };
+
+    /// <summary>
+    /// Finds what is encrypted below a cast that gives each value another one, or that of the property's own converter; so it is compared as the
+    /// value itself is.
+    /// </summary>
+    internal static SqlExpression Bare(SqlExpression expression)
+        => expression is SqlUnaryExpression { OperatorType: ExpressionType.Convert, Operand: var operand } cast
+            && operand.TypeMapping is EnvelopeTypeMapping { Converter: { } converter }
+            && EnvelopeConverters.TryFindField(converter, out _)
+            && EnvelopeConverters.FindPlaintext(converter) is var (plaintext, isConverted)
+            && (isConverted ? cast.Type == plaintext : ExactConversion.IsLossless(plaintext, cast.Type))
+            ? operand
+            : expression;
 
     internal static bool IsEncrypted(SqlExpression expression) => expression.TypeMapping is EnvelopeTypeMapping;
 

@@ -53,6 +53,27 @@ internal sealed class EnvelopeQueryTranslationPreprocessor(
             return base.VisitMethodCall(node);
         }
 
+        // A comparison is never null. In SQL it could not be told from the bool that it compares, of which EF Core makes a comparison, too.
+        protected override Expression VisitMember(MemberExpression node)
+            => node.Member.Name == nameof(Nullable<>.HasValue) && node.Expression is { } tested && IsComparison(tested)
+                ? Expression.Constant(true)
+                : base.VisitMember(node);
+
+        protected override Expression VisitBinary(BinaryExpression node)
+            => node.NodeType is ExpressionType.Equal or ExpressionType.NotEqual
+                && ((IsNull(node.Right) && IsComparison(node.Left)) || (IsNull(node.Left) && IsComparison(node.Right)))
+                    ? Expression.Constant(node.NodeType == ExpressionType.NotEqual)
+                    : base.VisitBinary(node);
+
+        private static bool IsComparison(Expression expression)
+            => expression is UnaryExpression { NodeType: ExpressionType.Convert, Operand: BinaryExpression comparison } convert
+                && comparison.NodeType is ExpressionType.Equal or ExpressionType.NotEqual
+                && convert.Type == typeof(bool?) && comparison.Type == typeof(bool);
+
+        private static bool IsNull(Expression expression)
+            => expression is ConstantExpression { Value: null } or DefaultExpression
+                || (expression is UnaryExpression { NodeType: ExpressionType.Convert } convert && IsNull(convert.Operand));
+
         protected override Expression VisitExtension(Expression node)
             => node is EntityQueryRootExpression ? node : base.VisitExtension(node);
 

@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore.Query.SqlExpressions;
@@ -34,13 +35,15 @@ internal sealed class EnvelopeSetters(EnvelopeQueryGuard guard, SelectScopes sco
         }
 
         guard.FoundEnvelopes = true;
-        return value switch
-        {
-            SqlConstantExpression { Value: null } => setter,
-            SqlConstantExpression constant when EnvelopeQueryGuard.IsEncrypted(constant) => new ColumnValueSetter(column, parameters.ToParameter(constant)),
-            SqlParameterExpression parameter when EnvelopeQueryGuard.IsEncrypted(parameter) => new ColumnValueSetter(column, SearchParameters.Late(parameter)),
-            _ => throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(guard.NameOf(column))),
-        };
+        if (value is SqlConstantExpression { Value: null })
+            return setter;
+
+        // C# takes a constant for an int where the property is a short.
+        while (value is SqlUnaryExpression { OperatorType: ExpressionType.Convert } convert)
+            value = convert.Operand;
+        if (!SearchParameters.IsValue(value) || scopes.Trace(column) is not { } property)
+            throw new EnvelopeConfigurationException(EnvelopeMessages.UpdateExpression(guard.NameOf(column)));
+        return new ColumnValueSetter(column, parameters.ForWrite(property, value));
     }
 
     // A blind index changes with its property, in the same statement.

@@ -1,6 +1,8 @@
+using System.Collections;
 using System.Linq.Expressions;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Storage;
+using EfEnvelope.Envelopes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Query;
@@ -19,6 +21,7 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
 {
     // One converter for each use, so that EF Core sends equal parameters once.
     private readonly Dictionary<(object Source, object Use), ValueConverter> _converters = [];
+    private readonly Dictionary<(string List, ValueConverter Converter), SqlParameterExpression> _lists = [];
     private int _count;
 
     public static bool IsValue(SqlExpression expression) => expression is SqlParameterExpression or SqlConstantExpression { Value: not null };
@@ -57,6 +60,11 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
             typeof(Envelope), MappingOf(index.Property).ForParameter(null));
     }
 
+    /// <summary>Makes a parameter for a value that is stored in the column of a property, if its type holds the value.</summary>
+    public SqlExpression ForWrite(EncryptedProperty property, SqlExpression value)
+        => ToParameter(
+            value, MappingOf(property.Property).ForParameter(Converter((property, "write"), () => EnvelopeConverters.ForWrite(property.Converter))));
+
     /// <summary>Makes a parameter that lets the command fail while two versions are live.</summary>
     public SqlParameterExpression ForProbe(Comparand comparand)
     {
@@ -65,6 +73,10 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
             probe = Expression.Constant(TextEnvelope.Of(new OneVersionProbe(comparand.Property.Name)), typeof(TextEnvelope));
         return Register(Expression.Convert(probe, typeof(object)), probe.Type, ((EnvelopeTypeMapping)comparand.Expression.TypeMapping!).ForParameter(null));
     }
+
+    /// <summary>Makes a parameter of a value.</summary>
+    public SqlExpression ToParameter(SqlExpression value)
+        => value is SqlConstantExpression constant ? ToParameter(constant) : Late((SqlParameterExpression)value);
 
     /// <summary>Makes a parameter of a constant.</summary>
     public SqlParameterExpression ToParameter(SqlConstantExpression constant)
@@ -83,20 +95,38 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
             _ => throw new ArgumentException("Neither a parameter nor a constant.", nameof(value)),
         };
 
+    // A parameter of its own for each use of a list. EF Core names the values after the list, and would look for a free name for each of those
+    // values once for every value of the other uses.
     private SqlParameterExpression ToList(SqlParameterExpression list, RelationalTypeMapping element)
-        => new(
-            list.InvariantName, list.Name, list.Type, list.IsNullable,
+    {
+        var key = (list.InvariantName, element.Converter!);
+        return _lists.TryGetValue(key, out var known) ? known : _lists[key] = Make();
+
+        SqlParameterExpression Make()
+        {
+            var type = element.Converter!.ProviderClrType.MakeArrayType();
+            var values = new ListValues(list.InvariantName, element.Converter);
+            var carrier = ((EnvelopeTypeMapping)element).ForParameter(null);
+            var name = RegisterValue(
+                Expression.Call(Expression.Constant(values), nameof(ListValues.Make), null, QueryCompilationContext.QueryContextParameter),
+                $"0{list.Name}_{_count++}_");
 
             // Whatever the query or the context says: neither literals nor JSON can hold an encrypted value.
-            ParameterTranslationMode.MultipleParameters,
-            typeMappings.FindMapping(list.Type, context.Model, element));
+            return new SqlParameterExpression(
+                name, name, type, nullable: true, ParameterTranslationMode.MultipleParameters, typeMappings.FindMapping(type, context.Model, carrier));
+        }
+    }
 
     private SqlParameterExpression Register(Expression value, Type type, RelationalTypeMapping? mapping)
     {
         // It stands beside the application's own parameters, which EF Core names after C# variables: none of those starts with a digit.
-        var name = $"0envelope_{_count++}";
+        return new SqlParameterExpression(RegisterValue(value, $"0envelope_{_count++}"), type, mapping);
+    }
+
+    private string RegisterValue(Expression value, string name)
+    {
         context.RegisterRuntimeParameter(name, Expression.Lambda(value, QueryCompilationContext.QueryContextParameter));
-        return new SqlParameterExpression(name, type, mapping);
+        return name;
     }
 
     private RelationalTypeMapping MappingFor(Comparand comparand, KeyRole slot)
@@ -118,13 +148,31 @@ internal sealed class SearchParameters(QueryCompilationContext context, IRelatio
 /// <param name="Expression">A deterministic column, or the column of a blind index, or a subquery that returns one.</param>
 /// <param name="Property">The property.</param>
 /// <param name="Index">The blind index, or <see langword="null" /> when the values themselves are compared.</param>
-internal sealed record Comparand(SqlExpression Expression, EncryptedProperty Property, BlindIndex? Index)
+/// <param name="Source">What the query compares.</param>
+internal sealed record Comparand(SqlExpression Expression, EncryptedProperty Property, BlindIndex? Index, SqlExpression Source)
 {
+    /// <summary>Gets whether the expression is a value of the query's own, as the column would hold it.</summary>
+    public bool IsValue { get; init; }
+
     /// <summary>Whether equal values of both have equal bytes.</summary>
     public bool IsComparableWith(Comparand other)
         => Index is { } index
             ? ReferenceEquals(index.Context, other.Index?.Context)
             : other.Index is null && (Property.Field, Property.PlaintextType, Property.IsText) == (other.Property.Field, other.Property.PlaintextType, other.Property.IsText);
+}
+
+/// <summary>The values of a list that a query looks in, as they are sought under one version.</summary>
+internal sealed record ListValues(string Name, ValueConverter Converter)
+{
+    public object? Make(QueryContext queryContext)
+    {
+        if (queryContext.Parameters[Name] is not IEnumerable list)
+            return null;
+        var sought = list.Cast<object?>().Select(Converter.ConvertToProvider).ToList();
+        var values = Array.CreateInstance(Converter.ProviderClrType, sought.Count);
+        ((ICollection)sought).CopyTo(values, 0);
+        return values;
+    }
 }
 
 /// <summary>The values of one query for a compound blind index: parameters by name, and constants.</summary>
@@ -135,12 +183,22 @@ internal sealed record CompoundValues(BlindIndex Index, IReadOnlyList<string?> N
         var values = new object[Names.Count];
         for (var i = 0; i < values.Length; i++)
         {
-            if ((Names[i] is { } name ? queryContext.Parameters[name] : Constants[i]) is { } value && !Index.Sources[i].IsStoredAsNull(value))
-                values[i] = value;
-            else if (Role.Writes())
-                return null;
-            else
-                throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundWithNull(Index.Name, Index.Sources.Select(s => s.Name)));
+            var source = Index.Sources[i];
+            if ((Names[i] is { } name ? queryContext.Parameters[name] : Constants[i]) is not { } value || source.IsStoredAsNull(value))
+            {
+                return Role.Writes()
+                    ? null
+                    : throw new EnvelopeConfigurationException(EnvelopeMessages.CompoundWithNull(Index.Name, Index.Sources.Select(s => s.Name)));
+            }
+
+            if (ExactConverter.Fit(source.Converter, value) is not { } fitting)
+            {
+                return Role.Writes()
+                    ? throw new EnvelopeConfigurationException(EnvelopeMessages.DoesNotFit(source.Name))
+                    : new NothingEnvelope(Index.Name, Role, EnvelopeAlgorithm.BlindIndex);
+            }
+
+            values[i] = fitting;
         }
 
         return new BlindIndexEnvelope(Index, values, Role, searches: !Role.Writes());

@@ -123,12 +123,15 @@ internal sealed class SelectScopes(IModel model)
         }
     }
 
-    private EncryptedProperty? TraceIn(SelectExpression select, SqlExpression expression)
+    private EncryptedProperty? TraceIn(SelectExpression select, SqlExpression expression) => Within(select, () => Trace(expression));
+
+    /// <summary>Looks at something as it stands in a SELECT.</summary>
+    public T Within<T>(SelectExpression select, Func<T> look)
     {
         Push(select);
         try
         {
-            return Trace(expression);
+            return look();
         }
         finally
         {

@@ -51,60 +51,105 @@ internal static class EnvelopeConverters
         return finder.Field is not null;
     }
 
-    /// <summary>Whether a converter of the application may turn a value into null.</summary>
-    public static bool MayMakeNull(ValueConverter converter)
+    /// <summary>Finds the type whose canonical bytes a column encrypts, and whether a converter of the user's own makes it of the property's.</summary>
+    public static (Type Plaintext, bool IsConverted) FindPlaintext(ValueConverter column)
     {
-        var finder = new FromReplacer(null);
-        finder.Visit(converter.ConvertToProviderExpression);
-        return finder.Plaintext is not ParameterExpression;
+        var call = FindCall(column);
+        return (call.Method.GetGenericArguments()[0], call.Arguments[0] != column.ConvertToProviderExpression.Parameters[0]);
     }
 
-    /// <summary>Makes a converter for a parameter that is looked for under the version of a slot.</summary>
-    public static ValueConverter ForSlot(ValueConverter column, KeyRole slot)
-        => Change(column, body => Expression.Call(
-            typeof(EnvelopeConverters), body.Type == typeof(TextEnvelope) ? nameof(ToTextSlot) : nameof(ToSlot), null, body, Expression.Constant(slot)));
+    /// <summary>Whether a converter of the application may turn a value into null.</summary>
+    public static bool MayMakeNull(ValueConverter converter) => FindPlaintext(converter).IsConverted;
+
+    /// <summary>Makes a converter for a parameter that is looked for, or stored, under the version of a role.</summary>
+    public static ValueConverter ForSlot(ValueConverter column, KeyRole role)
+        => Make(
+            column,
+            call => Expression.Call(
+                typeof(EnvelopeConverters), call.Type == typeof(TextEnvelope) ? nameof(ToTextSlot) : nameof(ToSlot), null,
+                call, Expression.Constant(role)),
+            role);
 
     /// <summary>Makes a converter for a parameter that is looked for in clear text, in a text column that is being backfilled.</summary>
     public static ValueConverter ForPlaintext(ValueConverter column)
-    {
-        var from = column.ConvertToProviderExpression;
-        var body = new FromReplacer(call => Expression.Call(typeof(TextEnvelope), nameof(TextEnvelope.OfPlaintext), null, call.Arguments[0])).Visit(from.Body);
-        return Make(column.ModelClrType, column.ProviderClrType, Expression.Lambda(body, from.Parameters), column.ConvertFromProviderExpression);
-    }
+        => Make(
+            column, call => Expression.Call(typeof(TextEnvelope), nameof(TextEnvelope.OfPlaintext), null, call.Arguments[0]), KeyRole.FirstSlot);
+
+    /// <summary>Makes a converter for a parameter that is stored, whose type may be another one as long as nothing is lost.</summary>
+    public static ValueConverter ForWrite(ValueConverter column) => Make(column, call => call, KeyRole.Primary);
 
     /// <summary>Makes a converter for a value that goes into a blind index of one property, or is looked for in it.</summary>
     public static ValueConverter ForIndex(ValueConverter column, BlindIndex index, KeyRole role, bool searches)
     {
-        var value = Expression.Parameter(column.ModelClrType, "v");
-        var envelope = Expression.Parameter(typeof(Envelope), "e");
-        return Make(
-            column.ModelClrType,
-            typeof(Envelope),
-            Expression.Lambda(
+        return ExactConverter.Create(
+            ToHash(column.ModelClrType),
+            FindPlaintext(column) is (var plaintext, true) ? ToHash(plaintext) : null,
+            searches ? new NothingEnvelope(index.Name, role, EnvelopeAlgorithm.BlindIndex) : null,
+            index.Sources[0].Field);
+
+        LambdaExpression ToHash(Type type)
+        {
+            var value = Expression.Parameter(type, "v");
+            return Expression.Lambda(
                 Expression.Call(
                     typeof(EnvelopeConverters), nameof(ToIndex), null,
                     Expression.Constant(index), Expression.Convert(value, typeof(object)), Expression.Constant(role), Expression.Constant(searches)),
-                value),
-            Expression.Lambda(Expression.Default(column.ModelClrType), envelope));
+                value);
+        }
     }
 
-    /// <summary>Makes what turns a value of a property into the bytes that go into a blind index.</summary>
+    /// <summary>Makes what turns a value of a property, or what its converter makes of it, into the bytes that go into a blind index.</summary>
     public static Func<object, byte[]> ToIndexInput(ValueConverter column, BlindIndexPart part, bool searches)
     {
-        var from = column.ConvertToProviderExpression;
-        var value = Expression.Parameter(typeof(object), "v");
         var method = searches ? nameof(BlindIndexInput.GetSearchBytes) : nameof(BlindIndexInput.GetBytes);
-        var body = new FromReplacer(
+        var (ofValue, ofPlaintext) = Compose(
+            column,
             call => Expression.Call(typeof(BlindIndexInput), method, [call.Method.GetGenericArguments()[0]], call.Arguments[0], Expression.Constant(part)));
-        var typed = Expression.Lambda(body.Visit(from.Body), from.Parameters);
-        return Expression.Lambda<Func<object, byte[]>>(Expression.Invoke(typed, Expression.Convert(value, column.ModelClrType)), value).Compile();
+        var fromValue = Compile(ofValue);
+        if (ofPlaintext is null)
+            return fromValue;
+        var (fromPlaintext, model) = (Compile(ofPlaintext), column.ModelClrType);
+        return value => model.IsInstanceOfType(value) ? fromValue(value) : fromPlaintext(value);
+
+        static Func<object, byte[]> Compile(LambdaExpression typed)
+        {
+            var value = Expression.Parameter(typeof(object), "v");
+            return Expression.Lambda<Func<object, byte[]>>(
+                Expression.Invoke(typed, Expression.Convert(value, typed.Parameters[0].Type)), value).Compile();
+        }
     }
 
-    private static ValueConverter Change(ValueConverter column, Func<Expression, Expression> change)
+    // What makes something of a value of the property, and of what the user's own converter would make of it, if there is one.
+    private static (LambdaExpression OfValue, LambdaExpression? OfPlaintext) Compose(ValueConverter column, Func<MethodCallExpression, Expression> make)
     {
         var from = column.ConvertToProviderExpression;
-        return Make(
-            column.ModelClrType, column.ProviderClrType, Expression.Lambda(change(from.Body), from.Parameters), column.ConvertFromProviderExpression);
+        var ofValue = Expression.Lambda(new FromReplacer(make).Visit(from.Body), from.Parameters);
+        var (type, isConverted) = FindPlaintext(column);
+        if (!isConverted)
+            return (ofValue, null);
+        var plaintext = Expression.Parameter(type, "p");
+        var call = FindCall(column);
+        return (ofValue, Expression.Lambda(make(call.Update(call.Object, [plaintext, .. call.Arguments.Skip(1)])), plaintext));
+    }
+
+    private static ValueConverter Make(ValueConverter column, Func<MethodCallExpression, Expression> make, KeyRole role)
+    {
+        var (ofValue, ofPlaintext) = Compose(column, make);
+        var field = TryFindField(column, out var found) ? found : "";
+        return ExactConverter.Create(ofValue, ofPlaintext, role.Writes() ? null : FindNothing(column, field, role), field);
+    }
+
+    private static Envelope FindNothing(ValueConverter column, string field, KeyRole slot)
+    {
+        var nothing = new NothingEnvelope(field, slot, EnvelopeAlgorithm.Aes256Siv);
+        return column.ProviderClrType == typeof(TextEnvelope) ? TextEnvelope.Of(nothing) : nothing;
+    }
+
+    private static MethodCallExpression FindCall(ValueConverter column)
+    {
+        var finder = new FromReplacer(null);
+        finder.Visit(column.ConvertToProviderExpression);
+        return finder.Call!;
     }
 
     private static ValueConverter Make(Type model, Type provider, LambdaExpression from, LambdaExpression to)
@@ -123,8 +168,7 @@ internal static class EnvelopeConverters
     {
         public string? Field { get; private set; }
 
-        /// <summary>Gets what is encrypted: the value itself, or what a converter makes of it.</summary>
-        public Expression? Plaintext { get; private set; }
+        public MethodCallExpression? Call { get; private set; }
 
         protected override Expression VisitMethodCall(MethodCallExpression node)
         {
@@ -132,7 +176,7 @@ internal static class EnvelopeConverters
                 || node.Method.Name != nameof(Envelope.From)
                 || node.Arguments[1] is not ConstantExpression { Value: string field })
                 return base.VisitMethodCall(node);
-            (Field, Plaintext) = (field, node.Arguments[0]);
+            (Field, Call) = (field, node);
             return replace is null ? node : replace(node);
         }
     }

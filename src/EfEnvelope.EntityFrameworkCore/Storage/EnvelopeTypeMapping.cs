@@ -56,7 +56,7 @@ public class EnvelopeTypeMapping : RelationalTypeMapping
         => Clone(
             new RelationalTypeMappingParameters(
                 new CoreTypeMappingParameters(
-                    converter?.ModelClrType ?? typeof(Envelope), converter, jsonValueReaderWriter: converter is null ? Json : ToJson(converter)),
+                    converter?.ModelClrType ?? Carrier, converter, jsonValueReaderWriter: converter is null ? Json : ToJson(converter)),
                 StoreType,
                 StoreTypePostfix.None,
                 DbType,
@@ -88,6 +88,9 @@ public class EnvelopeTypeMapping : RelationalTypeMapping
 
     /// <summary>Gets the largest value that SQL Server keeps in the row and compares by one plan; <see langword="null" /> on other providers.</summary>
     private protected virtual int? LargestBoundedSize => StoreType.Contains("binary", StringComparison.OrdinalIgnoreCase) ? 8000 : null;
+
+    /// <summary>Gets the type of what a parameter without a converter holds.</summary>
+    private protected virtual Type Carrier => typeof(Envelope);
 
     private protected virtual JsonValueReaderWriter Json => EnvelopeJsonReaderWriter.Instance;
 

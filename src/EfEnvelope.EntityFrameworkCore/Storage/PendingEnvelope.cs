@@ -124,8 +124,20 @@ internal sealed class PlaintextEnvelope<T>(T value, string fieldName, EnvelopeAl
     protected override byte[] Seal(DataKey key) => EnvelopeCodec.Encrypt(key, Codec.GetField(FieldName), Algorithm, value, Codec);
 }
 
+/// <summary>Stands in a query for a value that a column's type does not have: it equals nothing that is stored.</summary>
+internal sealed class NothingEnvelope(string fieldName, KeyRole role, EnvelopeAlgorithm algorithm) : PendingEnvelope(role, algorithm)
+{
+    internal override string FieldName => fieldName;
+
+    public override int EnvelopeLength => EnvelopeHeader.Length;
+
+    public override PendingEnvelope ForSlot(KeyRole slot) => new NothingEnvelope(fieldName, slot, Algorithm);
+
+    protected override byte[] Seal(DataKey key) => NothingStored(Algorithm);
+}
+
 /// <summary>
-/// Stands in a query that compares columns with each other. That is right while all they hold is under one version, and misses rows while there are
+/// Stands in a query that compares stored values with each other. That is right while all they hold is under one version, and misses rows while there are
 /// two, so then the command must not run. It equals nothing that is stored.
 /// </summary>
 internal sealed class OneVersionProbe(string name) : PendingEnvelope(KeyRole.FirstSlot, EnvelopeAlgorithm.Aes256Siv)

@@ -54,5 +54,7 @@ public sealed class TextEnvelopeTypeMapping : EnvelopeTypeMapping
             : StoreType.StartsWith("varchar", StringComparison.OrdinalIgnoreCase) ? 8000
             : null;
 
+    private protected override Type Carrier => typeof(TextEnvelope);
+
     private protected override JsonValueReaderWriter Json => TextEnvelopeJsonReaderWriter.Instance;
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Linq.Expressions;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using EfEnvelope.EntityFrameworkCore.Metadata;
+using EfEnvelope.EntityFrameworkCore.Query;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -15,7 +16,7 @@ namespace EfEnvelope.EntityFrameworkCore.Update;
 /// Sets the blind indexes, and what a unique index compares under the next key version, of what is about to be saved. It stands behind every interceptor and event of 'SaveChanges', so that none can change a
 /// value after its index was set. All that is saved and queried passes here, so the model is checked here as well as before each command.
 /// </summary>
-internal sealed class EnvelopeDatabase(IDatabase inner, EnvelopeSession session) : IDatabase
+internal sealed class EnvelopeDatabase(IDatabase inner, EnvelopeSession session, TranslationWatch watch) : IDatabase
 {
     public int SaveChanges(IList<IUpdateEntry> entries)
         => inner.SaveChanges(SetBlindIndexes(entries));
@@ -26,14 +27,14 @@ internal sealed class EnvelopeDatabase(IDatabase inner, EnvelopeSession session)
     public Func<QueryContext, TResult> CompileQuery<TResult>(Expression query, bool async)
     {
         session.CheckModel();
-        return inner.CompileQuery<TResult>(query, async);
+        return watch.Compile(() => inner.CompileQuery<TResult>(query, async));
     }
 
     [Experimental("EF9100")]
     public Expression<Func<QueryContext, TResult>> CompileQueryExpression<TResult>(Expression query, bool async)
     {
         session.CheckModel();
-        return inner.CompileQueryExpression<TResult>(query, async);
+        return watch.Compile(() => inner.CompileQueryExpression<TResult>(query, async));
     }
 
     private IList<IUpdateEntry> SetBlindIndexes(IList<IUpdateEntry> entries)

@@ -71,7 +71,7 @@ public sealed partial class SqlServerSearchTextTests
         using var db = Open();
         var records = new[] { "r-1", "r-2" };
         var sql = Declaration().Replace(db.People.Where(p => records.Contains(p.Record)).Select(p => p.Name).ToQueryString(), "").ReplaceLineEndings("\n").Trim();
-        Assert.Equal("SELECT [p].[Name]\nFROM [People] AS [p]\nWHERE [p].[Record] IN (@records1, @records2) OR [p].[Record] IN (@records3, @records4)", sql);
+        Assert.Equal("SELECT [p].[Name]\nFROM [People] AS [p]\nWHERE [p].[Record] IN (@0records_0_1, @0records_0_2) OR [p].[Record] IN (@0records_1_1, @0records_1_2)", sql);
     }
 
     [Fact]
