@@ -23,9 +23,6 @@ public sealed class ParcelsContext(DbContextOptions<ParcelsContext> options) : D
     /// <summary>Fills the tables of a kind.</summary>
     public async Task SeedAsync(string kind)
     {
-        Set<Part>($"{kind}Part").AddRange(
-            new Part { Id = 1, ParcelId = 1, New = true, Old = true, Text = "OR" }, new Part { Id = 2, ParcelId = 1, New = false, Old = null, Text = null },
-            new Part { Id = 3, ParcelId = 2, New = false, Old = false, Text = "x" }, new Part { Id = 4, ParcelId = 4, New = true, Old = null, Text = null });
         foreach (var parcel in (Parcel[])
                  [
                      new() { Id = 3, Name = "c", Flag = true, Maybe = null, Region = null, Code = "c3", Number = null, Level = 3, Qty = 3 },
@@ -43,6 +40,10 @@ public sealed class ParcelsContext(DbContextOptions<ParcelsContext> options) : D
             await SaveChangesAsync();
         }
 
+        Set<Part>($"{kind}Part").AddRange(
+            new Part { Id = 1, ParcelId = 1, New = true, Old = true, Text = "OR" }, new Part { Id = 2, ParcelId = 1, New = false, Old = null, Text = null },
+            new Part { Id = 3, ParcelId = 2, New = false, Old = false, Text = "x" }, new Part { Id = 4, ParcelId = 4, New = true, Old = null, Text = null });
+        await SaveChangesAsync();
         ChangeTracker.Clear();
     }
 
