@@ -33,9 +33,10 @@ internal static class ModelCheck
         Checked.AddOrUpdate(context.Model, Checked);
     }
 
-    /// <summary>Whether a property is marked and would be stored in clear text.</summary>
+    /// <summary>Whether a property is marked and would be stored in clear text. In a migrations snapshot it is an envelope, without a converter.</summary>
     public static bool IsInClear(IProperty property)
-        => EnvelopeAnnotations.FindMark(property) is not null && !EnvelopeConverters.TryFindField(property.GetTypeMapping().Converter, out _);
+        => EnvelopeAnnotations.FindMark(property) is not null && !typeof(Envelope).IsAssignableFrom(property.ClrType)
+            && !EnvelopeConverters.TryFindField(property.GetTypeMapping().Converter, out _);
 
     private static void RequireService<TService, TOurs>(DbContext context)
         where TService : class
