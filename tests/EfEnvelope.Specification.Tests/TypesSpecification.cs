@@ -284,7 +284,7 @@ public abstract class TypesSpecification(TestDatabase database) : AdHocSpecifica
     public async Task Converter_to_an_address_is_composed_and_can_be_searched()
     {
         await CreateAsync(
-            b => Map<Host>(b).Property(h => h.Value).HasConversion(v => v.Address, a => new Host(a)).IsEncrypted(EncryptionMode.Deterministic));
+            b => Map<Host>(b).Property(h => h.Value).HasConversion(v => v.Address, a => new Host(a)).IsEncrypted().HasBlindIndex());
         await AssertRoundTripAsync([new Host(IPAddress.Loopback), new Host(IPAddress.IPv6Loopback)], _ => null);
 
         await using var db = Open();
