@@ -102,8 +102,8 @@ public sealed class ConfigurationsTests
         await using var sound = new NoteContext(Options(connection, e => e.UseKms(new TestKms())));
         Assert.NotNull(sound.Model);
 
-        using var faulty = new NoteContext(Options(connection, e => e.Configure(o => o with { RefreshInterval = TimeSpan.Zero })));
-        var fault = Assert.Throws<EnvelopeConfigurationException>(() => faulty.Model);
+        var faulty = Options(connection, e => e.Configure(o => o with { RefreshInterval = TimeSpan.Zero }));
+        var fault = Assert.Throws<EnvelopeConfigurationException>(() => new NoteContext(faulty));
         Assert.Contains(nameof(EnvelopeOptions.RefreshInterval), fault.Message, StringComparison.Ordinal);
         Assert.Contains("No key management service is configured", fault.Message, StringComparison.Ordinal);
     }
