@@ -14,9 +14,8 @@ public sealed class LinqToDbTests
     {
         var builder = new DbContextOptionsBuilder<DbContext>().UseSqlite("Data Source=:memory:").UseEnvelopeEncryption(e => e.UseKms(TestKms.Shared));
         ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(new OptionsExtension());
-        using var db = new DbContext(builder.Options);
 
-        var e = Assert.Throws<EnvelopeConfigurationException>(() => db.Model);
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => new DbContext(builder.Options).Model);
         Assert.Contains("Remove 'UseLinqToDB'", e.Message, StringComparison.Ordinal);
     }
 }

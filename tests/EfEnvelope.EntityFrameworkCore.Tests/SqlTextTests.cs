@@ -232,9 +232,15 @@ public sealed class SqlTextTests
         using var context = new ShapeContext(Use<ShapeContext>(provider));
         var script = context.Database.GenerateCreateScript();
 
-        var checks = Regex.Matches(script, @"CREATE TABLE .(\w+)\W[^;]*CONSTRAINT .(CK_\w+)").Select(m => (m.Groups[1].Value, m.Groups[2].Value)).ToList();
+        var checks = Regex.Matches(script, @"CREATE TABLE .(\w+)\W[^;]*")
+            .SelectMany(t => Regex.Matches(t.Value, @"CONSTRAINT .(CK_\w+)").Select(m => (t.Groups[1].Value, m.Groups[1].Value))).ToList();
         var indexes = Regex.Matches(script, @"CREATE UNIQUE INDEX .(IX_\w+)").Select(m => m.Groups[1].Value).ToList();
-        Assert.Equal([("Circle", "CK_Circle_Name_BlindIndex"), ("Square", "CK_Square_Name_BlindIndex")], checks.Order());
+        Assert.Equal(
+            [
+                ("Circle", "CK_Circle_Name_BlindIndex"), ("Circle", "CK_Circle_Name_IsEnvelope"),
+                ("Square", "CK_Square_Name_BlindIndex"), ("Square", "CK_Square_Name_IsEnvelope"),
+            ],
+            checks.Order());
         Assert.Equal(
             ["IX_Circle_Name_BlindIndex", "IX_Circle_Name_BlindIndex_Next", "IX_Square_Name_BlindIndex", "IX_Square_Name_BlindIndex_Next"],
             indexes.Order(StringComparer.Ordinal));
