@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using EfEnvelope.Cli.TestUtilities;
 using EfEnvelope.Kms.Pkcs11;
 
@@ -34,19 +35,26 @@ public sealed partial class Pkcs11Tests : ServerTests<SqliteWorld>
         World.Environment["EFENVELOPE_KMS_PIN"] = Pin;
         (await World.RunAsync("keys", "rewrap", "--execute")).Exits(0);
         (await World.RunAsync("keys", "rotate", "--execute")).Exits(0);
-        Assert.Equal((Kek, "current"), Assert.Single(await KeksAsync()));
+        Assert.Equal(Kek, Assert.Single(await KeksAsync()).Kek);
+        Assert.DoesNotContain("stale-copies", await FindingsAsync());
 
         // A process of its own sees what the token's administrator made.
         await Pkcs11Kms.CreateKeyAsync("kek", token, TestContext.Current.CancellationToken);
-        using (var tool = ToolProcess.Start(World.Environment, World.Directory, "status", "--json"))
-            Assert.Equal("formerVersion", (await tool.WaitAsync()).Exits(0).Json.GetProperty("copies")[0].GetProperty("state").GetString());
+        using (var tool = ToolProcess.Start(World.Environment, World.Directory, "doctor", "--json"))
+            Assert.Contains("stale-copies", CodesOf((await tool.WaitAsync()).Json));
         (await World.RunAsync("keys", "rewrap", "--execute")).Exits(0);
-        Assert.Equal((Kek, "current"), Assert.Single(await KeksAsync()));
+        Assert.Equal(Kek, Assert.Single(await KeksAsync()).Kek);
+        Assert.DoesNotContain("stale-copies", await FindingsAsync());
         (await World.RunAsync("verify")).Exits(0);
     }
 
     private async Task<List<(string? Kek, string? State)>> KeksAsync(params string[] args)
         => [.. (await World.JsonAsync(["status", .. args])).GetProperty("copies").EnumerateArray().Select(c => (c.GetProperty("kek").GetString(), c.GetProperty("state").GetString()))];
+
+    private async Task<IEnumerable<string?>> FindingsAsync() => CodesOf((await World.RunAsync("doctor", "--json")).Json);
+
+    private static IEnumerable<string?> CodesOf(JsonElement doctor)
+        => doctor.GetProperty("findings").EnumerateArray().Select(f => f.GetProperty("code").GetString());
 
     private async Task<Pkcs11Options> MakeTokenAsync()
     {

@@ -125,7 +125,7 @@ public abstract class SearchRotationSpecification(TestDatabase database) : Envel
         {
             until = phase == "crossing" ? TimeSpan.FromSeconds(3) : TimeSpan.Zero;
             await using var db = instance.Open();
-            await db.Database.RotateEnvelopeKeyAsync(until, includeSearch: true);
+            await RotateUnknownToOthersAsync(db, until);
         }
 
         var won = new ConcurrentDictionary<(string Kind, string Value), int>();

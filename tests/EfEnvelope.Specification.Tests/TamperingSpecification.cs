@@ -32,7 +32,7 @@ public abstract class TamperingSpecification(TestDatabase database) : AdHocSpeci
     public async Task A_value_copied_from_another_column_does_not_open(bool async)
     {
         await RunAsync("Iban", Database.Quote("Owner"));
-        await AssertAlarmAsync(async, "Decryption of 'Accounts.Iban' failed under 'default:v1'");
+        await AssertAlarmAsync(async, "'Accounts.Iban' could not be decrypted under 'default:v1'");
     }
 
     [Fact]
@@ -40,20 +40,20 @@ public abstract class TamperingSpecification(TestDatabase database) : AdHocSpeci
     {
         var owner = (await ReadStoredAsync("Accounts", "Owner"))[1]!;
         await StoreAsync(owner);
-        await AssertAlarmAsync(true, "Decryption of 'Accounts.Iban' failed under 'default:v1'");
+        await AssertAlarmAsync(true, "'Accounts.Iban' could not be decrypted under 'default:v1'");
     }
 
     [Fact]
     public async Task A_truncated_value_does_not_open()
-        => await AssertAlteredAsync(bytes => bytes[..^1], "Decryption of 'Accounts.Iban' failed");
+        => await AssertAlteredAsync(bytes => bytes[..^1], "'Accounts.Iban' could not be decrypted");
 
     [Fact]
     public async Task A_value_cut_down_to_its_header_does_not_open()
-        => await AssertAlteredAsync(bytes => bytes[..5], "Decryption of 'Accounts.Iban' failed");
+        => await AssertAlteredAsync(bytes => bytes[..5], "'Accounts.Iban' could not be decrypted");
 
     [Fact]
     public async Task A_lengthened_value_does_not_open()
-        => await AssertAlteredAsync(bytes => [.. bytes, 0], "Decryption of 'Accounts.Iban' failed");
+        => await AssertAlteredAsync(bytes => [.. bytes, 0], "'Accounts.Iban' could not be decrypted");
 
     [Fact]
     public async Task No_byte_of_a_value_can_be_changed()
@@ -90,7 +90,7 @@ public abstract class TamperingSpecification(TestDatabase database) : AdHocSpeci
     public async Task A_value_of_another_type_does_not_open()
     {
         await RunAsync("Limit", Database.Quote("Iban"));
-        await AssertAlarmAsync(true, "Decryption of 'Accounts.Limit' failed");
+        await AssertAlarmAsync(true, "'Accounts.Limit' could not be decrypted");
     }
 
     private async Task AssertAlteredAsync(Func<byte[], byte[]> alter, string message)

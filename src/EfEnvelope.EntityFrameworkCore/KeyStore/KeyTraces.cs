@@ -72,7 +72,8 @@ internal static class KeyTraces
         await using (command.ConfigureAwait(false))
         {
             command.CommandText = text;
-            command.Transaction = store.Database.CurrentTransaction?.GetDbTransaction();
+            if (store.Database.CurrentTransaction is { } transaction)
+                command.Transaction = transaction.GetDbTransaction();
             try
             {
                 return synchronous ? command.ExecuteScalar() : await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);

@@ -18,7 +18,8 @@ internal static class SchemaQuery
         await using (command.ConfigureAwait(false))
         {
             command.CommandText = Sql(provider);
-            command.Transaction = connection.CurrentTransaction?.GetDbTransaction();
+            if (connection.CurrentTransaction is { } transaction)
+                command.Transaction = transaction.GetDbTransaction();
             if (connection.CommandTimeout is { } timeout)
                 command.CommandTimeout = timeout;
             return (synchronous ? command.ExecuteScalar() : await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false)) as string;
