@@ -374,7 +374,8 @@ public abstract class EnvelopeCheckSpecification(TestDatabase database) : Migrat
     private async Task BackfillAsync(string limitTo)
     {
         await using var context = Create(Backfilling);
-        foreach (var secret in await context.Set<Secret>().FromSqlRaw($"SELECT * FROM {Database.Quote("Secrets")} WHERE {Database.Quote("Id")} IN ({limitTo})").ToListAsync())
+        var sql = $"SELECT * FROM {Database.Quote("Secrets")} WHERE {Database.Quote("Id")} IN ({limitTo})";
+        foreach (var secret in await context.Set<Secret>().FromSqlRaw(sql).ToListAsync())
             context.Entry(secret).Property(s => s.Note).IsModified = true;
         await context.SaveChangesAsync();
     }

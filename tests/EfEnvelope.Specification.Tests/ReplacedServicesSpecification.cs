@@ -87,12 +87,13 @@ public abstract class ReplacedServicesSpecification(TestDatabase database) : Env
                 $"UPDATE {Database.Quote(table)} SET {Database.Quote("Text")} = (SELECT {Database.Quote("Score")} FROM {Database.Quote("Notes")})");
         }
 
+        var all = $"SELECT * FROM {Database.Quote("Notes")}";
         foreach (var query in new Func<NoteContext, IQueryable<object?>>[]
         {
             db => db.Notes, db => db.Notes.AsNoTracking(), db => db.Notes.Select(n => n.Text), db => db.Notes.Select(n => new { n.Text }),
             db => db.Notes.IgnoreAutoIncludes().Select(n => new { n.Id, Parts = n.Parts.ToList() }), db => db.Set<NotePart>().AsSplitQuery().Select(p => new { p.Id, p.Note!.Text }),
             db => db.Notes.AsSplitQuery().Select(n => new { n.Id, Texts = n.Parts.Select(p => p.Text).ToList() }),
-            db => db.Notes.FromSqlRaw($"SELECT * FROM {Database.Quote("Notes")}"), db => db.Notes.Select(n => n.Parts.First().Text),
+            db => db.Notes.FromSqlRaw(all), db => db.Notes.Select(n => n.Parts.First().Text),
         })
         {
             await using var db = new NoteContext(options);
