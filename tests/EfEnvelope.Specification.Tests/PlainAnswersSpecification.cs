@@ -29,17 +29,19 @@ public abstract class PlainAnswersSpecification(TestDatabase database) : Envelop
         var faults = new List<string>();
         foreach (var form in PlainAnswersForms.All)
         {
-            var (plain, _) = await AskPlainAsync(form.Query);
+            var (plain, failure) = await AskPlainAsync(form.Query);
             foreach (var kind in ParcelKinds.Encrypted)
             {
                 var (answer, refusal) = await AskAsync(kind, form.Query);
                 var isRefused = form.Refused == kind || form.Refused == "both";
-                if (isRefused ? refusal is null || !refusal.Contains(form.Hint!, StringComparison.Ordinal) : answer is null || answer != plain)
+
+                // What the provider itself does not answer over plain columns has no answer to be compared with.
+                if (isRefused ? refusal?.Contains(form.Hint!, StringComparison.Ordinal) != true : failure is null && answer != plain)
                     faults.Add($"{form.Label} ({kind}): {answer ?? refusal}, where plain columns give {plain}");
             }
         }
 
-        Assert.Equal([], faults);
+        Assert.True(faults.Count == 0, string.Join(Environment.NewLine, faults));
     }
 
     [Fact]
@@ -225,14 +227,12 @@ public abstract class PlainAnswersSpecification(TestDatabase database) : Envelop
                 c => c.Region == "OR", c => c.Region != Text, c => c.Region == NoText, c => c.Region != NoText, c => c.Region == null, c => Texts.Contains(c.Region),
                 c => !Texts.Contains(c.Region), c => !OtherTexts.Contains(c.Region!), c => (c.Region ?? "OR") == Text, c => (c.Region ?? c.Code) != "OR", c => c.Region == c.Code,
                 c => c.Region != c.Code, c => c.Code == Text, c => c.Id > 2, c => string.IsNullOrEmpty(c.Region), c => (c.Region == null ? "OR" : c.Region) == "OR",
-                c => c.Qty == 1, c => c.Qty != Far, c => c.Next == null, c => new[] { "OR", Text, null }.Contains(c.Region), c => c.Large == Number, c => c.Flag == c.Maybe,
+                c => c.Qty == 1, c => c.Qty != Number, c => c.Next == null, c => new[] { "OR", Text, null }.Contains(c.Region), c => c.Large == Number, c => c.Flag == c.Maybe,
             ];
             return Exchange(tests[Choose(tests.Length)], parcel);
         }
 
         private static bool? False { get; set; } = false;
-
-        private static int Far { get; set; } = 70000;
 
         private static Expression Exchange(LambdaExpression test, Expression instance) => new Exchanger(test.Parameters[0], instance).Visit(test.Body);
 

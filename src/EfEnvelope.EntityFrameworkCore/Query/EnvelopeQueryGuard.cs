@@ -94,10 +94,7 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
                     when Bare(test.Left) is var tested && IsEncrypted(tested) => test.Update(VisitAllowed(tested), test.Right),
                 SqlBinaryExpression { OperatorType: ExpressionType.Equal or ExpressionType.NotEqual, Left: SqlConstantExpression { Value: null } } test
                     when Bare(test.Right) is var tested && IsEncrypted(tested) => test.Update(test.Left, VisitAllowed(tested)),
-                SqlFunctionExpression
-                {
-                    Name: "COUNT" or "count" or "COUNT_BIG", Arguments: [DistinctExpression { Operand: ColumnExpression counted }],
-                } count when IsEncrypted(counted) => count.Update(null, [((DistinctExpression)count.Arguments[0]).Update(Unify(counted, "count it"))]),
+                SqlFunctionExpression count when FindCounted(count) is { } counted && Unify(counted, "count it") is not null => count,
                 RowNumberExpression row when row.Partitions.Any(IsEncrypted)
                     => row.Update([.. row.Partitions.Select(VisitGrouped)], VisitAll(row.Orderings)),
                 SqlExpression encrypted when IsEncrypted(encrypted)
@@ -133,6 +130,17 @@ internal sealed class EnvelopeQueryGuard : ExpressionVisitor
         FoundEnvelopes = true;
         return (ColumnExpression)expression;
     }
+
+    // PostgreSQL's function says by itself that it counts each value once. Its type belongs to Npgsql, which this library does not refer to.
+    private static ColumnExpression? FindCounted(SqlFunctionExpression function)
+        => function switch
+        {
+            { Name: "COUNT" or "COUNT_BIG", Arguments: [DistinctExpression { Operand: ColumnExpression counted }] } when IsEncrypted(counted) => counted,
+            { Name: "count", Arguments: [ColumnExpression counted] } when IsEncrypted(counted)
+                && function.GetType().GetProperty("IsAggregateDistinct")?.GetValue(function) is true
+                && function.GetType().GetProperty("AggregatePredicate")?.GetValue(function) is null => counted,
+            _ => null,
+        };
 
     private SqlExpression VisitGrouped(SqlExpression expression)
         => !IsEncrypted(expression) ? (SqlExpression)Visit(expression)
