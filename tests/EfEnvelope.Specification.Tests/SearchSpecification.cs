@@ -93,8 +93,8 @@ public abstract class SearchSpecification(SearchFixture fixture) : EnvelopeSpeci
         }
 
         Assert.True(e is EnvelopeConfigurationException, $"Not refused as it should be: {e}");
-        Assert.Contains(form.Property!, e.Message);
-        Assert.Contains(form.Hint!, e.Message);
+        Assert.Contains(form.Property ?? "'Person.", e.Message);
+        Assert.Contains(form.Hint ?? "AsEnumerable()", e.Message);
     }
 
     // What no command may send in clear text. 'c-1' is a plain name, too.
