@@ -71,7 +71,10 @@ public abstract class HostedJobsSpecification(TestDatabase database) : EnvelopeS
         await using var encrypted = EncryptedDatabase.Open(NewOptions());
         var bad = await encrypted.Jobs.EnqueueAsync(await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Rotate }));
         var good = await encrypted.Jobs.EnqueueAsync(await encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reindex, Table = "Registrations" }));
-        await Database.QueryAsync($"UPDATE {Database.Quote("__EnvelopeJobs")} SET {Database.Quote("Request")} = '{{' WHERE {Database.Quote("Id")} = {bad.Id}");
+
+        // Not a rotation any more: jobs of its scope wait for one, also for one that cannot be read, until it is cancelled.
+        await Database.QueryAsync(
+            $"UPDATE {Database.Quote("__EnvelopeJobs")} SET {Database.Quote("Request")} = '{{', {Database.Quote("Kind")} = 'reindex' WHERE {Database.Quote("Id")} = {bad.Id}");
         await using var services = new ServiceCollection().AddLogging()
             .AddDbContextFactory<RegistrationContext>(o => Configure(o))
             .AddEnvelopeJobs<RegistrationContext>(o => o.PollInterval = TimeSpan.FromMilliseconds(50))
