@@ -25,6 +25,9 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     public virtual int DefaultBatchSize => JobRequest.MaxBatchSize;
 
+    /// <summary>Gets the greatest length of a name that the database keeps whole.</summary>
+    protected virtual int MaxNameLength => int.MaxValue;
+
     public static Dialect Of(DbContext context) => Of(context.Database.ProviderName, context.GetService<ISqlGenerationHelper>().DelimitIdentifier);
 
     /// <summary>Finds a dialect where there is no context, as in a migration.</summary>
@@ -222,7 +225,8 @@ internal abstract partial class Dialect(Func<string, string> quote)
     /// <summary>Makes the CHECK constraint of a column for envelopes that is added; empty for one of plaintexts.</summary>
     protected string CheckOf(TableInfo table, string column, StoredForm form)
         => form == StoredForm.Plain ? ""
-            : $"CONSTRAINT {Quote(EnvelopeCheck.NameOf(table.Name, column))} CHECK ({EnvelopeCheck.SqlOf(Provider, Quote(column), form == StoredForm.Text)})";
+            : $"CONSTRAINT {Quote(Uniquifier.Uniquify(EnvelopeCheck.NameOf(table.Name, column), new HashSet<string>(), suffix: null, MaxNameLength))}"
+                + $" CHECK ({EnvelopeCheck.SqlOf(Provider, Quote(column), form == StoredForm.Text)})";
 
     protected string KeyParameters(IReadOnlyList<TableColumn> key, string prefix)
         => string.Join(", ", key.Select((k, i) => KeyParameter(k, $"@{prefix}{i}")));

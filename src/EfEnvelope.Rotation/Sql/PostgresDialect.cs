@@ -156,6 +156,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             ? string.Create(CultureInfo.InvariantCulture, $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} TYPE {(length is <= MaxVarchar ? $"character varying({length})" : "text")}")
             : null;
 
+    protected override int MaxNameLength => 63;
+
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL"
             + (form == StoredForm.Plain ? "" : $", ADD {CheckOf(table, column, form)} NOT VALID");

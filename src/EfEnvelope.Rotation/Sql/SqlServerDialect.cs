@@ -142,6 +142,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {type}({(length <= limit ? length.Value.ToString(CultureInfo.InvariantCulture) : "max")}) {(column.IsNullable ? "NULL" : "NOT NULL")}";
     }
 
+    protected override int MaxNameLength => 128;
+
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
