@@ -644,9 +644,7 @@ public abstract class BlindIndexSavingSpecification(TestDatabase database) : AdH
             string[] some = ["", "two@x"];
             Assert.Equal(0, await db.Set<Client>().CountAsync(c => c.Email == empty));
             Assert.Equal(0, await db.Set<Client>().CountAsync(c => c.Email == ""));
-
-            // Npgsql looks for null as well if the array that it sends holds one.
-            Assert.Equal(db.Database.ProviderName!.StartsWith("Npgsql", StringComparison.Ordinal) ? 3 : 1, await db.Set<Client>().CountAsync(c => some.Contains(c.Email)));
+            Assert.Equal(1, await db.Set<Client>().CountAsync(c => some.Contains(c.Email)));
             await db.Set<Client>().Where(c => c.Id == 2).ExecuteUpdateAsync(s => s.SetProperty(c => c.Email, empty));
             Assert.Equal(3, await db.Set<Client>().CountAsync(c => c.Email == null));
         }

@@ -168,7 +168,10 @@ internal sealed record ListValues(string Name, ValueConverter Converter)
     {
         if (queryContext.Parameters[Name] is not IEnumerable list)
             return null;
-        var sought = list.Cast<object?>().Select(Converter.ConvertToProvider).ToList();
+
+        // A value that is stored as null, or cannot be stored, equals none: as null in the list, it would find the rows that have no value.
+        var sought = list.Cast<object?>().Select(v => (Value: v, Sought: Converter.ConvertToProvider(v)))
+            .Where(v => v.Value is null || v.Sought is not null).Select(v => v.Sought).ToList();
         var values = Array.CreateInstance(Converter.ProviderClrType, sought.Count);
         ((ICollection)sought).CopyTo(values, 0);
         return values;
