@@ -24,7 +24,7 @@ internal sealed record ConfigurationFile(
     public bool NamesPlaces => Settings.ContainsKey("connection") || Connections.Count > 0 || Kms.Count > 0;
 
     /// <summary>
-    /// Reads the file that was named, or the one in the working directory if there is one. Whoever made that one may be another user, as in a directory that was
+    /// Reads the file that was named, or the one in the working directory if there is one. Another user may have made that one, as in a directory that was
     /// unpacked or cloned: the places in it count only when the user has confirmed it.
     /// </summary>
     public static ConfigurationFile Read(string? named, ToolHost host)

@@ -53,7 +53,7 @@ internal sealed class ToolConfiguration
         }
     }
 
-    /// <summary>Gets the configuration file whose places were left out, because nobody confirmed them, or <see langword="null" />.</summary>
+    /// <summary>Gets the configuration file whose places were left out, because they were not confirmed, or <see langword="null" />.</summary>
     public string? LeftOut => _file.LeftOut;
 
     /// <summary>Opens the embedded KMS that is configured, for its administrator. Nothing is connected yet.</summary>
