@@ -65,7 +65,7 @@ public abstract class ReplacedServicesSpecification(TestDatabase database) : Env
                 .ReplaceService<IConventionSetBuilder, ProviderConventions>().ReplaceService<IInterceptors, NoInterceptors>().Options);
         db.Add(new Note { Id = 2, Text = Secret });
         var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => db.SaveChangesAsync());
-        Assert.StartsWith("'Note.Text' is marked as encrypted, but the model of this context was not built with envelope encryption", e.Message, StringComparison.Ordinal);
+        Assert.StartsWith("'Note.Score' is marked as encrypted, but the model of this context was not built with envelope encryption", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -119,18 +119,13 @@ public abstract class ReplacedServicesSpecification(TestDatabase database) : Env
             e.Message);
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Malformed_scope_of_a_context_is_an_error_of_its_configuration(bool async)
+    [Fact]
+    public async Task Malformed_scope_of_a_context_is_an_error_of_its_configuration()
     {
         // The first context with this configuration is well-formed, so that EF Core has validated its options.
         await using (var db = new NoteContext(Options<NoteContext>()))
             await db.Database.EnsureCreatedAsync();
-        await using var malformed = new NoteContext(Options<NoteContext>(e => e.Configure(o => o with { Scope = "tenant one" })));
-        var thrown = async
-            ? await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => malformed.Notes.ToListAsync())
-            : Assert.Throws<EnvelopeConfigurationException>(() => malformed.Notes.ToList());
+        var thrown = Assert.Throws<EnvelopeConfigurationException>(() => new NoteContext(Options<NoteContext>(e => e.Configure(o => o with { Scope = "tenant one" }))));
         Assert.Contains("'tenant one' is not a key scope", thrown.Message, StringComparison.Ordinal);
     }
 

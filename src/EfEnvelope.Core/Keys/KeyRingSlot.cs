@@ -73,6 +73,11 @@ internal sealed class KeyRingSlot(
         // A read that has begun may end with what was there before: whichever of the two comes last sees the other.
         if (_isLoading)
             _heard.Enqueue(rows);
+        Obey(rows);
+    }
+
+    private void Obey(IReadOnlyList<StoredKey> rows)
+    {
         if (_state is not { } state)
             return;
         if (state.Ring.HoldsDestroyed(rows))
@@ -309,7 +314,7 @@ internal sealed class KeyRingSlot(
         if (former is null || former.Ring.IsOutdatedBy(ring.Rows))
             peers.Announce(scope, ring.Rows, source: this);
         while (_heard.TryDequeue(out var rows))
-            Follow(rows);
+            Obey(rows);
         return state;
     }
 

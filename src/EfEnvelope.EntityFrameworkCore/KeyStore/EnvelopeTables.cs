@@ -142,6 +142,9 @@ internal static class EnvelopeTables
 internal sealed record StoreTable(string Name, int KeyLength, IReadOnlyList<StoreColumn> Columns)
 {
     public IEnumerable<StoreColumn> Key => Columns.Take(KeyLength);
+
+    /// <summary>Gets a value of one of the table's columns.</summary>
+    public StoreValue Value(string column, object? value) => new(Columns.Single(c => c.Name == column), value);
 }
 
 /// <summary>A column of a table of EfEnvelope.</summary>

@@ -53,6 +53,18 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
         };
     }
 
+    /// <summary>Makes the query that has a row if a table has a column, whether or not it may be read.</summary>
+    public string FindColumn(string table, string? schema, string column)
+    {
+        var name = Literal(Table(table, schema));
+        return provider switch
+        {
+            PostgreSql => $"SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass({name}) AND attname = {Literal(column)} AND NOT attisdropped",
+            SqlServer => $"SELECT 1 WHERE COL_LENGTH({name}, {Literal(column)}) IS NOT NULL",
+            _ => $"SELECT 1 FROM pragma_table_info({Literal(table)}) WHERE name = {Literal(column)} COLLATE NOCASE",
+        };
+    }
+
     /// <summary>Makes the query that reads the encryption map.</summary>
     public string ReadMap(string? schema) => $"SELECT {string.Join(", ", Map.Columns.Select(c => Quote(c.Name)))} FROM {Table(Map.Name, schema)}";
 

@@ -1,76 +1,55 @@
 using System.Data.Common;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
 /// <summary>
-/// Reads all versions of a scope, and before them the database's clock, in one round trip. Every tenant's ring is read by it: composing queries for EF Core to
-/// find in its cache would cost more than they do.
+/// Reads all versions of a scope, and before them the database's clock, in one round trip; and lays out a version as a row.
 /// </summary>
 internal static class KeyRows
 {
-    private const string ScopeParameter = "scope";
+    private static readonly StoreTable Table = EnvelopeTables.All.Single(t => t.Name == EnvelopeTables.Keys);
 
-    // In the order in which they are read below.
-    private static readonly string[] Columns =
-    [
-        EnvelopeTables.Scope,
-        EnvelopeTables.Version,
-        EnvelopeTables.Status,
-        EnvelopeTables.WrappedKey,
-        EnvelopeTables.Commitment,
-        EnvelopeTables.CreatedAt,
-        EnvelopeTables.EncryptsFrom,
-        EnvelopeTables.EncryptsUntil,
-        EnvelopeTables.SearchesFrom,
-        EnvelopeTables.UniqueFrom,
-        EnvelopeTables.RetiredAt,
-        EnvelopeTables.Revision,
-    ];
-
-    /// <summary>Reads through a connection that is open.</summary>
-    /// <param name="model">Whose key table is read: its name, its schema and the types of its columns.</param>
-    /// <param name="connection">The connection.</param>
-    /// <param name="transaction">The transaction that is open on it, or <see langword="null" />.</param>
-    /// <param name="timeout">How long the command may take, in seconds; <see langword="null" /> for as long as the provider lets it.</param>
-    /// <param name="scope">The scope.</param>
-    public static KeyStoreSnapshot Read(DbContext model, DbConnection connection, DbTransaction? transaction, int? timeout, KeyScope scope)
+    /// <summary>Reads the versions of a scope.</summary>
+    public static async Task<KeyStoreSnapshot> ReadAsync(StoreLink link, KeyScope scope, CancellationToken cancellationToken)
     {
-        using var command = NewCommand(model, connection, transaction, timeout, scope);
-        using var rows = command.ExecuteReader();
-        rows.Read();
-        var time = rows.GetString(0);
-        rows.NextResult();
+        StoreValue[] where = [new(Table.Columns[0], scope.Name)];
         var keys = new Found(scope);
-        while (rows.Read())
-            keys.Add(rows);
-        return keys.ToSnapshot(time);
+        string? time = null;
+        await link.ReadAsync(
+            $"{DatabaseClock.Sql(link.Provider)}; SELECT {string.Join(", ", Table.Columns.Select(c => link.Quote(c.Name)))} FROM {link.Table(Table)}"
+                + $" WHERE {link.Where(where, 0)}",
+            where,
+            row =>
+            {
+                if (time is null)
+                    time = row.GetString(0);
+                else
+                    keys.Add(row);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+        return keys.ToSnapshot(time!);
     }
 
-    /// <inheritdoc cref="Read" />
-    public static async Task<KeyStoreSnapshot> ReadAsync(
-        DbContext model, DbConnection connection, DbTransaction? transaction, int? timeout, KeyScope scope, CancellationToken cancellationToken)
-    {
-        var command = NewCommand(model, connection, transaction, timeout, scope);
-        await using (command.ConfigureAwait(false))
-        {
-            var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            await using (rows.ConfigureAwait(false))
-            {
-                await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
-                var time = rows.GetString(0);
-                await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                var keys = new Found(scope);
-                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    keys.Add(rows);
-                return keys.ToSnapshot(time);
-            }
-        }
-    }
+    /// <summary>Lays out a version as a row, in the order of the table's columns.</summary>
+    public static object?[] Write(StoredKey key)
+        =>
+        [
+            key.Version.Scope.Name,
+            key.Version.Number,
+            EnvelopeTables.StatusOf(key.Status),
+            key.Wrapped?.ToString(),
+            Convert.ToBase64String(key.Commitment.Span),
+            StoreTimes.Write(key.CreatedAt),
+            StoreTimes.Write(key.EncryptsFrom),
+            StoreTimes.Write(key.EncryptsUntil),
+            StoreTimes.Write(key.SearchesFrom),
+            StoreTimes.Write(key.UniqueFrom),
+            StoreTimes.Write(key.RetiredAt),
+            key.Revision,
+        ];
 
     /// <summary>What was read of one scope.</summary>
     private sealed class Found(KeyScope scope)
@@ -101,33 +80,6 @@ internal static class KeyRows
             _keys.Sort(static (a, b) => a.Version.Number.CompareTo(b.Version.Number));
             return new KeyStoreSnapshot(_keys, StoreTimes.Parse(time)!.Value);
         }
-    }
-
-    // The parameter has the column's own type: one of another type would keep SQL Server from the table's index.
-    private static DbCommand NewCommand(DbContext model, DbConnection connection, DbTransaction? transaction, int? timeout, KeyScope scope)
-    {
-        var (text, type) = model.Model.GetOrAddRuntimeAnnotationValue<(string Text, RelationalTypeMapping Type), DbContext>(
-            "EfEnvelope:ReadKeys", static context => (TextOf(context!), TypeOfScope(context!)), model);
-        var command = connection.CreateCommand();
-        command.CommandText = text;
-        if (transaction is not null)
-            command.Transaction = transaction;
-        if (timeout is { } seconds)
-            command.CommandTimeout = seconds;
-        var name = model.GetService<ISqlGenerationHelper>().GenerateParameterName(ScopeParameter);
-        command.Parameters.Add(type.CreateParameter(command, name, scope.Name, nullable: false));
-        return command;
-    }
-
-    private static RelationalTypeMapping TypeOfScope(DbContext context)
-        => EnvelopeTablesSql.FindMapping(context.GetService<IRelationalTypeMappingSource>(), EnvelopeTables.All[0].Columns[0]);
-
-    private static string TextOf(DbContext model)
-    {
-        var sql = model.GetService<ISqlGenerationHelper>();
-        return $"{DatabaseClock.Sql(model.Database.ProviderName)}; SELECT {string.Join(", ", Columns.Select(sql.DelimitIdentifier))}"
-            + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, EnvelopeTables.FindSchema(model.Model))}"
-            + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {sql.GenerateParameterName(ScopeParameter)}";
     }
 
     private static StoredKey ToKey(DbDataReader row)

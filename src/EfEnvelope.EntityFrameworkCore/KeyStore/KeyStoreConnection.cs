@@ -40,13 +40,6 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
     /// <summary>Gets whether the store is reached through a transaction of the user's, which may be rolled back.</summary>
     public bool SharesTransaction => IsBorrowed && _connection.CurrentTransaction?.GetDbTransaction().Connection is not null;
 
-    /// <summary>Gets whether the user's own connection is borrowed and open, as it is while a command of the user's waits for its ring.</summary>
-    public bool IsBorrowedOpen => IsBorrowed && _connection.DbConnection.State == ConnectionState.Open && HasKeyStore;
-
-    /// <summary>Gets the user's own connection for a command, with the transaction that is open on it and the timeout of commands that the user configured.</summary>
-    public (DbContext User, DbConnection Connection, DbTransaction? Transaction, int? Timeout) Borrow()
-        => (user, _connection.DbConnection, SharesTransaction ? _connection.CurrentTransaction!.GetDbTransaction() : null, UserOptions.CommandTimeout);
-
     /// <summary>
     /// Gets whether only an open connection tells where it leads: what intercepts its opening may choose the database, or the schema in which unqualified names
     /// are found. <see cref="LocateAsync" /> then comes before <see cref="Identity" />, once for each opening.
@@ -111,41 +104,93 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
         }
     }
 
-    /// <summary>Opens a context over the key store's tables; the caller disposes it.</summary>
+    /// <summary>Does something with the store, over a connection that is open.</summary>
+    public async Task<T> UseAsync<T>(Func<StoreLink, Task<T>> work, bool synchronous, CancellationToken cancellationToken)
+    {
+        if (IsBorrowed)
+            return await UseBorrowedAsync(work, synchronous, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await UseOwnAsync(work, synchronous, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (OwnPool.Renew(_connection, e))
+        {
+            return await UseOwnAsync(work, synchronous, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<T> UseBorrowedAsync<T>(Func<StoreLink, Task<T>> work, bool synchronous, CancellationToken cancellationToken)
+    {
+        var connection = _connection.DbConnection;
+        var transaction = SharesTransaction ? _connection.CurrentTransaction!.GetDbTransaction() : null;
+        var link = new StoreLink(user, connection, transaction, UserOptions.CommandTimeout, Schema, synchronous);
+        if (connection.State == ConnectionState.Open)
+            return await work(link).ConfigureAwait(false);
+        _ = synchronous ? _connection.Open() : await _connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await work(link).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (synchronous)
+                _connection.Close();
+            else
+                await _connection.CloseAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<T> UseOwnAsync<T>(Func<StoreLink, Task<T>> work, bool synchronous, CancellationToken cancellationToken)
+    {
+        var context = await CreateAsync(synchronous, cancellationToken).ConfigureAwait(false);
+        if (synchronous)
+        {
+            // In this mode all work ends before its task is returned.
+            using (context)
+                return context.Database.CreateExecutionStrategy().Execute(() => OnceAsync(CancellationToken.None).GetAwaiter().GetResult());
+        }
+
+        await using (context.ConfigureAwait(false))
+            return await context.Database.CreateExecutionStrategy().ExecuteAsync(OnceAsync, cancellationToken).ConfigureAwait(false);
+
+        async Task<T> OnceAsync(CancellationToken token)
+        {
+            var database = context.Database;
+            if (synchronous)
+                database.OpenConnection();
+            else
+                await database.OpenConnectionAsync(token).ConfigureAwait(false);
+            try
+            {
+                return await work(new StoreLink(user, database.GetDbConnection(), null, database.GetCommandTimeout(), Schema, synchronous)).ConfigureAwait(false);
+            }
+            finally
+            {
+                if (synchronous)
+                    database.CloseConnection();
+                else
+                    await database.CloseConnectionAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Makes a context for a connection of the store's own, in a pool apart from the application's.</summary>
     public async ValueTask<KeyStoreContext> CreateAsync(bool synchronous, CancellationToken cancellationToken)
     {
         var options = user.GetService<IDbContextOptions>();
-        var provider = options.Extensions.OfType<RelationalOptionsExtension>().Single();
+        var own = await OwnPool.ConnectAsync(_connection, synchronous, cancellationToken).ConfigureAwait(false);
         var builder = new DbContextOptionsBuilder<KeyStoreContext>();
-
-        // Given afterwards, not by the options: from those, EF Core would set up a SQLite connection anew, which SQLite refuses
-        // while a reader is open on it.
-        var own = IsBorrowed ? null : await OwnPool.ConnectAsync(_connection, synchronous, cancellationToken).ConfigureAwait(false);
-        ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(
-            own is null
-                ? provider.WithExecutionStrategyFactory(null).WithConnectionString(null).WithConnection(null)
-                : provider.WithConnection(own, owned: true));
+        ((IDbContextOptionsBuilderInfrastructure)builder).AddOrUpdateExtension(UserOptions.WithConnection(own, owned: true));
 
         // How many configurations an application has is told by its own contexts; this one must not fail for it.
         builder.ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
-        builder.ReplaceService<IModelCacheKeyFactory, KeyStoreContext.SchemaCacheKeyFactory>();
         if (options.FindExtension<CoreOptionsExtension>()?.Interceptors?.OfType<IDbConnectionInterceptor>().ToList() is { Count: > 0 } interceptors)
             builder.AddInterceptors(interceptors);
-
-        var context = new KeyStoreContext(builder.Options, Schema);
-        if (IsBorrowed)
-            context.Database.SetDbConnection(_connection.DbConnection);
-        if (SharesTransaction)
-            context.Database.UseTransaction(_connection.CurrentTransaction!.GetDbTransaction());
-        return context;
+        return new KeyStoreContext(builder.Options);
     }
 
     /// <summary>Finds an encrypted column of the context's model that holds a value.</summary>
-    public Task<string?> FindValueAsync(KeyStoreContext store, bool synchronous, CancellationToken cancellationToken)
-        => KeyTraces.FindColumnAsync(user, store, Schema, synchronous, cancellationToken);
-
-    /// <summary>Gets whether a connection of the store's own that failed to open is made in another way the next time, so that it is worth one more try.</summary>
-    public bool CanReconnect(Exception failure) => !IsBorrowed && OwnPool.Renew(_connection, failure);
+    public Task<string?> FindValueAsync(StoreLink link, CancellationToken cancellationToken) => KeyTraces.FindColumnAsync(user.Model, link, cancellationToken);
 
     /// <summary>Stops to watch the connection.</summary>
     public void Dispose()

@@ -2,10 +2,7 @@ using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.Metadata;
 using EfEnvelope.EntityFrameworkCore.Storage;
 using EfEnvelope.Envelopes;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
@@ -16,33 +13,18 @@ internal static class KeyTraces
     private const int Rows = 100;
 
     /// <summary>Finds a column that holds an envelope.</summary>
-    /// <param name="user">The context whose model names the columns.</param>
-    /// <param name="store">A context of the same database, whose connection is used.</param>
-    /// <param name="schema">Where tables are that the model names no schema for, or <see langword="null" /> for the connection's default.</param>
-    /// <param name="synchronous">Whether to wait.</param>
+    /// <param name="model">The model that names the columns.</param>
+    /// <param name="link">The database.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    public static async Task<string?> FindColumnAsync(DbContext user, DbContext store, string? schema, bool synchronous, CancellationToken cancellationToken)
+    public static async Task<string?> FindColumnAsync(IModel model, StoreLink link, CancellationToken cancellationToken)
     {
-        var sql = user.GetService<ISqlGenerationHelper>();
-        var isSqlServer = user.Database.ProviderName == ServerDatabase.SqlServer;
-        _ = synchronous ? OpenNow(store) : await OpenAsync(store, cancellationToken).ConfigureAwait(false);
-        try
+        foreach (var (table, column) in ColumnsOf(model))
         {
-            foreach (var (table, column) in ColumnsOf(user.Model))
-            {
-                var name = sql.DelimitIdentifier(column);
-                var from = sql.DelimitIdentifier(table.Name, table.Schema ?? schema);
-                var text = $"SELECT {name} FROM (SELECT {(isSqlServer ? $"TOP({Rows}) " : "")}{name} FROM {from}{(isSqlServer ? "" : $" LIMIT {Rows}")}) AS s WHERE {name} IS NOT NULL";
-                if (IsEnvelope(await ReadAsync(store, text, synchronous, cancellationToken).ConfigureAwait(false)))
-                    return $"{table.DisplayName()}.{column}";
-            }
-        }
-        finally
-        {
-            if (synchronous)
-                store.Database.CloseConnection();
-            else
-                await store.Database.CloseConnectionAsync().ConfigureAwait(false);
+            var name = link.Quote(column);
+            var rows = link.First($"{name} FROM {link.Table(table.Name, table.Schema)}", Rows);
+            var values = await ReadAsync(link, table, column, link.First($"{name} FROM ({rows}) AS s WHERE {name} IS NOT NULL", 1), cancellationToken).ConfigureAwait(false);
+            if (values is [var value] && IsEnvelope(value))
+                return $"{table.DisplayName()}.{column}";
         }
 
         return null;
@@ -53,35 +35,18 @@ internal static class KeyTraces
             .Where(p => EnvelopeConverters.TryFindField(p.GetTypeMapping().Converter, out _))
             .SelectMany(EncryptedColumn.FindColumns).Distinct();
 
-    private static bool OpenNow(DbContext store)
+    // Only a column that is not there yet has no value. Whatever else keeps it from being read, a lock or a missing right, may hide one.
+    private static async Task<List<object>> ReadAsync(StoreLink link, StoreObjectIdentifier table, string column, string query, CancellationToken cancellationToken)
     {
-        store.Database.OpenConnection();
-        return true;
-    }
-
-    private static async Task<bool> OpenAsync(DbContext store, CancellationToken cancellationToken)
-    {
-        await store.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        return true;
-    }
-
-    // A table that is not there yet has no value.
-    private static async Task<object?> ReadAsync(DbContext store, string text, bool synchronous, CancellationToken cancellationToken)
-    {
-        var command = store.Database.GetDbConnection().CreateCommand();
-        await using (command.ConfigureAwait(false))
+        try
         {
-            command.CommandText = text;
-            if (store.Database.CurrentTransaction is { } transaction)
-                command.Transaction = transaction.GetDbTransaction();
-            try
-            {
-                return synchronous ? command.ExecuteScalar() : await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (DbException)
-            {
-                return null;
-            }
+            return await link.ReadAsync(query, [], static r => r.GetValue(0), cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbException)
+        {
+            if (await link.HasColumnAsync(table.Name, table.Schema, column, cancellationToken).ConfigureAwait(false))
+                throw;
+            return [];
         }
     }
 

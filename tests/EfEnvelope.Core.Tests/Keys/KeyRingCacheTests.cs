@@ -31,6 +31,29 @@ public class KeyRingCacheTests
     }
 
     [Fact]
+    public async Task Rows_that_another_address_of_the_database_stores_during_a_load_are_obeyed_when_it_ends()
+    {
+        await _world.WarmSlotAsync();
+        using var cache = _world.NewCache();
+        var slow = cache.GetSlot(new KeyStoreIdentity(_world.Store, "one"), RingWorld.Scope);
+        var (read, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        _world.Store.AfterRead = async () =>
+        {
+            _world.Store.AfterRead = () => Task.CompletedTask;
+            read.SetResult();
+            await goOn.Task;
+        };
+        var loading = Task.Run(async () => await _world.ReadAsync(slow), TestContext.Current.CancellationToken);
+        await read.Task;
+        await _world.RotateAsync(cache.GetSlot(new KeyStoreIdentity(_world.Store, "other"), RingWorld.Scope));
+        goOn.SetResult();
+
+        await loading.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.Null(slow.GetFresh(RingUse.Read));
+        Assert.Equal(2, (await _world.WriteAsync(slow)).Keys.Count);
+    }
+
+    [Fact]
     public async Task Fresh_ring_is_given_without_any_io()
     {
         var slot = await _world.WarmSlotAsync();
