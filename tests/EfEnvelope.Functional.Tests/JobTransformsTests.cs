@@ -85,7 +85,7 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
         var job = await EnqueueAsync(Backfill());
         using var enough = new CancellationTokenSource();
         var running = Encrypted.Jobs.RunAsync([job.Id], cancellationToken: enough.Token);
-        while (!running.IsCompleted && (await Encrypted.Jobs.GetAsync(job.Id)).Reason is null)
+        while (!running.IsCompleted && (await Encrypted.Jobs.GetAsync(job.Id)).Reason?.Contains("1 rows", StringComparison.Ordinal) != true)
             await Task.Delay(50);
         await enough.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);

@@ -205,13 +205,13 @@ public abstract class IsolationSpecification(TestDatabase database, TestDatabase
     [Fact]
     public async Task Options_that_run_for_every_scope_make_the_KMS_client_once()
     {
-        var clients = 0;
+        var (clients, identity) = (0, Guid.NewGuid());
         await using var services = new ServiceCollection().AddDbContext<NoteContext>(
             o => Configure(
                 Database,
                 o,
                 e => e.UseKms(
-                    ("the same", "every time"),
+                    ("the same every time", identity),
                     _ =>
                     {
                         Interlocked.Increment(ref clients);

@@ -17,7 +17,7 @@ public abstract class SharedColumnsSpecification(TestDatabase database) : AdHocS
         ["siblings of one hierarchy"] = (b => Siblings(b, x => x.IsEncrypted(storage: EncryptedStorage.Text), _ => { }), ["'Bike.Text'", Plain, "'Car.Text'"]),
         ["siblings in two modes"] = (
             b => Siblings(b, x => x.IsEncrypted(), x => x.IsEncrypted(EncryptionMode.Deterministic)), ["'Bike.Text' and 'Car.Text' share column 'Text'", "the same mode", "Mark both in the same way"]),
-        ["siblings under two names"] = (b => Siblings(b, x => x.IsEncrypted(context: "a"), x => x.IsEncrypted(context: "b")), ["'Bike.Text' and 'Car.Text'", "the same context ('a' and 'b')"]),
+        ["siblings under two names"] = (b => Siblings(b, x => x.IsEncrypted(context: "a"), x => x.IsEncrypted(context: "b")), ["'Bike.Text' and 'Car.Text'", "the same context ('b' and 'a')"]),
         ["siblings, one with a blind index"] = (b => Siblings(b, x => x.IsEncrypted().HasBlindIndex(), x => x.IsEncrypted()), ["'Bike.Text' and 'Car.Text'", "the same set of blind indexes"]),
         ["siblings with two normalizations"] = (
             b => Siblings(b, x => x.IsEncrypted().HasBlindIndex(), x => x.IsEncrypted().HasBlindIndex(Normalization.Email)), ["'Bike.Text' and 'Car.Text'", "the same set of blind indexes"]),

@@ -21,9 +21,16 @@ internal static class SharedColumns
         var columns = properties
             .SelectMany(p => Kinds.SelectMany(k => p.GetMappedStoreObjects(k)).Select(s => (Property: p, Store: s, Column: p.GetColumnName(s))))
             .GroupBy(c => (c.Store.Schema, c.Store.Name, c.Column), c => (c.Property, c.Store.StoreObjectType))
-            .Where(g => g.Any(c => IsOurs(c.Property)) && g.Select(c => c.Property).Distinct().Count() > 1);
-        return columns.SelectMany(g => FindFaults(g.Key.Column!, [.. g])).Distinct();
+            .Where(g => g.Any(c => IsOurs(c.Property)) && g.Select(c => c.Property).Distinct().Count() > 1)
+            .Select(g => (Sharing: g.ToList(), Faults: FindFaults(g.Key.Column!, [.. g]).ToList()))
+            .Where(c => c.Faults.Count > 0)
+            .ToList();
+        return columns.Where(c => !columns.Exists(other => AreIndexesOf(c.Sharing, other.Sharing))).SelectMany(c => c.Faults).Distinct();
     }
+
+    // A difference between blind indexes is a fault of the properties that share the column of their values, and is reported with these once.
+    private static bool AreIndexesOf(IEnumerable<(IReadOnlyProperty Property, StoreObjectType)> indexes, IEnumerable<(IReadOnlyProperty Property, StoreObjectType)> values)
+        => indexes.All(i => EnvelopeAnnotations.FindBlindIndex(i.Property)?.Properties.Any(name => values.Any(v => v.Property == i.Property.DeclaringType.FindProperty(name))) == true);
 
     private static IEnumerable<string> FindFaults(string column, List<(IReadOnlyProperty Property, StoreObjectType Kind)> sharing)
     {
