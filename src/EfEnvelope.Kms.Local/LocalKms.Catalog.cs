@@ -120,7 +120,7 @@ public sealed partial class LocalKms
     }
 
     // The key that loses the alias is asked for too: else who may name his own key would have others use it in place of theirs.
-    private Task CheckAlsoAsync(KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KeyRow former, CancellationToken cancellationToken)
+    private Task CheckAlsoAsync(KmsSession db, RootKey root, KmsCall call, KmsSubject subject, KeyRow former, CancellationToken cancellationToken)
     {
         var other = new KmsSubject();
         other.Is(former);
@@ -129,11 +129,11 @@ public sealed partial class LocalKms
 
     // An operation that does the work of another one is allowed only to who may do that one, too.
     private Task CheckAlsoAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, LocalKmsOperation? operation, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsCall call, KmsSubject subject, LocalKmsOperation? operation, CancellationToken cancellationToken)
         => operation is { } also ? RequireAllowedAsync(db, root, call with { Operation = also }, subject, subject, cancellationToken) : Task.CompletedTask;
 
     private async Task RequireAllowedAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsSubject other, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsCall call, KmsSubject subject, KmsSubject other, CancellationToken cancellationToken)
     {
         var decision = await _access.AuthorizeAsync(db, root, call, other, cancellationToken).ConfigureAwait(false);
         if (decision.Refusal is not { } refusal)
@@ -143,7 +143,7 @@ public sealed partial class LocalKms
     }
 
     private Task<LocalKmsKey> LabelAsync(
-        string name, Func<KmsDbContext, KmsSubject, CancellationToken, Task<KeyRow>> change, CancellationToken cancellationToken)
+        string name, Func<KmsSession, KmsSubject, CancellationToken, Task<KeyRow>> change, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
         return _gate.WriteAsync(

@@ -198,7 +198,7 @@ public sealed partial class LocalKms
     }
 
     private async Task RemoveSealAsync(
-        Func<KmsDbContext, RootKey, KmsSubject, CancellationToken, Task<int>> remove, CancellationToken cancellationToken)
+        Func<KmsSession, RootKey, KmsSubject, CancellationToken, Task<int>> remove, CancellationToken cancellationToken)
     {
         var removed = await _gate.WriteAsync(Call(LocalKmsOperation.ManageSeals), remove, cancellationToken).ConfigureAwait(false);
         LocalKmsLog.SealRemoved(_logger, removed, StoreName);

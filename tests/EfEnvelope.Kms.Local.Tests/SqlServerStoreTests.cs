@@ -9,14 +9,16 @@ public sealed class SqlServerStoreTests
     private readonly ServerPlace _place = new(store => store.UseSqlServer("Server=db.clinic.example;Database=keys;User Id=kms;Password=hunter2"));
 
     [Fact]
-    public void Names_of_keys_compare_exactly()
+    public async Task Names_of_keys_compare_exactly()
     {
-        using var db = _place.CreateContext();
+        await using var db = _place.Open(tracks: false);
 
-        var script = db.Database.GenerateCreateScript();
+        var script = string.Join(";\n", KmsTables.All.SelectMany(t => StoreSchema.Create(db, t)));
 
         Assert.Contains("[name] nvarchar(200) COLLATE Latin1_General_100_BIN2 NOT NULL", script);
         Assert.Contains("[sealed_material] varbinary(4000) NOT NULL", script);
+        Assert.Contains("REFERENCES [kms_keys] ([key_id]) ON DELETE NO ACTION", script);
+        Assert.Contains("CREATE UNIQUE INDEX [IX_kms_keys_name] ON [kms_keys] ([name])", script);
         Assert.DoesNotContain("IDENTITY", script);
     }
 

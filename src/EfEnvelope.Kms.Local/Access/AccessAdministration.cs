@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Access;
 
@@ -17,7 +16,7 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         return state;
     }
 
-    public async Task<LocalKmsCredential> CreatePrincipalAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    public async Task<LocalKmsCredential> CreatePrincipalAsync(KmsSession db, RootKey root, string name, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         if (await reader.FindPrincipalAsync(name, cancellationToken).ConfigureAwait(false) is not null)
@@ -36,7 +35,7 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
     }
 
     public async Task<LocalKmsCredential> RotateCredentialAsync(
-        KmsDbContext db, RootKey root, string name, TimeSpan overlap, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, string name, TimeSpan overlap, CancellationToken cancellationToken)
     {
         var credential = LocalKmsCredential.Create(name);
         await ChangeAsync(
@@ -53,26 +52,26 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         return credential;
     }
 
-    public Task SetDisabledAsync(KmsDbContext db, RootKey root, string name, bool disabled, CancellationToken cancellationToken)
+    public Task SetDisabledAsync(KmsSession db, RootKey root, string name, bool disabled, CancellationToken cancellationToken)
         => ChangeAsync(db, root, name, (row, _) => row.Disabled = disabled, cancellationToken);
 
-    public async Task DeletePrincipalAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    public async Task DeletePrincipalAsync(KmsSession db, RootKey root, string name, CancellationToken cancellationToken)
     {
         var row = await GetPrincipalAsync(new AccessReader(db, root, file), name, cancellationToken).ConfigureAwait(false);
-        db.RemoveRange(await db.Set<GrantRow>().Where(g => g.PrincipalId == row.PrincipalId).ToListAsync(cancellationToken).ConfigureAwait(false));
+        db.RemoveRange(await db.ListAsync(AccessTables.Grants, [Where.Is("principal_id", row.PrincipalId)], cancellationToken: cancellationToken).ConfigureAwait(false));
         db.Remove(row);
     }
 
-    public async Task<IReadOnlyList<LocalKmsPrincipal>> ListPrincipalsAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<LocalKmsPrincipal>> ListPrincipalsAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         var rows = await new AccessReader(db, root, file).ListPrincipalsAsync(cancellationToken).ConfigureAwait(false);
         return rows.ConvertAll(p => new LocalKmsPrincipal(p.Name, p.Disabled, p.Created, now < p.FormerUntil ? p.FormerUntil : null));
     }
 
-    public async Task PutPolicyAsync(KmsDbContext db, RootKey root, string name, string document, CancellationToken cancellationToken)
+    public async Task PutPolicyAsync(KmsSession db, RootKey root, string name, string document, CancellationToken cancellationToken)
     {
-        var row = await db.Set<PolicyRow>().SingleOrDefaultAsync(p => p.Name == name, cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (row is null)
             db.Add(row = new PolicyRow { Name = name, Document = document });
         (row.Document, row.Changed) = (document, timeProvider.Now());
@@ -81,20 +80,20 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         await SealPoliciesAsync(db, root, name, row, cancellationToken).ConfigureAwait(false);
     }
 
-    public async Task DeletePolicyAsync(KmsDbContext db, RootKey root, string name, CancellationToken cancellationToken)
+    public async Task DeletePolicyAsync(KmsSession db, RootKey root, string name, CancellationToken cancellationToken)
     {
-        var row = await db.Set<PolicyRow>().SingleOrDefaultAsync(p => p.Name == name, cancellationToken).ConfigureAwait(false)
+        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false)
             ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoPolicy(file, name));
         db.Remove(row);
         await SealPoliciesAsync(db, root, name, null, cancellationToken).ConfigureAwait(false);
     }
 
-    public async Task<IReadOnlyList<LocalKmsPolicy>> ListPoliciesAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<LocalKmsPolicy>> ListPoliciesAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
         => (await new AccessReader(db, root, file).ReadPoliciesAsync(cancellationToken).ConfigureAwait(false)).Policies
             .ConvertAll(p => new LocalKmsPolicy(p.Name, p.Document, p.Changed));
 
     public async Task<LocalKmsGrant> CreateGrantAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         string principal,
         string keyName,
@@ -125,41 +124,41 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         return Describe(reader, row);
     }
 
-    public async Task RevokeGrantAsync(KmsDbContext db, string grantId, CancellationToken cancellationToken)
+    public async Task RevokeGrantAsync(KmsSession db, string grantId, CancellationToken cancellationToken)
         => db.Remove(
-            await db.Set<GrantRow>().SingleOrDefaultAsync(g => g.GrantId == grantId, cancellationToken).ConfigureAwait(false)
+            await db.FindAsync(AccessTables.Grants, [Where.Is("grant_id", grantId)], cancellationToken: cancellationToken).ConfigureAwait(false)
                 ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoGrant(file, grantId)));
 
-    public async Task<IReadOnlyList<LocalKmsGrant>> ListGrantsAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<LocalKmsGrant>> ListGrantsAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         return (await reader.ListGrantsAsync(cancellationToken).ConfigureAwait(false)).ConvertAll(g => Describe(reader, g));
     }
 
-    public async Task<bool> IsEnforcedAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<bool> IsEnforcedAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
         => (await new AccessReader(db, root, file).ReadStateAsync(cancellationToken).ConfigureAwait(false)).Enforced;
 
-    public async Task SetEnforcedAsync(KmsDbContext db, RootKey root, bool enforced, CancellationToken cancellationToken)
+    public async Task SetEnforcedAsync(KmsSession db, RootKey root, bool enforced, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         var genuine = await reader.ReadStateAsync(cancellationToken).ConfigureAwait(false);
-        var state = await db.Set<AccessStateRow>().SingleAsync(cancellationToken).ConfigureAwait(false);
-        db.Entry(state).Property(s => s.Revision).OriginalValue = genuine.Revision;
+        var state = await db.GetOnlyAsync(AccessTables.State, cancellationToken).ConfigureAwait(false);
+        db.Expect(state, genuine.Revision);
         (state.Enforced, state.Revision, state.Policies) = (enforced, genuine.Revision + 1, genuine.Policies);
         state.Mac = reader.Macs.Of(state);
     }
 
     // The state row is read genuine, and written under its revision: two changes at once follow each other.
     private async Task SealPoliciesAsync(
-        KmsDbContext db, RootKey root, string name, PolicyRow? put, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, string name, PolicyRow? put, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         var (genuine, policies) = await reader.ReadPoliciesAsync(cancellationToken, replaced: name).ConfigureAwait(false);
         policies.RemoveAll(p => p.Name == name);
         if (put is not null)
             policies.Add(put);
-        var state = await db.Set<AccessStateRow>().SingleAsync(cancellationToken).ConfigureAwait(false);
-        db.Entry(state).Property(s => s.Revision).OriginalValue = genuine.Revision;
+        var state = await db.GetOnlyAsync(AccessTables.State, cancellationToken).ConfigureAwait(false);
+        db.Expect(state, genuine.Revision);
         state.Revision = genuine.Revision + 1;
         state.Enforced = genuine.Enforced;
         state.Policies = AccessMacs.Digest(policies);
@@ -167,7 +166,7 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
     }
 
     private async Task ChangeAsync(
-        KmsDbContext db, RootKey root, string name, Action<PrincipalRow, AccessMacs> change, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, string name, Action<PrincipalRow, AccessMacs> change, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         var row = await GetPrincipalAsync(reader, name, cancellationToken).ConfigureAwait(false);

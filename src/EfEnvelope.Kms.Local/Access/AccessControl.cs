@@ -11,7 +11,7 @@ internal sealed class AccessControl(string file, TimeProvider timeProvider) : IK
     private static readonly byte[] NoHash = new byte[32];
 
     public async Task<KmsDecision> AuthorizeAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);
         PrincipalRow? principal = null;

@@ -2,7 +2,6 @@ using System.Text.Json;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Access;
 
@@ -10,7 +9,7 @@ namespace EfEnvelope.Kms.Local.Access;
 /// Reads the rules from the store for each decision; nothing is kept between two. A row that is not genuine is refused, and with it
 /// the call.
 /// </summary>
-internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
+internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 {
     private const int Attempts = 10;
 
@@ -28,7 +27,7 @@ internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
         for (var attempt = 1; ; attempt++)
         {
             var state = await ReadStateAsync(cancellationToken).ConfigureAwait(false);
-            var policies = await db.Set<PolicyRow>().AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false);
+            var policies = await db.ListAsync(AccessTables.Policies, [], fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
             if (AccessMacs.Equal(AccessMacs.Digest(policies), state.Policies))
             {
                 policies.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
@@ -45,8 +44,7 @@ internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
 
     public async Task<AccessStateRow> ReadStateAsync(CancellationToken cancellationToken)
     {
-        var state = await db.Set<AccessStateRow>().AsNoTracking().SingleOrDefaultAsync(s => s.Id == AccessStateRow.OnlyId, cancellationToken)
-            .ConfigureAwait(false);
+        var state = await db.FindAsync(AccessTables.State, [Where.Is("id", AccessStateRow.OnlyId)], fresh: true, cancellationToken).ConfigureAwait(false);
         return state is not null && _macs.IsGenuine(state)
             ? state
             : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAccessMessages.StateDamaged(file));
@@ -54,24 +52,23 @@ internal sealed class AccessReader(KmsDbContext db, RootKey root, string file)
 
     public async Task<PrincipalRow?> FindPrincipalAsync(string name, CancellationToken cancellationToken)
     {
-        var row = await db.Set<PrincipalRow>().SingleOrDefaultAsync(p => p.Name == name, cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(AccessTables.Principals, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false);
         return row is null || _macs.IsGenuine(row) ? row : throw Damaged($"The principal '{name}'");
     }
 
     public async Task<List<PrincipalRow>> ListPrincipalsAsync(CancellationToken cancellationToken)
     {
-        var rows = await db.Set<PrincipalRow>().AsNoTracking().OrderBy(p => p.Name).ToListAsync(cancellationToken).ConfigureAwait(false);
+        var rows = await db.ListAsync(AccessTables.Principals, [], "name", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         return rows.Find(p => !_macs.IsGenuine(p)) is { } forged ? throw Damaged($"The principal '{forged.Name}'") : rows;
     }
 
     /// <summary>Reads the grants of one principal; none of a namesake that was deleted.</summary>
     public async Task<List<GrantRow>> ReadGrantsAsync(PrincipalRow principal, CancellationToken cancellationToken)
-        => Genuine(await db.Set<GrantRow>().AsNoTracking().Where(g => g.PrincipalId == principal.PrincipalId).OrderBy(g => g.GrantId)
-            .ToListAsync(cancellationToken).ConfigureAwait(false));
+        => Genuine(await db.ListAsync(
+            AccessTables.Grants, [Where.Is("principal_id", principal.PrincipalId)], "grant_id", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false));
 
     public async Task<List<GrantRow>> ListGrantsAsync(CancellationToken cancellationToken)
-        => Genuine(await db.Set<GrantRow>().AsNoTracking().OrderBy(g => g.Principal).ThenBy(g => g.GrantId)
-            .ToListAsync(cancellationToken).ConfigureAwait(false));
+        => Genuine(await db.ListAsync(AccessTables.Grants, [], "principal, grant_id", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false));
 
     /// <summary>Returns the names a key goes by: its own first, then its aliases. Of a key that is not there, what it was called.</summary>
     public async Task<IReadOnlyList<string>> KeyNamesAsync(string? asked, KmsSubject subject, CancellationToken cancellationToken)

@@ -258,7 +258,7 @@ public sealed class LocalKmsAccess
             $"{verb} principal {name}", (db, root, token) => _administration.SetDisabledAsync(db, root, name, disabled, token), cancellationToken);
     }
 
-    private Task WriteAsync(string detail, Func<KmsDbContext, RootKey, CancellationToken, Task> work, CancellationToken cancellationToken)
+    private Task WriteAsync(string detail, Func<KmsSession, RootKey, CancellationToken, Task> work, CancellationToken cancellationToken)
         => WriteAsync(
             detail,
             async (db, root, token) =>
@@ -268,7 +268,7 @@ public sealed class LocalKmsAccess
             },
             cancellationToken);
 
-    private Task<T> WriteAsync<T>(string detail, Func<KmsDbContext, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    private Task<T> WriteAsync<T>(string detail, Func<KmsSession, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
         => _gate.WriteAsync(
             _call(null),
             (db, root, subject, token) =>
@@ -278,7 +278,7 @@ public sealed class LocalKmsAccess
             },
             cancellationToken);
 
-    private Task<T> ReadAsync<T>(string detail, Func<KmsDbContext, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    private Task<T> ReadAsync<T>(string detail, Func<KmsSession, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
         => _gate.ReadAsync(
             _call(null),
             (db, root, subject, token) =>

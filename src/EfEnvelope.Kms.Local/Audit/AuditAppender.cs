@@ -1,17 +1,17 @@
 using System.Text;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Audit;
 
 /// <summary>Appends events to the trail, in the transaction of the caller, which saves and commits.</summary>
 internal sealed class AuditAppender(string file, TimeProvider timeProvider)
 {
+    private static readonly string LockHeadSql = $"UPDATE kms_audit_head SET sequence = sequence WHERE id = {AuditHeadRow.OnlyId}";
     private static readonly string Node = Clean($"{Environment.MachineName}/{Environment.ProcessId}", AuditLimits.Node)!;
 
     public async Task AppendAsync(
-        KmsDbContext db, RootKey root, IReadOnlyList<AuditEvent> events, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, IReadOnlyList<AuditEvent> events, CancellationToken cancellationToken)
     {
         var head = await LockHeadAsync(db, root, cancellationToken).ConfigureAwait(false);
         foreach (var @event in events)
@@ -30,26 +30,24 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     }
 
     /// <summary>Signs the trail as it ends now, unless that is signed already or there is no event.</summary>
-    public async Task<LocalKmsAuditCheckpoint?> CheckpointAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<LocalKmsAuditCheckpoint?> CheckpointAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         var head = await LockHeadAsync(db, root, cancellationToken).ConfigureAwait(false);
         if (head.Sequence == 0)
             return null;
-        var present = await db.Set<AuditCheckpointRow>().FindAsync([head.Sequence], cancellationToken).ConfigureAwait(false);
+        var present = await db.FindAsync(AuditTables.Checkpoints, [Where.Is("sequence", head.Sequence)], cancellationToken: cancellationToken).ConfigureAwait(false);
         var row = present ?? await SignAsync(db, root, head.Sequence, head.Hash, cancellationToken).ConfigureAwait(false);
         return new LocalKmsAuditCheckpoint(root.KmsId, row.Sequence, row.Time, row.Hash, row.Signature);
     }
 
     // The update comes first: it takes the lock on the one row, on every server, until the transaction ends. So appenders follow
     // each other, and what is read after it is what the one before left.
-    private async Task<AuditHeadRow> LockHeadAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    private async Task<AuditHeadRow> LockHeadAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
-        await db.Set<AuditHeadRow>().Where(h => h.Id == AuditHeadRow.OnlyId)
-            .ExecuteUpdateAsync(set => set.SetProperty(h => h.Sequence, h => h.Sequence), cancellationToken).ConfigureAwait(false);
-        var head = await db.Set<AuditHeadRow>().AsTracking().SingleOrDefaultAsync(h => h.Id == AuditHeadRow.OnlyId, cancellationToken)
-            .ConfigureAwait(false);
+        await db.ExecuteAsync(LockHeadSql, cancellationToken).ConfigureAwait(false);
+        var head = await db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (head is null || !AuditChain.IsGenuine(root, root.KmsId, head)
-            || await db.Set<AuditEventRow>().AnyAsync(e => e.Sequence > head.Sequence, cancellationToken).ConfigureAwait(false))
+            || await db.NumberAsync(AuditTables.Events, "MAX(sequence)", [], cancellationToken).ConfigureAwait(false) > head.Sequence)
         {
             throw Damaged();
         }
@@ -58,9 +56,9 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     }
 
     private async Task<AuditCheckpointRow> SignAsync(
-        KmsDbContext db, RootKey root, long sequence, byte[] hash, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, long sequence, byte[] hash, CancellationToken cancellationToken)
     {
-        var key = await db.Set<AuditKeyRow>().AsNoTracking().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false) ?? throw Damaged();
+        var key = await db.FindAsync(AuditTables.Key, [], fresh: true, cancellationToken).ConfigureAwait(false) ?? throw Damaged();
         var time = AuditTime.From(timeProvider.GetUtcNow());
         var signature = AuditSigner.TrySign(root, key, AuditChain.Checkpoint(root.KmsId, sequence, time, hash)) ?? throw Damaged();
         var row = new AuditCheckpointRow { Sequence = sequence, Time = time, Hash = hash, Signature = signature };

@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Audit;
 
@@ -17,11 +16,10 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
 
     private readonly ArrayBufferWriter<byte> _line = new(1024);
 
-    public async Task<long> WriteAsync(KmsDbContext db, TextWriter writer, long from, long? to, CancellationToken cancellationToken)
+    public async Task<long> WriteAsync(KmsSession db, TextWriter writer, long from, long? to, CancellationToken cancellationToken)
     {
-        db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
-        var key = await db.Set<AuditKeyRow>().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
-        var head = await db.Set<AuditHeadRow>().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        var key = await db.FindAsync(AuditTables.Key, [], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var head = await db.FindAsync(AuditTables.Head, [], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (key is null || head is null || !AuditSigner.IsGenuine(root, key) || !AuditChain.IsGenuine(root, root.KmsId, head))
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(file));
 
@@ -36,8 +34,8 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
             var after = chain.Sequence;
             var rows = await PageAsync(db, after, end, cancellationToken).ConfigureAwait(false);
             var last = rows[^1].Sequence;
-            var checkpoints = await db.Set<AuditCheckpointRow>().Where(c => c.Sequence > after && c.Sequence <= last)
-                .ToDictionaryAsync(c => c.Sequence, cancellationToken).ConfigureAwait(false);
+            Where[] among = [new("sequence", ">", after), new("sequence", "<=", last)];
+            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken).ConfigureAwait(false)).ToDictionary(c => c.Sequence);
             foreach (var row in rows)
             {
                 Follow(chain, row);
@@ -60,13 +58,13 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
 
     // From the last checkpoint before, whose signature vouches for the plain hash: nothing in the row of an event does, and what is
     // signed at the end binds all that came before.
-    private async Task<AuditChainReader> ComeToAsync(KmsDbContext db, AuditKeyRow key, long sequence, CancellationToken cancellationToken)
+    private async Task<AuditChainReader> ComeToAsync(KmsSession db, AuditKeyRow key, long sequence, CancellationToken cancellationToken)
     {
         AuditEventRow? start = null;
-        if (await db.Set<AuditCheckpointRow>().Where(c => c.Sequence <= sequence).OrderByDescending(c => c.Sequence)
-            .FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false) is { } signed)
+        if (await db.ListAsync(
+            AuditTables.Checkpoints, [new("sequence", "<=", sequence)], "sequence DESC", limit: 1, cancellationToken: cancellationToken).ConfigureAwait(false) is [var signed])
         {
-            start = await db.Set<AuditEventRow>().SingleOrDefaultAsync(e => e.Sequence == signed.Sequence, cancellationToken).ConfigureAwait(false);
+            start = await db.FindAsync(AuditTables.Events, [Where.Is("sequence", signed.Sequence)], cancellationToken: cancellationToken).ConfigureAwait(false);
             if (start is null || !start.Hash.AsSpan().SequenceEqual(signed.Hash) || !AuditSigner.IsSigned(
                 key.PublicKey, AuditChain.Checkpoint(root.KmsId, signed.Sequence, signed.Time, signed.Hash), signed.Signature))
             {
@@ -84,9 +82,9 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
         return chain;
     }
 
-    private async Task<List<AuditEventRow>> PageAsync(KmsDbContext db, long after, long end, CancellationToken cancellationToken)
-        => await db.Set<AuditEventRow>().Where(e => e.Sequence > after && e.Sequence <= end).OrderBy(e => e.Sequence).Take(PageSize)
-            .ToListAsync(cancellationToken).ConfigureAwait(false) is { Count: > 0 } rows
+    private async Task<List<AuditEventRow>> PageAsync(KmsSession db, long after, long end, CancellationToken cancellationToken)
+        => await db.ListAsync(
+            AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken).ConfigureAwait(false) is { Count: > 0 } rows
             ? rows
             : throw DamagedAt(after + 1);
 

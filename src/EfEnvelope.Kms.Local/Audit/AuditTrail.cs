@@ -26,7 +26,7 @@ internal sealed class AuditTrail : IKmsAudit
     public static object[] NewRows(RootKey root) => [AuditChain.NewHead(root, root.KmsId), AuditSigner.NewKey(root)];
 
     public Task AppendAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)
         => _appender.AppendAsync(db, root, [Event(call, subject, outcome)], cancellationToken);
 
     public Task RecordAsync(RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken)

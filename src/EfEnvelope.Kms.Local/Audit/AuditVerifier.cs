@@ -1,6 +1,5 @@
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Audit;
 
@@ -10,14 +9,12 @@ internal sealed class AuditVerifier(RootKey root)
     private const int PageSize = 1000;
 
     public async Task<LocalKmsAuditReport> VerifyAsync(
-        KmsDbContext db, LocalKmsAuditCheckpoint? expected, CancellationToken cancellationToken)
+        KmsSession db, LocalKmsAuditCheckpoint? expected, CancellationToken cancellationToken)
     {
-        db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
-        var key = await db.Set<AuditKeyRow>().SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        var key = await db.FindAsync(AuditTables.Key, [], cancellationToken: cancellationToken).ConfigureAwait(false);
         var head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
         var chain = new AuditChainReader(root);
-        if (await db.Set<AuditEventRow>().Where(e => e.Sequence < 1).Select(e => (long?)e.Sequence).FirstOrDefaultAsync(cancellationToken)
-            .ConfigureAwait(false) is { } inserted)
+        if (await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", "<", 1L)], cancellationToken).ConfigureAwait(false) is { } inserted)
         {
             return chain.Report(inserted, LocalKmsAuditMessages.EventAltered(inserted));
         }
@@ -36,8 +33,7 @@ internal sealed class AuditVerifier(RootKey root)
                 return chain.Report(chain.Sequence + 1, LocalKmsAuditMessages.HeadAltered(chain.Sequence));
 
             // Somebody may have appended since the head was read; what is beyond a head that is read after it was forged.
-            var next = await db.Set<AuditEventRow>().Where(e => e.Sequence > chain.Sequence).OrderBy(e => e.Sequence)
-                .Select(e => (long?)e.Sequence).FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+            var next = await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", ">", chain.Sequence)], cancellationToken).ConfigureAwait(false);
             if (next is null)
                 break;
             head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
@@ -57,32 +53,32 @@ internal sealed class AuditVerifier(RootKey root)
             : chain.Report(null, null);
     }
 
-    private static Task<AuditHeadRow?> HeadAsync(KmsDbContext db, CancellationToken cancellationToken)
-        => db.Set<AuditHeadRow>().SingleOrDefaultAsync(h => h.Id == AuditHeadRow.OnlyId, cancellationToken);
+    private static Task<AuditHeadRow?> HeadAsync(KmsSession db, CancellationToken cancellationToken)
+        => db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken);
 
     // A checkpoint of no event. The head is read last: it is never behind a checkpoint that was made meanwhile.
-    private static async Task<long?> FindStrayAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private static async Task<long?> FindStrayAsync(KmsSession db, CancellationToken cancellationToken)
     {
-        var first = await db.Set<AuditCheckpointRow>().MinAsync(c => (long?)c.Sequence, cancellationToken).ConfigureAwait(false);
-        var last = await db.Set<AuditCheckpointRow>().MaxAsync(c => (long?)c.Sequence, cancellationToken).ConfigureAwait(false);
+        var first = await db.NumberAsync(AuditTables.Checkpoints, "MIN(sequence)", [], cancellationToken).ConfigureAwait(false);
+        var last = await db.NumberAsync(AuditTables.Checkpoints, "MAX(sequence)", [], cancellationToken).ConfigureAwait(false);
         var head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
         return first < 1 ? first : last > (head?.Sequence ?? 0) ? last : null;
     }
 
     // Events as far as `end`, page by page, each with its checkpoint.
     private async Task<LocalKmsAuditReport?> ReadAsync(
-        KmsDbContext db, AuditChainReader chain, long end, LocalKmsAuditCheckpoint? expected, AuditKeyRow? key, CancellationToken cancellationToken)
+        KmsSession db, AuditChainReader chain, long end, LocalKmsAuditCheckpoint? expected, AuditKeyRow? key, CancellationToken cancellationToken)
     {
         while (true)
         {
             var after = chain.Sequence;
-            var rows = await db.Set<AuditEventRow>().Where(e => e.Sequence > after && e.Sequence <= end).OrderBy(e => e.Sequence).Take(PageSize)
-                .ToListAsync(cancellationToken).ConfigureAwait(false);
+            var rows = await db.ListAsync(
+                AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken).ConfigureAwait(false);
             if (rows.Count == 0)
                 return null;
             var last = rows[^1].Sequence;
-            var checkpoints = await db.Set<AuditCheckpointRow>().Where(c => c.Sequence > after && c.Sequence <= last)
-                .ToDictionaryAsync(c => c.Sequence, cancellationToken).ConfigureAwait(false);
+            Where[] among = [new("sequence", ">", after), new("sequence", "<=", last)];
+            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken).ConfigureAwait(false)).ToDictionary(c => c.Sequence);
             foreach (var row in rows)
             {
                 if (!chain.TryFollow(row, out var fault))

@@ -3,7 +3,6 @@ using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local;
 
@@ -82,7 +81,7 @@ public sealed class LocalKmsAudit
             async (db, subject, token) =>
             {
                 subject.Detail = "export";
-                var end = await db.Set<AuditHeadRow>().Select(h => h.Sequence).SingleOrDefaultAsync(token).ConfigureAwait(false);
+                var end = (await db.FindAsync(AuditTables.Head, [], cancellationToken: token).ConfigureAwait(false))?.Sequence ?? 0;
                 return Math.Min(to ?? end, end);
             },
             (db, root, end, token) => new AuditExport(root, _store.Path, _timeProvider).WriteAsync(db, writer, from, end, token),
@@ -113,7 +112,7 @@ public sealed class LocalKmsAudit
             throw new ArgumentException(LocalKmsAuditMessages.PageSize(query.PageSize), nameof(query));
         return ReadAsync<IReadOnlyList<LocalKmsAuditEvent>>(
             "query",
-            async (db, _, token) => (await Select(db, query).ToListAsync(token).ConfigureAwait(false)).ConvertAll(Describe),
+            async (db, _, token) => (await SelectAsync(db, query, token).ConfigureAwait(false)).ConvertAll(Describe),
             cancellationToken);
     }
 
@@ -123,7 +122,7 @@ public sealed class LocalKmsAudit
     public Task<string> GetPublicKeyAsync(CancellationToken cancellationToken = default)
         => ReadAsync(
             "public key",
-            async (db, root, token) => await db.Set<AuditKeyRow>().SingleOrDefaultAsync(token).ConfigureAwait(false) is { } key
+            async (db, root, token) => await db.FindAsync(AuditTables.Key, [], cancellationToken: token).ConfigureAwait(false) is { } key
                 && AuditSigner.IsGenuine(root, key)
                 ? System.Security.Cryptography.PemEncoding.WriteString("PUBLIC KEY", key.PublicKey)
                 : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAuditMessages.Damaged(_store.Path)),
@@ -152,26 +151,18 @@ public sealed class LocalKmsAudit
         }
     }
 
-    private static IQueryable<AuditEventRow> Select(KmsDbContext db, LocalKmsAuditQuery query)
+    private static Task<List<AuditEventRow>> SelectAsync(KmsSession db, LocalKmsAuditQuery query, CancellationToken cancellationToken)
     {
-        var events = db.Set<AuditEventRow>().Where(e => e.Sequence > query.AfterSequence);
+        var where = new List<Where> { new("sequence", ">", query.AfterSequence) };
         if (query.From is { } from)
-        {
-            var earliest = AuditTime.From(from);
-            events = events.Where(e => e.Time >= earliest);
-        }
-
+            where.Add(new("time", ">=", AuditTime.From(from)));
         if (query.To is { } to)
-        {
-            var latest = AuditTime.From(to);
-            events = events.Where(e => e.Time < latest);
-        }
-
+            where.Add(new("time", "<", AuditTime.From(to)));
         if (query.Principal is { } principal)
-            events = events.Where(e => e.Principal == principal);
+            where.Add(Where.Is("principal", principal));
         if (query.Key is { } key)
-            events = events.Where(e => e.KeyName == key);
-        return events.OrderBy(e => e.Sequence).Take(query.PageSize);
+            where.Add(Where.Is("key_name", key));
+        return db.ListAsync(AuditTables.Events, [.. where], "sequence", query.PageSize, cancellationToken: cancellationToken);
     }
 
     private LocalKmsAuditEvent Describe(AuditEventRow row) => new(
@@ -192,7 +183,7 @@ public sealed class LocalKmsAudit
         row.CorrelationId,
         row.Node);
 
-    private Task<T> ReadAsync<T>(string detail, Func<KmsDbContext, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    private Task<T> ReadAsync<T>(string detail, Func<KmsSession, RootKey, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
         => _gate.ReadAsync(
             _call(),
             (db, root, subject, token) =>

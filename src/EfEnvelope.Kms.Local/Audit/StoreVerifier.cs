@@ -2,19 +2,18 @@ using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Audit;
 
 /// <summary>Reads every row that decides something, and names the first one that was altered, added or taken away by a hand without the seal.</summary>
 internal sealed class StoreVerifier(KmsStore store)
 {
-    public async Task<string?> FindFaultAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<string?> FindFaultAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         try
         {
             await store.RefuseTrapsAsync(cancellationToken).ConfigureAwait(false);
-            foreach (var key in await db.Keys.AsNoTracking().OrderBy(k => k.Name).ToListAsync(cancellationToken).ConfigureAwait(false))
+            foreach (var key in await db.ListAsync(KmsTables.Keys, [], "name", cancellationToken: cancellationToken).ConfigureAwait(false))
             {
                 if (!RowMacs.IsGenuine(root, key))
                     return LocalKmsAuditMessages.KeyRowAltered(key.Name);

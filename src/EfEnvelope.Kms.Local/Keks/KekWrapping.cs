@@ -14,7 +14,7 @@ internal sealed class KekWrapping(KeyGuard guard, KeyLife life, ILogger logger)
 
     /// <summary>Wraps under the primary version, or returns nothing when there is no such KEK.</summary>
     public async Task<WrappedKeyCopy?> TryWrapAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,
@@ -35,7 +35,7 @@ internal sealed class KekWrapping(KeyGuard guard, KeyLife life, ILogger logger)
     }
 
     public async Task<byte[]> UnwrapAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,
@@ -61,7 +61,7 @@ internal sealed class KekWrapping(KeyGuard guard, KeyLife life, ILogger logger)
     }
 
     public async Task<byte[]?> TryEncryptAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,
@@ -78,7 +78,7 @@ internal sealed class KekWrapping(KeyGuard guard, KeyLife life, ILogger logger)
     }
 
     public async Task<byte[]> DecryptAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,

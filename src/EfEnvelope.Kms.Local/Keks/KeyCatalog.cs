@@ -11,18 +11,20 @@ internal sealed class KeyCatalog(KeyGuard guard)
 {
     private const int PageOfAll = 500;
 
-    public async Task<LocalKmsKey> DescribeAsync(KmsDbContext db, RootKey root, KeyRow key, CancellationToken cancellationToken)
+    private static readonly Where NotDestroyed = new("state", "<>", KeyStates.Destroyed);
+
+    public async Task<LocalKmsKey> DescribeAsync(KmsSession db, RootKey root, KeyRow key, CancellationToken cancellationToken)
     {
         // What was changed in this transaction is part of it.
-        await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
+        await db.SaveAsync(cancellationToken).ConfigureAwait(false);
         return (await DescribeAsync(db, root, [key], cancellationToken).ConfigureAwait(false))[0];
     }
 
-    public async Task<LocalKmsKeyPage> ListAsync(KmsDbContext db, RootKey root, int limit, string? continuation, CancellationToken cancellationToken)
+    public async Task<LocalKmsKeyPage> ListAsync(KmsSession db, RootKey root, int limit, string? continuation, CancellationToken cancellationToken)
     {
         var after = continuation is null ? "" : Decode(continuation);
-        var rows = await db.Keys.Where(k => k.State != KeyStates.Destroyed && string.Compare(k.Name, after) > 0).OrderBy(k => k.Name).Take(limit + 1)
-            .ToListAsync(cancellationToken).ConfigureAwait(false);
+        var rows = await db.ListAsync(KmsTables.Keys, [NotDestroyed, new("name", ">", after)], "name", limit + 1, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         var next = rows.Count > limit ? Encode(rows[limit - 1].Name) : null;
         var page = rows.Take(limit).Where(k => !guard.IsDestroyed(k)).ToList();
         if (page.Exists(k => !RowMacs.IsGenuine(root, k)))
@@ -30,7 +32,7 @@ internal sealed class KeyCatalog(KeyGuard guard)
         return new LocalKmsKeyPage(await DescribeAsync(db, root, page, cancellationToken).ConfigureAwait(false), next);
     }
 
-    public async Task<IReadOnlyList<LocalKmsKey>> ListAllAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<LocalKmsKey>> ListAllAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         var keys = new List<LocalKmsKey>();
         string? continuation = null;
@@ -45,11 +47,10 @@ internal sealed class KeyCatalog(KeyGuard guard)
     }
 
     /// <summary>Returns the names of the keys that maintenance has to look after.</summary>
-    public async Task<(List<string> ToDestroy, List<string> ToRotate)> DueAsync(KmsDbContext db, CancellationToken cancellationToken)
+    public async Task<(List<string> ToDestroy, List<string> ToRotate)> DueAsync(KmsSession db, CancellationToken cancellationToken)
     {
         // Compared here, because SQLite does not compare times.
-        var keys = await db.Keys.AsNoTracking().Where(k => k.State != KeyStates.Destroyed && (k.DeletionAt != null || k.NextRotation != null))
-            .OrderBy(k => k.Name).ToListAsync(cancellationToken).ConfigureAwait(false);
+        var keys = await db.ListAsync(KmsTables.Keys, [NotDestroyed], "name", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         return (keys.FindAll(guard.IsDestroyed).ConvertAll(k => k.Name), keys.FindAll(guard.IsRotationDue).ConvertAll(k => k.Name));
     }
 
@@ -61,10 +62,10 @@ internal sealed class KeyCatalog(KeyGuard guard)
     }
 
     public async Task<KeyRow> SetTagAsync(
-        KmsDbContext db, KmsSubject subject, string name, string tag, string? value, CancellationToken cancellationToken)
+        KmsSession db, KmsSubject subject, string name, string tag, string? value, CancellationToken cancellationToken)
     {
         var key = guard.Get(subject, name);
-        var row = await db.Tags.FindAsync([key.KeyId, tag], cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(KmsTables.Tags, [Where.Is("key_id", key.KeyId), Where.Is("name", tag)], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (value is null && row is not null)
             db.Remove(row);
         else if (value is not null && row is not null)
@@ -75,7 +76,7 @@ internal sealed class KeyCatalog(KeyGuard guard)
     }
 
     public async Task<KeyRow> SetAliasAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string alias,
@@ -85,9 +86,9 @@ internal sealed class KeyCatalog(KeyGuard guard)
     {
         var key = guard.Get(subject, name);
         subject.Detail = alias;
-        if (await db.Keys.AnyAsync(k => k.Name == alias, cancellationToken).ConfigureAwait(false))
+        if (await db.NumberAsync(KmsTables.Keys, "COUNT(*)", [Where.Is("name", alias)], cancellationToken).ConfigureAwait(false) > 0)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.AliasIsAKey(guard.Store, alias));
-        var row = await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false);
+        var row = await FindAliasAsync(db, alias, cancellationToken).ConfigureAwait(false);
         if (row is null)
         {
             db.Add(row = new AliasRow { Alias = alias, KeyId = key.KeyId });
@@ -107,10 +108,10 @@ internal sealed class KeyCatalog(KeyGuard guard)
         return key;
     }
 
-    public async Task<bool> RemoveAliasAsync(KmsDbContext db, RootKey root, KmsSubject subject, string alias, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAliasAsync(KmsSession db, RootKey root, KmsSubject subject, string alias, CancellationToken cancellationToken)
     {
         subject.Detail = alias;
-        if (await db.Aliases.FindAsync([alias], cancellationToken).ConfigureAwait(false) is not { } row)
+        if (await FindAliasAsync(db, alias, cancellationToken).ConfigureAwait(false) is not { } row)
             return false;
 
         // Moved by another since it was read to decide whether the caller may: decided anew.
@@ -121,8 +122,11 @@ internal sealed class KeyCatalog(KeyGuard guard)
         return true;
     }
 
+    private static Task<AliasRow?> FindAliasAsync(KmsSession db, string alias, CancellationToken cancellationToken)
+        => db.FindAsync(KmsTables.Aliases, [Where.Is("alias", alias)], cancellationToken: cancellationToken);
+
     private async Task ChangeAliasesAsync(
-        KmsDbContext db, RootKey root, KeyRow key, Func<IEnumerable<string>, IEnumerable<string>> change, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KeyRow key, Func<IEnumerable<string>, IEnumerable<string>> change, CancellationToken cancellationToken)
     {
         var aliases = await KeyLookup.AliasesAsync(db, root, guard.Store, key, cancellationToken).ConfigureAwait(false);
         key.Aliases = RowMacs.DigestOf(change(aliases.Select(a => a.Alias)));
@@ -130,7 +134,7 @@ internal sealed class KeyCatalog(KeyGuard guard)
         RowMacs.Sign(root, key);
     }
 
-    private async Task<KeyRow> OwnerAsync(KmsDbContext db, RootKey root, AliasRow alias, CancellationToken cancellationToken)
+    private async Task<KeyRow> OwnerAsync(KmsSession db, RootKey root, AliasRow alias, CancellationToken cancellationToken)
         => RowMacs.IsGenuine(root, alias)
             && await KeyLookup.FindAsync(db, root, guard.Store, KeyLookup.IdPrefix + alias.KeyId, cancellationToken).ConfigureAwait(false) is { } key
             ? key
@@ -152,12 +156,13 @@ internal sealed class KeyCatalog(KeyGuard guard)
         throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.MalformedContinuation());
     }
 
-    private async Task<List<LocalKmsKey>> DescribeAsync(KmsDbContext db, RootKey root, List<KeyRow> keys, CancellationToken cancellationToken)
+    private async Task<List<LocalKmsKey>> DescribeAsync(KmsSession db, RootKey root, List<KeyRow> keys, CancellationToken cancellationToken)
     {
         var ids = keys.ConvertAll(k => k.KeyId);
-        var versions = await db.KeyVersions.AsNoTracking().Where(v => ids.Contains(v.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
-        var aliases = await db.Aliases.AsNoTracking().Where(a => ids.Contains(a.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
-        var tags = await db.Tags.AsNoTracking().Where(t => ids.Contains(t.KeyId)).ToListAsync(cancellationToken).ConfigureAwait(false);
+        Where[] ofThese = [new("key_id", "IN", ids)];
+        var versions = await db.ListAsync(KmsTables.KeyVersions, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var aliases = await db.ListAsync(KmsTables.Aliases, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var tags = await db.ListAsync(KmsTables.Tags, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         if (versions.Exists(v => !RowMacs.IsGenuine(root, v)))
             throw KeyLookup.Altered(guard.Store);
         foreach (var key in keys.Where(k => !RowMacs.AreAliases(root, k, aliases.FindAll(a => a.KeyId == k.KeyId))))

@@ -47,12 +47,12 @@ internal sealed class KeyGuard(KmsStore store, TimeProvider timeProvider)
     }
 
     /// <summary>Returns the version that wraps, encrypts or signs now.</summary>
-    public async Task<KeyVersionRow> PrimaryAsync(KmsDbContext db, RootKey root, KmsSubject subject, KeyRow key, CancellationToken cancellationToken)
+    public async Task<KeyVersionRow> PrimaryAsync(KmsSession db, RootKey root, KmsSubject subject, KeyRow key, CancellationToken cancellationToken)
         => await FindVersionAsync(db, root, subject, key, key.PrimaryVersion, cancellationToken).ConfigureAwait(false) ?? throw KeyLookup.Altered(Store);
 
     /// <summary>Returns one version, which must be enabled; nothing when there is none of that number.</summary>
     public async Task<KeyVersionRow?> FindVersionAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, KeyRow key, long number, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, KeyRow key, long number, CancellationToken cancellationToken)
     {
         var version = await KeyLookup.FindVersionAsync(db, root, Store, key, number, cancellationToken).ConfigureAwait(false);
         if (version is null)

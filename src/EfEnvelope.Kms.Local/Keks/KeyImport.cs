@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Keks;
 
@@ -12,7 +11,7 @@ internal sealed class KeyImport(KeyGuard guard, KeyLife life)
 {
     public static readonly TimeSpan Validity = TimeSpan.FromHours(24);
 
-    public LocalKmsImportParameters Prepare(KmsDbContext db, RootKey root, RSA wrapping)
+    public LocalKmsImportParameters Prepare(KmsSession db, RootKey root, RSA wrapping)
     {
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
         var expires = guard.Now + Validity;
@@ -31,7 +30,7 @@ internal sealed class KeyImport(KeyGuard guard, KeyLife life)
 
     /// <summary>Makes a key of what was wrapped, or adds it as a version to a key that was imported before. The token is used up.</summary>
     public async Task<(KeyRow Key, bool Created)> ImportAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,
@@ -41,7 +40,7 @@ internal sealed class KeyImport(KeyGuard guard, KeyLife life)
         CancellationToken cancellationToken)
     {
         // Removed in this transaction: of two imports at once, one finds nothing to remove and starts anew.
-        var row = await db.Imports.SingleOrDefaultAsync(i => i.Token == token, cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(KmsTables.Imports, [Where.Is("token", token)], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (row is null || row.Expires <= guard.Now)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.ImportTokenRefused(guard.Store));
         db.Remove(row);
@@ -57,9 +56,9 @@ internal sealed class KeyImport(KeyGuard guard, KeyLife life)
         return (await life.RotateAsync(db, root, subject, name, material, cancellationToken).ConfigureAwait(false), false);
     }
 
-    public async Task<int> RemoveExpiredAsync(KmsDbContext db, CancellationToken cancellationToken)
+    public async Task<int> RemoveExpiredAsync(KmsSession db, CancellationToken cancellationToken)
     {
-        var rows = await db.Imports.ToListAsync(cancellationToken).ConfigureAwait(false);
+        var rows = await db.ListAsync(KmsTables.Imports, [], cancellationToken: cancellationToken).ConfigureAwait(false);
         var expired = rows.FindAll(i => i.Expires <= guard.Now);
         db.RemoveRange(expired);
         return expired.Count;

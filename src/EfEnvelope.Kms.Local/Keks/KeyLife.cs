@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Keks;
 
@@ -16,7 +15,7 @@ internal sealed class KeyLife(KeyGuard guard)
 
     /// <summary>Makes a key with version 1, or returns the one that is there.</summary>
     public (KeyRow Key, bool Created) Create(
-        KmsDbContext db, RootKey root, KmsSubject subject, string name, LocalKmsKeyOptions options, bool exact, KeyMaterial material, string origin)
+        KmsSession db, RootKey root, KmsSubject subject, string name, LocalKmsKeyOptions options, bool exact, KeyMaterial material, string origin)
     {
         if (subject.Key is { } present)
         {
@@ -53,7 +52,7 @@ internal sealed class KeyLife(KeyGuard guard)
 
     /// <summary>Adds a version and makes it primary.</summary>
     public async Task<KeyRow> RotateAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, string name, KeyMaterial? material, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, string name, KeyMaterial? material, CancellationToken cancellationToken)
     {
         var key = guard.GetEnabled(subject, name);
         var isImport = material is not null;
@@ -77,14 +76,14 @@ internal sealed class KeyLife(KeyGuard guard)
     /// Rotates a key whose time has come; returns whether its work may go on, because nothing was due or this is a transaction.
     /// </summary>
     public async Task<bool> RotateIfDueAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, string name, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, string name, CancellationToken cancellationToken)
     {
         if (subject.Key is not { } key || !guard.IsRotationDue(key))
             return true;
         if (!subject.CanWrite)
             return false;
         await RotateAsync(db, root, subject, name, material: null, cancellationToken).ConfigureAwait(false);
-        await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
+        await db.SaveAsync(cancellationToken).ConfigureAwait(false);
         subject.Detail = "rotated";
         return true;
     }
@@ -112,7 +111,7 @@ internal sealed class KeyLife(KeyGuard guard)
     }
 
     public async Task<bool> SetVersionStateAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, string name, int number, string state, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, string name, int number, string state, CancellationToken cancellationToken)
     {
         var key = guard.Get(subject, name);
         if (key.State == KeyStates.PendingDeletion)
@@ -153,13 +152,14 @@ internal sealed class KeyLife(KeyGuard guard)
     }
 
     /// <summary>Removes the material of a key whose time has come, and whatever points to it. Its row stays and keeps the name taken.</summary>
-    public async Task<bool> DestroyIfDueAsync(KmsDbContext db, RootKey root, KmsSubject subject, CancellationToken cancellationToken)
+    public async Task<bool> DestroyIfDueAsync(KmsSession db, RootKey root, KmsSubject subject, CancellationToken cancellationToken)
     {
         if (subject.Key is not { State: KeyStates.PendingDeletion } key || !guard.IsDestroyed(key))
             return false;
-        db.RemoveRange(await db.KeyVersions.Where(v => v.KeyId == key.KeyId).ToListAsync(cancellationToken).ConfigureAwait(false));
-        db.RemoveRange(await db.Aliases.Where(a => a.KeyId == key.KeyId).ToListAsync(cancellationToken).ConfigureAwait(false));
-        db.RemoveRange(await db.Tags.Where(t => t.KeyId == key.KeyId).ToListAsync(cancellationToken).ConfigureAwait(false));
+        Where[] itsOwn = [Where.Is("key_id", key.KeyId)];
+        db.RemoveRange(await db.ListAsync(KmsTables.KeyVersions, itsOwn, cancellationToken: cancellationToken).ConfigureAwait(false));
+        db.RemoveRange(await db.ListAsync(KmsTables.Aliases, itsOwn, cancellationToken: cancellationToken).ConfigureAwait(false));
+        db.RemoveRange(await db.ListAsync(KmsTables.Tags, itsOwn, cancellationToken: cancellationToken).ConfigureAwait(false));
         key.State = KeyStates.Destroyed;
         key.RotationPeriod = null;
         key.NextRotation = null;
@@ -174,7 +174,7 @@ internal sealed class KeyLife(KeyGuard guard)
         RowMacs.Sign(root, key);
     }
 
-    private void AddVersion(KmsDbContext db, RootKey root, KmsSubject subject, KeyRow key, int number, KeyMaterial material)
+    private void AddVersion(KmsSession db, RootKey root, KmsSubject subject, KeyRow key, int number, KeyMaterial material)
     {
         var version = new KeyVersionRow
         {

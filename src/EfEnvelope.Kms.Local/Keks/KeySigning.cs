@@ -9,7 +9,7 @@ namespace EfEnvelope.Kms.Local.Keks;
 internal sealed class KeySigning(KeyGuard guard, KeyLife life)
 {
     public async Task<LocalKmsSignature> SignAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string name,
@@ -32,7 +32,7 @@ internal sealed class KeySigning(KeyGuard guard, KeyLife life)
     }
 
     public async Task<bool> VerifyAsync(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsSubject subject,
         string purpose,
@@ -56,7 +56,7 @@ internal sealed class KeySigning(KeyGuard guard, KeyLife life)
     }
 
     public async Task<LocalKmsPublicKey> GetPublicKeyAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, string name, int? number, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, string name, int? number, CancellationToken cancellationToken)
     {
         var key = guard.GetUsable(subject, name, KeyPurposes.Sign);
         var version = await VersionAsync(db, root, subject, key, number ?? key.PrimaryVersion, cancellationToken).ConfigureAwait(false);
@@ -65,7 +65,7 @@ internal sealed class KeySigning(KeyGuard guard, KeyLife life)
     }
 
     private async Task<KeyVersionRow> VersionAsync(
-        KmsDbContext db, RootKey root, KmsSubject subject, KeyRow key, int number, CancellationToken cancellationToken)
+        KmsSession db, RootKey root, KmsSubject subject, KeyRow key, int number, CancellationToken cancellationToken)
         => await guard.FindVersionAsync(db, root, subject, key, number, cancellationToken).ConfigureAwait(false)
             ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoVersion(guard.Store, key.Name, number));
 }

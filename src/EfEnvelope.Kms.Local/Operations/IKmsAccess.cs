@@ -18,5 +18,5 @@ internal interface IKmsAccess
     /// <summary>
     /// Decides about one call. In a write it runs in the transaction of the work, and again when that is repeated. It throws only when it cannot decide.
     /// </summary>
-    Task<KmsDecision> AuthorizeAsync(KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken);
+    Task<KmsDecision> AuthorizeAsync(KmsSession db, RootKey root, KmsCall call, KmsSubject subject, CancellationToken cancellationToken);
 }

@@ -21,5 +21,5 @@ internal interface IKmsAudit
     /// throws, or the event cannot be stored, the call fails. May run again, in a new context, when somebody else wrote the same rows first.
     /// </summary>
     Task AppendAsync(
-        KmsDbContext db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken);
+        KmsSession db, RootKey root, KmsCall call, KmsSubject subject, KmsOutcome outcome, CancellationToken cancellationToken);
 }

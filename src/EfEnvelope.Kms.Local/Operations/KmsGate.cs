@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Transactions;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 using IsolationLevel = System.Data.IsolationLevel;
 
 namespace EfEnvelope.Kms.Local.Operations;
@@ -15,7 +14,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
 {
     /// <summary>Runs what only reads, outside of any transaction. It may ask, through its subject, to be run again as a write.</summary>
     public async Task<T> ReadAsync<T>(
-        KmsCall call, Func<KmsDbContext, RootKey, KmsSubject, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+        KmsCall call, Func<KmsSession, RootKey, KmsSubject, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         using var apart = Apart();
         var subject = new KmsSubject();
@@ -26,12 +25,9 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
             var attempt = new Attempt(subject);
             try
             {
-                var db = store.CreateContext();
+                var db = store.OpenReader();
                 await using (db.ConfigureAwait(false))
-                {
-                    db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
                     result = await RunAsync(db, root, call, attempt, work, cancellationToken).ConfigureAwait(false);
-                }
             }
             catch (Exception e) when (e is not (OperationCanceledException or ObjectDisposedException))
             {
@@ -55,8 +51,8 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
     /// </summary>
     public async Task<T> StreamAsync<TBegun, T>(
         KmsCall call,
-        Func<KmsDbContext, KmsSubject, CancellationToken, Task<TBegun>> begin,
-        Func<KmsDbContext, RootKey, TBegun, CancellationToken, Task<T>> stream,
+        Func<KmsSession, KmsSubject, CancellationToken, Task<TBegun>> begin,
+        Func<KmsSession, RootKey, TBegun, CancellationToken, Task<T>> stream,
         CancellationToken cancellationToken)
     {
         var (root, begun) = await ReadAsync(
@@ -67,7 +63,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
             store,
             async () =>
             {
-                var db = store.CreateContext();
+                var db = store.OpenReader();
                 await using (db.ConfigureAwait(false))
                     return await stream(db, root, begun, cancellationToken).ConfigureAwait(false);
             }).ConfigureAwait(false);
@@ -76,7 +72,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
     /// <summary>Runs what changes the store, in one transaction together with its event; again when somebody else changed the same rows first.</summary>
     public async Task<T> WriteAsync<T>(
         KmsCall call,
-        Func<KmsDbContext, RootKey, KmsSubject, CancellationToken, Task<T>> work,
+        Func<KmsSession, RootKey, KmsSubject, CancellationToken, Task<T>> work,
         CancellationToken cancellationToken,
         IsolationLevel isolation = IsolationLevel.Unspecified)
     {
@@ -92,7 +88,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
                     {
                         attempt = new Attempt(new KmsSubject { CanWrite = true });
                         var result = await RunAsync(db, root, call, attempt, work, token).ConfigureAwait(false);
-                        await db.SaveChangesAsync(token).ConfigureAwait(false);
+                        await db.SaveAsync(token).ConfigureAwait(false);
                         await audit.AppendAsync(db, root, call, attempt.Subject, new KmsOutcome(attempt.Decision, null), token).ConfigureAwait(false);
                         return result;
                     },
@@ -148,11 +144,11 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
                     : LocalKmsMessages.NoKms(store.Path));
 
     private async Task<T> RunAsync<T>(
-        KmsDbContext db,
+        KmsSession db,
         RootKey root,
         KmsCall call,
         Attempt attempt,
-        Func<KmsDbContext, RootKey, KmsSubject, CancellationToken, Task<T>> work,
+        Func<KmsSession, RootKey, KmsSubject, CancellationToken, Task<T>> work,
         CancellationToken cancellationToken)
     {
         if (call.Key is { } key)

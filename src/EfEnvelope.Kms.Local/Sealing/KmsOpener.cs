@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Audit;
 using EfEnvelope.Kms.Local.Storage;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Kms.Local.Sealing;
@@ -154,30 +153,30 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
     }
 
     // What format 1 left unauthenticated is taken as it stands.
-    private async Task UpgradeFormat1Async(KmsDbContext db, MetaRow meta, RootKey root, bool synchronous, CancellationToken token)
+    private async Task UpgradeFormat1Async(KmsSession db, MetaRow meta, RootKey root, bool synchronous, CancellationToken token)
     {
         meta.KeyCheck = root.Check;
-        foreach (var key in await db.Keys.Include(k => k.Versions).ToListAsync(token).ConfigureAwait(false))
+        foreach (var version in await db.ListAsync(KmsTables.KeyVersions, [], cancellationToken: token).ConfigureAwait(false))
+            RowMacs.Sign(root, version);
+        foreach (var key in await db.ListAsync(KmsTables.Keys, [], cancellationToken: token).ConfigureAwait(false))
         {
             key.Algorithm = KeyAlgorithms.Aes256;
             key.Origin = KeyOrigins.Generated;
             key.Aliases = RowMacs.DigestOf([]);
-            foreach (var version in key.Versions)
-                RowMacs.Sign(root, version);
             RowMacs.Sign(root, key);
         }
 
-        db.RemoveRange(await db.Seals.ToListAsync(token).ConfigureAwait(false));
+        db.RemoveRange(await db.ListAsync(KmsTables.Seals, [], cancellationToken: token).ConfigureAwait(false));
         db.Add(await root.SealByAsync(seal, store.Path, timeProvider.Now(), token, synchronous).ConfigureAwait(false));
         db.AddRange([AccessAdministration.NewState(root), .. AuditTrail.NewRows(root)]);
     }
 
     // A row that is not genuine stays so, and its key refused. One that is of format 3 already is not taken again: whoever writes the store
     // can write the number of its format.
-    private static async Task UpgradeFormat2Async(KmsDbContext db, RootKey root, CancellationToken token)
+    private static async Task UpgradeFormat2Async(KmsSession db, RootKey root, CancellationToken token)
     {
-        var aliases = (await db.Aliases.AsNoTracking().ToListAsync(token).ConfigureAwait(false)).ToLookup(a => a.KeyId);
-        foreach (var key in await db.Keys.ToListAsync(token).ConfigureAwait(false))
+        var aliases = (await db.ListAsync(KmsTables.Aliases, [], fresh: true, cancellationToken: token).ConfigureAwait(false)).ToLookup(a => a.KeyId);
+        foreach (var key in await db.ListAsync(KmsTables.Keys, [], cancellationToken: token).ConfigureAwait(false))
         {
             if (!RowMacs.IsGenuineOfFormat2(root, key) || aliases[key.KeyId].Any(a => !RowMacs.IsGenuine(root, a)))
                 continue;

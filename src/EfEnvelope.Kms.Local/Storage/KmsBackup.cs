@@ -4,8 +4,6 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using EfEnvelope.Kms.Local.Sealing;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
@@ -20,27 +18,27 @@ internal static class KmsBackup
     private const int HeaderSize = 4 + 1 + SaltSize + NonceSize;
 
     // Seals are not copied: the restored store has the seal it is restored with. Wrapping keys of imports live a day.
-    private static readonly HashSet<Type> LeftOut = [typeof(SealRow), typeof(ImportRow)];
+    private static readonly IReadOnlyList<KmsTable> Tables =
+        [.. KmsTables.All.Where(t => t != KmsTables.Seals && t != KmsTables.Imports).OrderBy(t => t.Name, StringComparer.Ordinal)];
 
     private static ReadOnlySpan<byte> Magic => "EKBK"u8;
 
     /// <summary>Reads all rows into the plain content. The caller zeroes it.</summary>
-    public static async Task<byte[]> ReadAsync(KmsDbContext db, RootKey root, CancellationToken cancellationToken)
+    public static async Task<byte[]> ReadAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
-        db.ChangeTracker.QueryTrackingBehavior = QueryTrackingBehavior.NoTracking;
         var tables = new JsonObject();
-        foreach (var type in Tables(db))
+        foreach (var table in Tables)
         {
             var rows = new JsonArray();
-            foreach (var row in await RowsAsync(db, type.ClrType, cancellationToken).ConfigureAwait(false))
+            foreach (var values in await db.ListAsync(table, cancellationToken).ConfigureAwait(false))
             {
                 var node = new JsonObject();
-                foreach (var property in type.GetProperties())
-                    node[property.GetColumnName()] = ToNode(property.GetGetter().GetClrValue(row));
+                for (var i = 0; i < values.Length; i++)
+                    node[table.Columns[i].Name] = ToNode(values[i]);
                 rows.Add(node);
             }
 
-            tables[type.GetTableName()!] = rows;
+            tables[table.Name] = rows;
         }
 
         var content = new JsonObject
@@ -107,7 +105,7 @@ internal static class KmsBackup
     }
 
     /// <summary>Reads the content wholly before anything is written: its root key, and what adds its rows.</summary>
-    public static (RootKey Root, Action<KmsDbContext> Fill) Parse(ReadOnlySpan<byte> content)
+    public static (RootKey Root, Action<KmsSession> Fill) Parse(ReadOnlySpan<byte> content)
     {
         var node = JsonNode.Parse(content)!;
         if (node["format"]!.GetValue<int>() > MetaRow.KnownFormat)
@@ -123,17 +121,12 @@ internal static class KmsBackup
         }
     }
 
-    private static void Fill(KmsDbContext db, JsonObject tables)
+    private static void Fill(KmsSession db, JsonObject tables)
     {
-        foreach (var type in Tables(db).Where(t => tables.ContainsKey(t.GetTableName()!)))
+        foreach (var table in Tables.Where(t => tables.ContainsKey(t.Name)))
         {
-            foreach (var node in tables[type.GetTableName()!]!.AsArray())
-            {
-                var row = Activator.CreateInstance(type.ClrType, nonPublic: true)!;
-                foreach (var property in type.GetProperties().Where(p => node!.AsObject().ContainsKey(p.GetColumnName())))
-                    property.PropertyInfo!.SetValue(row, FromNode(node![property.GetColumnName()], property.ClrType));
-                db.Add(row);
-            }
+            foreach (var node in tables[table.Name]!.AsArray())
+                db.Add(table.Read(new KmsValues([.. table.Columns.Select(c => node!.AsObject().ContainsKey(c.Name) ? FromNode(node[c.Name], c.Type) : c.Default)])));
         }
     }
 
@@ -153,15 +146,6 @@ internal static class KmsBackup
         }
     }
 
-    private static IEnumerable<IEntityType> Tables(KmsDbContext db)
-        => db.Model.GetEntityTypes().Where(t => !LeftOut.Contains(t.ClrType)).OrderBy(t => t.GetTableName(), StringComparer.Ordinal);
-
-    private static async Task<List<object>> RowsAsync(KmsDbContext db, Type type, CancellationToken cancellationToken)
-    {
-        var set = (IQueryable<object>)typeof(DbContext).GetMethod(nameof(DbContext.Set), 1, Type.EmptyTypes)!.MakeGenericMethod(type).Invoke(db, null)!;
-        return await set.ToListAsync(cancellationToken).ConfigureAwait(false);
-    }
-
     private static JsonValue? ToNode(object? value) => value switch
     {
         null => null,
@@ -172,18 +156,13 @@ internal static class KmsBackup
         _ => JsonValue.Create(Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture)),
     };
 
-    private static object? FromNode(JsonNode? node, Type type)
+    private static object? FromNode(JsonNode? node, Type type) => node switch
     {
-        type = Nullable.GetUnderlyingType(type) ?? type;
-        return node switch
-        {
-            null => null,
-            _ when type == typeof(byte[]) => Convert.FromBase64String(node.GetValue<string>()),
-            _ when type == typeof(DateTimeOffset) => DateTimeOffset.Parse(node.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture),
-            _ when type == typeof(string) => node.GetValue<string>(),
-            _ when type == typeof(bool) => node.GetValue<bool>(),
-            _ when type.IsEnum => Enum.ToObject(type, node.GetValue<long>()),
-            _ => Convert.ChangeType(node.GetValue<long>(), type, System.Globalization.CultureInfo.InvariantCulture),
-        };
-    }
+        null => null,
+        _ when type == typeof(byte[]) => Convert.FromBase64String(node.GetValue<string>()),
+        _ when type == typeof(DateTimeOffset) => DateTimeOffset.Parse(node.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture),
+        _ when type == typeof(string) => node.GetValue<string>(),
+        _ when type == typeof(bool) => node.GetValue<bool>(),
+        _ => Convert.ChangeType(node.GetValue<long>(), type, System.Globalization.CultureInfo.InvariantCulture),
+    };
 }

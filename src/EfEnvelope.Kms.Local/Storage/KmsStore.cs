@@ -1,6 +1,4 @@
 using System.Data;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
@@ -12,29 +10,32 @@ internal sealed class KmsStore(StorePlace place)
 {
     private const int Attempts = 20;
 
+    private static readonly string MetaOnly = $"kms_meta WHERE id = {MetaRow.OnlyId}";
+
     public StorePlace Place => place;
 
     /// <summary>Gets what messages call the store.</summary>
     public string Path => place.Name;
 
-    public KmsDbContext CreateContext() => place.CreateContext();
+    /// <summary>Opens a connection for what only reads.</summary>
+    public KmsSession OpenReader() => place.Open(tracks: false);
 
     /// <summary>Reads the header, or nothing when there is no KMS yet. Creates nothing.</summary>
     public async Task<KmsHeader?> ReadHeaderAsync(CancellationToken cancellationToken)
     {
         if (!place.MayExist())
             return null;
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
             return await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<IReadOnlyList<SealRow>> ReadSealsAsync(CancellationToken cancellationToken)
-        => await ReadAsync((db, token) => db.Seals.AsNoTracking().OrderBy(s => s.SealId).ToListAsync(token), cancellationToken).ConfigureAwait(false);
+        => await ReadAsync((db, token) => db.ListAsync(KmsTables.Seals, [], "seal_id", cancellationToken: token), cancellationToken).ConfigureAwait(false);
 
-    public async Task<T> ReadAsync<T>(Func<KmsDbContext, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    public async Task<T> ReadAsync<T>(Func<KmsSession, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
             return await read(db, cancellationToken).ConfigureAwait(false);
     }
@@ -42,7 +43,7 @@ internal sealed class KmsStore(StorePlace place)
     /// <summary>Removes from the disk what was removed from the tables, as far as the store can.</summary>
     public async Task ForgetRemovedAsync(CancellationToken cancellationToken)
     {
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
             await place.ForgetRemovedAsync(db, cancellationToken).ConfigureAwait(false);
     }
@@ -50,7 +51,7 @@ internal sealed class KmsStore(StorePlace place)
     /// <summary>Reads all of a file once and refuses one that is damaged.</summary>
     public async Task CheckIntegrityAsync(CancellationToken cancellationToken)
     {
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
         {
             if (!await place.IsIntactAsync(db, cancellationToken).ConfigureAwait(false))
@@ -61,31 +62,22 @@ internal sealed class KmsStore(StorePlace place)
     /// <summary>Refuses a store in which a trigger, a rule or a view could undo what is written.</summary>
     public async Task RefuseTrapsAsync(CancellationToken cancellationToken)
     {
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
-        {
-            await db.Database.CreateExecutionStrategy().ExecuteAsync(
-                async token =>
-                {
-                    await db.Database.OpenConnectionAsync(token).ConfigureAwait(false);
-                    await RefuseTrapsAsync(db, token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
+            await RefuseTrapsAsync(db, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
     /// Makes the tables with what <paramref name="fill" /> adds, unless another process did so first; returns whether this call made them. Other
     /// creators wait while <paramref name="fill" /> runs, so that it runs once.
     /// </summary>
-    public async Task<bool> CreateAsync(Func<KmsDbContext, CancellationToken, Task> fill, CancellationToken cancellationToken)
+    public async Task<bool> CreateAsync(Func<KmsSession, CancellationToken, Task> fill, CancellationToken cancellationToken)
     {
         place.MakeRoom();
-        var db = CreateContext();
+        var db = OpenReader();
         await using (db.ConfigureAwait(false))
         {
-            // Held open, because SQLite lets nobody change the journal inside a transaction, nor two at once.
-            await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            // Over one connection, because SQLite lets nobody change the journal inside a transaction, nor two at once.
             if (await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false) is not null)
                 return false;
             await place.PrepareAsync(db, cancellationToken).ConfigureAwait(false);
@@ -94,9 +86,9 @@ internal sealed class KmsStore(StorePlace place)
         return await WriteAsync(
             async (db, token) =>
             {
-                var dialect = await LockAsync(db, token).ConfigureAwait(false);
-                await StoreSchema.CompleteAsync(db, dialect, token).ConfigureAwait(false);
-                if (await db.Meta.AnyAsync(token).ConfigureAwait(false))
+                await LockAsync(db, token).ConfigureAwait(false);
+                await StoreSchema.CompleteAsync(db, token).ConfigureAwait(false);
+                if (await db.NumberAsync(KmsTables.Meta, "COUNT(*)", [], token).ConfigureAwait(false) > 0)
                     return false;
                 await fill(db, token).ConfigureAwait(false);
                 return true;
@@ -105,13 +97,13 @@ internal sealed class KmsStore(StorePlace place)
     }
 
     /// <summary>Brings the tables of an earlier format to the present one, unless another process did so first.</summary>
-    public Task UpgradeAsync(Func<KmsDbContext, MetaRow, CancellationToken, Task> convert, CancellationToken cancellationToken)
+    public Task UpgradeAsync(Func<KmsSession, MetaRow, CancellationToken, Task> convert, CancellationToken cancellationToken)
         => WriteAsync(
             async (db, token) =>
             {
-                var dialect = await LockAsync(db, token).ConfigureAwait(false);
-                await StoreSchema.CompleteAsync(db, dialect, token).ConfigureAwait(false);
-                var meta = await db.Meta.SingleAsync(token).ConfigureAwait(false);
+                await LockAsync(db, token).ConfigureAwait(false);
+                await StoreSchema.CompleteAsync(db, token).ConfigureAwait(false);
+                var meta = await db.GetOnlyAsync(KmsTables.Meta, token).ConfigureAwait(false);
                 if (meta.FormatVersion == MetaRow.KnownFormat)
                     return false;
                 await convert(db, meta, token).ConfigureAwait(false);
@@ -122,7 +114,7 @@ internal sealed class KmsStore(StorePlace place)
 
     /// <summary>Runs <paramref name="work" /> in one transaction, anew when somebody else changed the same rows first.</summary>
     public async Task<T> WriteAsync<T>(
-        Func<KmsDbContext, CancellationToken, Task<T>> work, CancellationToken cancellationToken, IsolationLevel isolation = IsolationLevel.Unspecified)
+        Func<KmsSession, CancellationToken, Task<T>> work, CancellationToken cancellationToken, IsolationLevel isolation = IsolationLevel.Unspecified)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -145,36 +137,21 @@ internal sealed class KmsStore(StorePlace place)
         }
     }
 
-    // Within the provider's own execution strategy, which refuses a transaction outside of it when it retries.
-    private async Task<T> TryWriteAsync<T>(
-        Func<KmsDbContext, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
-    {
-        var outer = CreateContext();
-        await using (outer.ConfigureAwait(false))
-        {
-            return await outer.Database.CreateExecutionStrategy().ExecuteAsync(
-                async token =>
-                {
-                    var db = CreateContext();
-                    await using (db.ConfigureAwait(false))
-                    {
-                        var transaction = await db.Database.BeginTransactionAsync(isolation, token).ConfigureAwait(false);
-                        await using (transaction.ConfigureAwait(false))
-                        {
-                            var result = await work(db, token).ConfigureAwait(false);
-                            await db.SaveChangesAsync(token).ConfigureAwait(false);
-                            await RequireKeptAsync(db, token).ConfigureAwait(false);
-                            await transaction.CommitAsync(token).ConfigureAwait(false);
-                            return result;
-                        }
-                    }
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
-    }
+    private Task<T> TryWriteAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
+        => KmsSession.TransactAsync(
+            () => place.Open(tracks: true),
+            async (db, token) =>
+            {
+                var result = await work(db, token).ConfigureAwait(false);
+                await db.SaveAsync(token).ConfigureAwait(false);
+                await RequireKeptAsync(db, token).ConfigureAwait(false);
+                return result;
+            },
+            isolation,
+            cancellationToken);
 
     // A change is reported as done only when the store holds it, and nothing in the store can undo it when it is committed.
-    private async Task RequireKeptAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private async Task RequireKeptAsync(KmsSession db, CancellationToken cancellationToken)
     {
         if (!db.HasWritten)
             return;
@@ -183,33 +160,29 @@ internal sealed class KmsStore(StorePlace place)
             throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.NotKept(Path, table));
     }
 
-    private async Task RefuseTrapsAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private async Task RefuseTrapsAsync(KmsSession db, CancellationToken cancellationToken)
     {
-        var command = db.Database.GetDbConnection().CreateCommand();
-        await using (command.ConfigureAwait(false))
-        {
-            command.CommandText = place.DialectOf(db).TrapsSql(db.Model.GetEntityTypes().Select(t => t.GetTableName()!));
-            command.Transaction = db.Database.CurrentTransaction?.GetDbTransaction();
-            if (await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is string table)
-                throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Trapped(Path, table));
-        }
+        var sql = db.Dialect.TrapsSql(KmsTables.All.Select(t => t.Name));
+        if (await db.QueryAsync(sql, static r => r.GetString(0), cancellationToken).ConfigureAwait(false) is [var table, ..])
+            throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Trapped(Path, table));
     }
 
-    private async Task<StoreDialect> LockAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private static async Task LockAsync(KmsSession db, CancellationToken cancellationToken)
     {
-        var dialect = place.DialectOf(db);
-        if (dialect.LockSql.Length > 0)
-            await db.Database.ExecuteSqlRawAsync(dialect.LockSql, cancellationToken).ConfigureAwait(false);
-        return dialect;
+        if (db.Dialect.LockSql is { Length: > 0 } sql)
+            await db.ExecuteAsync(sql, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<KmsHeader?> ReadHeaderAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private async Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken)
     {
         KmsHeader? header;
         try
         {
-            header = await db.Meta.Where(m => m.Id == MetaRow.OnlyId).Select(m => new KmsHeader(m.KmsId, m.FormatVersion, m.KeyCheck))
-                .SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+            var found = await db.QueryAsync(
+                $"SELECT kms_id, format_version, key_check FROM {MetaOnly}",
+                static r => new KmsHeader(r.GetString(0), r.GetInt32(1), r.GetFieldValue<byte[]>(2)),
+                cancellationToken).ConfigureAwait(false);
+            header = found is [var only] ? only : null;
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))
         {
@@ -226,13 +199,13 @@ internal sealed class KmsStore(StorePlace place)
     }
 
     // The columns may differ in another format; its number and its id do not.
-    private async Task<KmsHeader?> ReadOtherFormatAsync(KmsDbContext db, CancellationToken cancellationToken)
+    private async Task<KmsHeader?> ReadOtherFormatAsync(KmsSession db, CancellationToken cancellationToken)
     {
         try
         {
-            var format = await db.Meta.Where(m => m.Id == MetaRow.OnlyId).Select(m => (int?)m.FormatVersion)
-                .SingleOrDefaultAsync(cancellationToken).ConfigureAwait(false)
-                ?? throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
+            var formats = await db.QueryAsync($"SELECT format_version FROM {MetaOnly}", static r => r.GetInt32(0), cancellationToken).ConfigureAwait(false);
+            if (formats is not [var format])
+                throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
             if (format != MetaRow.FirstFormat)
             {
                 throw format == MetaRow.KnownFormat
@@ -240,12 +213,14 @@ internal sealed class KmsStore(StorePlace place)
                     : new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.UnknownFormat(Path, format, MetaRow.KnownFormat));
             }
 
-            return await db.Meta.Select(m => new KmsHeader(m.KmsId, m.FormatVersion, Array.Empty<byte>()))
-                .SingleAsync(cancellationToken).ConfigureAwait(false);
+            return (await db.QueryAsync($"SELECT kms_id FROM {MetaOnly}", r => new KmsHeader(r.GetString(0), format, []), cancellationToken).ConfigureAwait(false))
+                .Single();
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))
         {
-            return place.IsForeign(db) ? throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotAKms(Path), e) : null;
+            return await place.IsForeignAsync(db, cancellationToken).ConfigureAwait(false)
+                ? throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotAKms(Path), e)
+                : null;
         }
     }
 }

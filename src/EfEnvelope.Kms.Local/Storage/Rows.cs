@@ -83,8 +83,6 @@ internal sealed class KeyRow
 
     /// <summary>Authenticates the row. Empty in format 1.</summary>
     public byte[] Mac { get; set; } = [];
-
-    public List<KeyVersionRow> Versions { get; } = [];
 }
 
 /// <summary>One version of a key, its material sealed by the root key.</summary>

@@ -1,19 +1,20 @@
-using Microsoft.EntityFrameworkCore;
-
 namespace EfEnvelope.Kms.Local.Storage;
 
 /// <summary>
 /// All that differs in SQL between the stores: how two creators take turns, which columns are there, which tables could undo a change (a trigger, a rule,
-/// a policy for rows, or a view in the place of a table), and how names compare.
+/// a policy for rows, or a view in the place of a table), how texts compare (byte by byte: the names of keys
+/// differ by case, and are listed in one order everywhere), and how a parent row is kept.
 /// </summary>
-internal sealed record StoreDialect(string LockSql, string ColumnsSql, Func<IEnumerable<string>, string> TrapsSql, string Collation)
+internal sealed record StoreDialect(string LockSql, string ColumnsSql, Func<IEnumerable<string>, string> TrapsSql, string Collate, string Restrict)
 {
-    private static readonly StoreDialect Sqlite = new(
+    /// <summary>The SQL of a file.</summary>
+    public static readonly StoreDialect Sqlite = new(
         "",
         "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'",
         // The file is the KMS's own, so no table needs one. A virtual table has no root page.
         _ => "SELECT tbl_name FROM sqlite_master WHERE type IN ('trigger', 'view') OR (type = 'table' AND rootpage = 0) LIMIT 1",
-        "");
+        "",
+        "ON DELETE RESTRICT");
 
     private static readonly StoreDialect PostgreSql = new(
         "SELECT pg_advisory_xact_lock(4994531874551)",
@@ -26,7 +27,8 @@ internal sealed record StoreDialect(string LockSql, string ColumnsSql, Func<IEnu
                 OR EXISTS (SELECT 1 FROM pg_rewrite AS r WHERE r.ev_class = c.oid)
                 OR EXISTS (SELECT 1 FROM pg_inherits AS i WHERE c.oid IN (i.inhparent, i.inhrelid))) LIMIT 1
             """,
-        "C");
+        " COLLATE \"C\"",
+        "ON DELETE RESTRICT");
 
     private static readonly StoreDialect SqlServer = new(
         "EXEC sp_getapplock @Resource = 'efenvelope local kms', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 60000",
@@ -38,23 +40,17 @@ internal sealed record StoreDialect(string LockSql, string ColumnsSql, Func<IEnu
             AND (o.type <> 'U' OR OBJECTPROPERTY(o.object_id, 'HasAfterTrigger') = 1 OR OBJECTPROPERTY(o.object_id, 'HasInsteadOfTrigger') = 1
                 OR EXISTS (SELECT 1 FROM sys.security_predicates AS p WHERE p.target_object_id = o.object_id))
             """,
-        "Latin1_General_100_BIN2");
+        " COLLATE Latin1_General_100_BIN2",
+        "ON DELETE NO ACTION");
+
+    /// <summary>Gets whether a query that ends after a number of rows begins with that number, instead of ending in it.</summary>
+    public bool LimitsByTop => this == SqlServer;
 
     /// <summary>Returns the dialect of a provider, or nothing when it is not one of the three.</summary>
     public static StoreDialect? Of(string? provider) => provider switch
     {
-        "Microsoft.EntityFrameworkCore.Sqlite" => Sqlite,
         "Npgsql.EntityFrameworkCore.PostgreSQL" => PostgreSql,
         "Microsoft.EntityFrameworkCore.SqlServer" => SqlServer,
         _ => null,
     };
-
-    /// <summary>Lets texts compare byte by byte: the names of keys differ by case, and are listed in one order everywhere.</summary>
-    public void CompareExactly(ModelBuilder modelBuilder)
-    {
-        if (Collation.Length == 0)
-            return;
-        foreach (var property in modelBuilder.Model.GetEntityTypes().SelectMany(e => e.GetProperties()).Where(p => p.ClrType == typeof(string)))
-            property.SetCollation(Collation);
-    }
 }

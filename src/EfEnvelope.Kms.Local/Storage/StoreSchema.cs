@@ -1,74 +1,58 @@
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Metadata;
-using Microsoft.EntityFrameworkCore.Migrations;
-using Microsoft.EntityFrameworkCore.Migrations.Operations;
-using Microsoft.EntityFrameworkCore.Storage;
-
 namespace EfEnvelope.Kms.Local.Storage;
 
 /// <summary>Makes the tables and columns of the KMS that are missing, in a database that may hold others.</summary>
 internal static class StoreSchema
 {
-    /// <summary>Runs in the transaction of the context, with other creators shut out.</summary>
-    public static async Task CompleteAsync(KmsDbContext db, StoreDialect dialect, CancellationToken cancellationToken)
+    /// <summary>Runs in the transaction of the session, with other creators shut out.</summary>
+    public static async Task CompleteAsync(KmsSession db, CancellationToken cancellationToken)
     {
-        var present = await ReadColumnsAsync(db, dialect, cancellationToken).ConfigureAwait(false);
-        var model = db.GetService<IDesignTimeModel>().Model;
-        var operations = new List<MigrationOperation>();
-        foreach (var operation in db.GetService<IMigrationsModelDiffer>().GetDifferences(null, model.GetRelationalModel()))
+        // Each table is there under the empty column name too.
+        var present = new HashSet<(string Table, string Column)>();
+        foreach (var (table, column) in await db.QueryAsync(db.Dialect.ColumnsSql, r => (r.GetString(0), r.GetString(1)), cancellationToken).ConfigureAwait(false))
         {
-            switch (operation)
-            {
-                case CreateTableOperation table when !present.Contains((table.Name, "")):
-                    operations.Add(table);
-                    break;
-                case CreateTableOperation table:
-                    operations.AddRange(table.Columns.Where(c => !present.Contains((table.Name, c.Name))).Select(WithDefault));
-                    break;
-                case CreateIndexOperation index when !present.Contains((index.Table, "")):
-                    operations.Add(index);
-                    break;
-            }
+            present.Add((table, ""));
+            present.Add((table, column));
         }
 
-        foreach (var command in db.GetService<IMigrationsSqlGenerator>().Generate(operations, model))
-            await command.ExecuteNonQueryAsync(db.GetService<IRelationalConnection>(), cancellationToken: cancellationToken).ConfigureAwait(false);
+        foreach (var table in KmsTables.All)
+        {
+            var statements = present.Contains((table.Name, ""))
+                ? table.Columns.Where(c => !present.Contains((table.Name, c.Name))).Select(c => Add(db, table, c))
+                : Create(db, table);
+            foreach (var statement in statements)
+                await db.ExecuteAsync(statement, cancellationToken).ConfigureAwait(false);
+        }
     }
 
-    private static AddColumnOperation WithDefault(AddColumnOperation column)
+    /// <summary>Makes the statements that create a table.</summary>
+    public static IEnumerable<string> Create(KmsSession db, KmsTable table)
     {
-        if (!column.IsNullable)
+        var parts = table.Columns.Select(c => Define(db, c))
+            .Append($"CONSTRAINT {db.Quote($"PK_{table.Name}")} PRIMARY KEY ({string.Join(", ", table.Key.Select(c => db.Quote(c.Name)))})");
+        if (table.Parent is { } parent)
         {
-            column.DefaultValue = column.ClrType == typeof(string)
-                ? ""
-                : column.ClrType == typeof(byte[]) ? Array.Empty<byte>() : Activator.CreateInstance(column.ClrType);
+            var key = db.Quote("key_id");
+            parts = parts.Append(
+                $"CONSTRAINT {db.Quote($"FK_{table.Name}_{parent.Name}_key_id")} FOREIGN KEY ({key}) REFERENCES {db.Quote(parent.Name)} ({key}) {db.Dialect.Restrict}");
         }
 
-        return column;
+        yield return $"CREATE TABLE {db.Quote(table.Name)} (\n    {string.Join(",\n    ", parts)}\n)";
+        if (table.Index is { } index)
+        {
+            var unique = table.IsIndexUnique ? "UNIQUE " : "";
+            yield return $"CREATE {unique}INDEX {db.Quote($"IX_{table.Name}_{index}")} ON {db.Quote(table.Name)} ({db.Quote(index)})";
+        }
     }
 
-    // Each table is there under the empty column name too.
-    private static async Task<HashSet<(string Table, string Column)>> ReadColumnsAsync(
-        KmsDbContext db, StoreDialect dialect, CancellationToken cancellationToken)
+    private static string Add(KmsSession db, KmsTable table, KmsColumn column)
     {
-        var columns = new HashSet<(string, string)>();
-        var command = db.Database.GetDbConnection().CreateCommand();
-        await using (command.ConfigureAwait(false))
-        {
-            command.CommandText = dialect.ColumnsSql;
-            command.Transaction = db.Database.CurrentTransaction!.GetDbTransaction();
-            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            await using (reader.ConfigureAwait(false))
-            {
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    columns.Add((reader.GetString(0), ""));
-                    columns.Add((reader.GetString(0), reader.GetString(1)));
-                }
-            }
-        }
+        var value = column.Default is { } given ? $" DEFAULT {db.LiteralOf(column, given)}" : "";
+        return $"ALTER TABLE {db.Quote(table.Name)} ADD {Define(db, column)}{value}";
+    }
 
-        return columns;
+    private static string Define(KmsSession db, KmsColumn column)
+    {
+        var collation = column.Type == typeof(string) ? db.Dialect.Collate : "";
+        return $"{db.Quote(column.Name)} {db.TypeOf(column)}{collation} {(column.IsNullable ? "NULL" : "NOT NULL")}";
     }
 }

@@ -72,7 +72,7 @@ public sealed class DowngradeTests : IDisposable
     {
         await MakeFormat2Async(dropColumn: false);
         using var backup = new MemoryStream();
-        await using (var db = Store.CreateContext())
+        await using (var db = Store.OpenReader())
         {
             var header = (await Store.ReadHeaderAsync(TestKms.Cancellation))!;
             using var root = await RootKey.OpenAsync(
@@ -97,7 +97,7 @@ public sealed class DowngradeTests : IDisposable
             await kms.SetAliasAsync("alias/archive", TestKms.KeyName, TestKms.Cancellation);
         using var opener = new KmsOpener(Store, TestKms.QuickSeal(), TimeProvider.System, NullLogger.Instance);
         var root = (await opener.OpenAsync(create: false, synchronous: false, TestKms.Cancellation))!;
-        await using (var db = Store.CreateContext())
+        await using (var db = Store.Place.CreateContext())
         {
             var key = await db.Keys.SingleAsync(TestKms.Cancellation);
             key.Aliases = null;

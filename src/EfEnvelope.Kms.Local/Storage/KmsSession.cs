@@ -1,0 +1,426 @@
+using System.Data;
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+
+namespace EfEnvelope.Kms.Local.Storage;
+
+/// <summary>A condition of a query: a column, an operator and a value; with <c>IN</c>, a list of texts.</summary>
+internal readonly record struct Where(string Column, string Operator, object Value)
+{
+    public static Where Is(string column, object value) => new(column, "=", value);
+}
+
+/// <summary>
+/// One connection to the tables of the KMS, and the rows that were read over it. Its commands are plain: an application opens its KMS before its first
+/// write, and Entity Framework would have to compile another model and a dozen queries first, which takes longer than all the rest.
+/// </summary>
+/// <param name="connection">The connection, which opens at the first command and is disposed with the session.</param>
+/// <param name="dialect">The SQL of the store.</param>
+/// <param name="tracks">Whether <see cref="SaveAsync" /> writes what is changed in the rows that are read.</param>
+internal sealed class KmsSession(StoreConnection connection, StoreDialect dialect, bool tracks) : IAsyncDisposable
+{
+    // SQL Server takes 2,100 parameters in a command, and 1,000 rows.
+    private const int MaximumParameters = 2000;
+
+    private readonly Dictionary<(KmsTable Table, string Key), Tracked> _tracked = [];
+
+    // Rows that were saved, and whether they were removed. The audit trail proves itself.
+    private readonly Dictionary<object, bool> _written = new(ReferenceEqualityComparer.Instance);
+
+    public StoreDialect Dialect => dialect;
+
+    /// <summary>Gets whether anything but events of the audit trail was saved.</summary>
+    public bool HasWritten => _written.Count > 0;
+
+    /// <summary>Runs work in one transaction; again where the provider's execution strategy says so.</summary>
+    public static async Task<T> TransactAsync<T>(
+        Func<KmsSession> open, Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
+    {
+        var outer = open();
+        await using (outer.ConfigureAwait(false))
+        {
+            return await outer.RetryAsync(
+                async token =>
+                {
+                    var session = open();
+                    await using (session.ConfigureAwait(false))
+                        return await session.TransactAsync(work, isolation, token).ConfigureAwait(false);
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads the rows that meet all conditions.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="where">The conditions.</param>
+    /// <param name="orderBy">The columns by which the rows are ordered, or <see langword="null" /> for any order.</param>
+    /// <param name="limit">How many rows are read at the most.</param>
+    /// <param name="fresh">Whether rows are read as they are stored now, apart from those that are tracked.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public async Task<List<T>> ListAsync<T>(
+        KmsTable<T> table, Where[] where, string? orderBy = null, int? limit = null, bool fresh = false, CancellationToken cancellationToken = default)
+        where T : class
+    {
+        var parameters = new List<(KmsColumn Column, object? Value)>();
+        var text = $"{(limit is { } top && dialect.LimitsByTop ? $"TOP({top}) " : "")}{ColumnsOf(table)} FROM {Quote(table.Name)}"
+            + Conditions(table, where, parameters)
+            + (orderBy is null ? "" : $" ORDER BY {orderBy}")
+            + (limit is { } last && !dialect.LimitsByTop ? $" LIMIT {last}" : "");
+        var rows = await QueryAsync($"SELECT {text}", parameters, r => Read(table, r), cancellationToken).ConfigureAwait(false);
+        return rows.ConvertAll(values => (T)(tracks && !fresh ? Track(table, values) : table.Read(new KmsValues(values))));
+    }
+
+    /// <summary>Reads the values of all rows of a table.</summary>
+    public Task<List<object?[]>> ListAsync(KmsTable table, CancellationToken cancellationToken)
+        => QueryAsync($"SELECT {ColumnsOf(table)} FROM {Quote(table.Name)}", [], r => Read(table, r), cancellationToken);
+
+    /// <summary>Reads the one row that meets all conditions, if there is one.</summary>
+    public async Task<T?> FindAsync<T>(KmsTable<T> table, Where[] where, bool fresh = false, CancellationToken cancellationToken = default)
+        where T : class
+        => await ListAsync(table, where, limit: 2, fresh: fresh, cancellationToken: cancellationToken).ConfigureAwait(false) switch
+        {
+            [] => null,
+            [var row] => row,
+            _ => throw new InvalidOperationException($"Table '{table.Name}' has more than one row of a kind."),
+        };
+
+    /// <summary>Reads the one row of a table.</summary>
+    public async Task<T> GetOnlyAsync<T>(KmsTable<T> table, CancellationToken cancellationToken)
+        where T : class
+        => await FindAsync(table, [], cancellationToken: cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException($"Table '{table.Name}' has no row.");
+
+    /// <summary>Reads one whole number from the rows that meet all conditions, such as <c>MIN(sequence)</c>.</summary>
+    public async Task<long?> NumberAsync(KmsTable table, string what, Where[] where, CancellationToken cancellationToken)
+    {
+        var parameters = new List<(KmsColumn Column, object? Value)>();
+        var rows = await QueryAsync(
+            $"SELECT {what} FROM {Quote(table.Name)}{Conditions(table, where, parameters)}",
+            parameters,
+            static r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0),
+            cancellationToken).ConfigureAwait(false);
+        return rows is [var number, ..] ? number : null;
+    }
+
+    /// <summary>Reads all rows of a query of text.</summary>
+    public Task<List<T>> QueryAsync<T>(string text, Func<DbDataReader, T> read, CancellationToken cancellationToken) => QueryAsync(text, [], read, cancellationToken);
+
+    /// <summary>Runs a statement.</summary>
+    public async Task ExecuteAsync(string text, CancellationToken cancellationToken)
+        => await RunAsync(token => ExecuteOnceAsync(text, [], token), cancellationToken).ConfigureAwait(false);
+
+    public void Add(object row)
+    {
+        var table = KmsTables.Of(row);
+        var (values, key) = (table.Write(row), (table, table.KeyOf(table.Write(row))));
+
+        // What takes the place of a row that was removed is a change of it.
+        _tracked[key] = _tracked.TryGetValue(key, out var former) && former.State == RowState.Removed
+            ? new Tracked(table, row, former.Stored)
+            : new Tracked(table, row, values) { State = RowState.Added };
+    }
+
+    public void AddRange(IEnumerable<object> rows)
+    {
+        foreach (var row in rows)
+            Add(row);
+    }
+
+    public void Remove(object row)
+    {
+        var tracked = Track(row);
+        if (tracked.State == RowState.Added)
+            _tracked.Remove((tracked.Table, tracked.Table.KeyOf(tracked.Stored)));
+        else
+            tracked.State = RowState.Removed;
+    }
+
+    public void RemoveRange(IEnumerable<object> rows)
+    {
+        foreach (var row in rows)
+            Remove(row);
+    }
+
+    /// <summary>Lets a row be written only if its revision is this one, whatever was read.</summary>
+    public void Expect(object row, long revision)
+    {
+        var tracked = Track(row);
+        tracked.Stored[tracked.Table.Revision!.Value] = revision;
+    }
+
+    /// <summary>Writes what was added, removed and changed since the last time, within the transaction that is open.</summary>
+    /// <exception cref="DbUpdateConcurrencyException">A row is not as it was read.</exception>
+    public async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        var pending = _tracked.Values.ToLookup(t => t.Table);
+        foreach (var table in KmsTables.All.Reverse())
+        {
+            foreach (var removed in pending[table].Where(t => t.State == RowState.Removed))
+                await DeleteAsync(removed, cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var table in KmsTables.All)
+        {
+            foreach (var added in pending[table].Where(t => t.State == RowState.Added).Chunk(MaximumParameters / table.Columns.Count))
+                await InsertAsync(table, added, cancellationToken).ConfigureAwait(false);
+            foreach (var kept in pending[table].Where(t => t.State == RowState.Stored))
+                await UpdateAsync(kept, cancellationToken).ConfigureAwait(false);
+        }
+
+        foreach (var (key, tracked) in _tracked)
+        {
+            if (tracked.State == RowState.Removed)
+                _tracked.Remove(key);
+            tracked.State = RowState.Stored;
+        }
+    }
+
+    /// <summary>Reads all that was saved again and returns the table whose row is not as it was saved; nothing when all are.</summary>
+    public async Task<string?> FindUndoneAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (row, removed) in _written)
+        {
+            var table = KmsTables.Of(row);
+            var values = table.Write(row);
+            var stored = await QueryAsync(
+                $"SELECT {ColumnsOf(table)} FROM {Quote(table.Name)} WHERE {IsKey(table, 0)}",
+                Pairs(table.Key, values),
+                r => Read(table, r),
+                cancellationToken).ConfigureAwait(false);
+            if (removed ? stored.Count > 0 : stored is not [var found] || !found.SequenceEqual(values, ValueComparer.Instance))
+                return table.Name;
+        }
+
+        return null;
+    }
+
+    public ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    public string TypeOf(KmsColumn column) => connection.TypeOf(column);
+
+    public string LiteralOf(KmsColumn column, object value) => connection.LiteralOf(column, value);
+
+    public string Quote(string name) => connection.Quote(name);
+
+    private async Task<T> TransactAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
+    {
+        var transaction = await connection.BeginAsync(isolation, cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            var result = await work(this, cancellationToken).ConfigureAwait(false);
+            await connection.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return result;
+        }
+    }
+
+    private Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken) => connection.RetryAsync(run, cancellationToken);
+
+    private string ColumnsOf(KmsTable table) => string.Join(", ", table.Columns.Select(c => Quote(c.Name)));
+
+    private static string Parameter(int index) => $"@p{index}";
+
+    private string IsKey(KmsTable table, int first) => string.Join(" AND ", table.Key.Select((c, i) => $"{Quote(c.Name)} = {Parameter(first + i)}"));
+
+    private string Conditions(KmsTable table, Where[] where, List<(KmsColumn Column, object? Value)> parameters)
+    {
+        if (where.Length == 0)
+            return "";
+        var parts = new List<string>();
+        foreach (var (name, @operator, value) in where)
+        {
+            var column = table.Columns.Single(c => c.Name == name);
+            if (value is IReadOnlyList<string> { Count: 0 })
+            {
+                parts.Add("1 = 0");
+                continue;
+            }
+
+            object[] values = value is IReadOnlyList<string> texts ? [.. texts] : [value];
+            var names = values.Select((_, i) => Parameter(parameters.Count + i)).ToList();
+            parts.Add($"{Quote(name)} {@operator} {(value is IReadOnlyList<string> ? $"({string.Join(", ", names)})" : names[0])}");
+            parameters.AddRange(values.Select(v => (column, (object?)v)));
+        }
+
+        return $" WHERE {string.Join(" AND ", parts)}";
+    }
+
+    private object Track(KmsTable table, object?[] values)
+    {
+        var key = (table, table.KeyOf(values));
+        if (!_tracked.TryGetValue(key, out var tracked))
+            _tracked[key] = tracked = new Tracked(table, table.Read(new KmsValues(values)), values);
+        return tracked.Row;
+    }
+
+    private Tracked Track(object row)
+    {
+        var table = KmsTables.Of(row);
+        var values = table.Write(row);
+        var key = (table, table.KeyOf(values));
+        return _tracked.TryGetValue(key, out var tracked) && ReferenceEquals(tracked.Row, row)
+            ? tracked
+            : throw new InvalidOperationException($"A row of table '{table.Name}' is changed that was not read to be changed.");
+    }
+
+    private async Task InsertAsync(KmsTable table, Tracked[] added, CancellationToken cancellationToken)
+    {
+        foreach (var row in added)
+            row.Stored = table.Write(row.Row);
+        var width = table.Columns.Count;
+        var lists = added.Select((_, r) => $"({string.Join(", ", Enumerable.Range(r * width, width).Select(Parameter))})");
+        await ExecuteOnceAsync(
+            $"INSERT INTO {Quote(table.Name)} ({ColumnsOf(table)}) VALUES {string.Join(", ", lists)}",
+            [.. added.SelectMany(t => Pairs(table.Columns, t.Stored))],
+            cancellationToken).ConfigureAwait(false);
+        foreach (var row in added)
+            Note(row, removed: false);
+    }
+
+    private async Task UpdateAsync(Tracked row, CancellationToken cancellationToken)
+    {
+        var (table, values) = (row.Table, row.Table.Write(row.Row));
+        var changed = Enumerable.Range(0, values.Length).Where(i => !ValueComparer.Instance.Equals(values[i], row.Stored[i])).ToList();
+        if (changed.Count == 0)
+            return;
+        var set = changed.Select((c, i) => $"{Quote(table.Columns[c].Name)} = {Parameter(i)}");
+        await RequireOneAsync(
+            $"UPDATE {Quote(table.Name)} SET {string.Join(", ", set)}{IsAsRead(row, changed.Count, out var condition)}",
+            [.. changed.Select(c => (table.Columns[c], values[c])), .. condition],
+            cancellationToken).ConfigureAwait(false);
+        row.Stored = values;
+        Note(row, removed: false);
+    }
+
+    private async Task DeleteAsync(Tracked row, CancellationToken cancellationToken)
+    {
+        await RequireOneAsync($"DELETE FROM {Quote(row.Table.Name)}{IsAsRead(row, 0, out var condition)}", condition, cancellationToken).ConfigureAwait(false);
+        Note(row, removed: true);
+    }
+
+    private string IsAsRead(Tracked row, int first, out List<(KmsColumn Column, object? Value)> values)
+    {
+        var table = row.Table;
+        values = Pairs(table.Key, row.Stored);
+        var text = $" WHERE {IsKey(table, first)}";
+        if (table.Revision is not { } revision)
+            return text;
+        values.Add((table.Columns[revision], row.Stored[revision]));
+        return $"{text} AND {Quote(table.Columns[revision].Name)} = {Parameter(first + table.KeyLength)}";
+    }
+
+    private async Task RequireOneAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> values, CancellationToken cancellationToken)
+    {
+        if (await ExecuteOnceAsync(text, values, cancellationToken).ConfigureAwait(false) != 1)
+            throw new DbUpdateConcurrencyException();
+    }
+
+    private void Note(Tracked row, bool removed)
+    {
+        if (!row.Table.IsTrail)
+            _written[row.Row] = removed;
+    }
+
+    private Task<List<T>> QueryAsync<T>(
+        string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, Func<DbDataReader, T> read, CancellationToken cancellationToken)
+        => RunAsync(
+            async token =>
+            {
+                var command = NewCommand(text, parameters);
+                await using (command.ConfigureAwait(false))
+                {
+                    var reader = await command.ExecuteReaderAsync(token).ConfigureAwait(false);
+                    await using (reader.ConfigureAwait(false))
+                    {
+                        var rows = new List<T>();
+                        while (await reader.ReadAsync(token).ConfigureAwait(false))
+                            rows.Add(read(reader));
+                        return rows;
+                    }
+                }
+            },
+            cancellationToken);
+
+    // Outside of a transaction, the provider's execution strategy may try once more.
+    private async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken)
+    {
+        async Task<T> OpenAndRunAsync(CancellationToken token)
+        {
+            if (connection.Connection.State != ConnectionState.Open)
+                await connection.OpenAsync(token).ConfigureAwait(false);
+            return await run(token).ConfigureAwait(false);
+        }
+
+        return connection.Transaction is null
+            ? await RetryAsync(OpenAndRunAsync, cancellationToken).ConfigureAwait(false)
+            : await run(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<int> ExecuteOnceAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, CancellationToken cancellationToken)
+    {
+        var command = NewCommand(text, parameters);
+        await using (command.ConfigureAwait(false))
+            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private DbCommand NewCommand(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters)
+    {
+        var command = connection.Connection.CreateCommand();
+        command.CommandText = text;
+        command.Transaction = connection.Transaction;
+        if (connection.CommandTimeout is { } timeout)
+            command.CommandTimeout = timeout;
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            var (column, value) = parameters[i];
+            command.Parameters.Add(connection.NewParameter(command, Parameter(i), column, value));
+        }
+
+        return command;
+    }
+
+    private static List<(KmsColumn Column, object? Value)> Pairs(IEnumerable<KmsColumn> columns, object?[] values) => [.. columns.Select((c, i) => (c, values[i]))];
+
+    private static object?[] Read(KmsTable table, DbDataReader reader)
+    {
+        var values = new object?[table.Columns.Count];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = table.Columns[i].IsNullable && reader.IsDBNull(i) ? null : Read(reader, i, table.Columns[i].Type);
+        return values;
+    }
+
+    private static object Read(DbDataReader reader, int column, Type type)
+        => type == typeof(string) ? reader.GetString(column)
+            : type == typeof(byte[]) ? reader.GetFieldValue<byte[]>(column)
+            : type == typeof(long) ? reader.GetInt64(column)
+            : type == typeof(int) ? reader.GetInt32(column)
+            : type == typeof(bool) ? reader.GetBoolean(column)
+            : reader.GetFieldValue<DateTimeOffset>(column).ToUniversalTime();
+
+    private enum RowState
+    {
+        Stored,
+        Added,
+        Removed,
+    }
+
+    private sealed class Tracked(KmsTable table, object row, object?[] stored)
+    {
+        public KmsTable Table => table;
+
+        public object Row => row;
+
+        /// <summary>Gets or sets the values as the store has them.</summary>
+        public object?[] Stored { get; set; } = stored;
+
+        public RowState State { get; set; }
+    }
+
+    private sealed class ValueComparer : IEqualityComparer<object?>
+    {
+        public static readonly ValueComparer Instance = new();
+
+        public new bool Equals(object? x, object? y) => x is byte[] a && y is byte[] b ? a.AsSpan().SequenceEqual(b) : object.Equals(x, y);
+
+        public int GetHashCode(object? value) => 0;
+    }
+}
