@@ -13,18 +13,25 @@ internal sealed class KeyGate
     private volatile bool _heldByThread;
 
     /// <summary>Enters, or not, if the gate is taken and the caller does not want to wait. Who entered leaves.</summary>
+    /// <param name="synchronous">Whether the caller waits on its thread.</param>
+    /// <param name="waits">Whether the caller waits at all.</param>
+    /// <param name="endures">
+    /// Whether a caller that waits on its thread waits for as long as the pool has no free thread: the pool adds threads slowly, and an application whose keys are
+    /// loaded is only busy.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="KeyUnavailableException">The one inside waits for a thread of the pool, and none is free.</exception>
-    public async ValueTask<bool> EnterAsync(bool synchronous, bool waits, CancellationToken cancellationToken)
+    public async ValueTask<bool> EnterAsync(bool synchronous, bool waits, bool endures, CancellationToken cancellationToken)
     {
         var entered = !synchronous
             ? await _semaphore.WaitAsync(waits ? Timeout.InfiniteTimeSpan : TimeSpan.Zero, cancellationToken).ConfigureAwait(false)
-            : waits ? WaitOnThread(cancellationToken) : _semaphore.Wait(0, cancellationToken);
+            : waits ? WaitOnThread(endures, cancellationToken) : _semaphore.Wait(0, cancellationToken);
         if (entered)
             _heldByThread = synchronous;
         return entered;
     }
 
-    public ValueTask<bool> EnterAsync(bool synchronous, CancellationToken cancellationToken) => EnterAsync(synchronous, waits: true, cancellationToken);
+    public ValueTask<bool> EnterAsync(bool synchronous, CancellationToken cancellationToken) => EnterAsync(synchronous, waits: true, endures: false, cancellationToken);
 
     public void Leave()
     {
@@ -33,11 +40,11 @@ internal sealed class KeyGate
     }
 
     // One that works on a thread of its own ends by itself, however long it takes. One that gave its thread back needs the pool to go on.
-    private bool WaitOnThread(CancellationToken cancellationToken)
+    private bool WaitOnThread(bool endures, CancellationToken cancellationToken)
     {
         while (!_semaphore.Wait(PoolThread.Patience, cancellationToken))
         {
-            if (!_heldByThread && !PoolThread.IsFree(cancellationToken) && !_heldByThread)
+            if (!endures && !_heldByThread && !PoolThread.IsFree(cancellationToken) && !_heldByThread)
                 throw new KeyUnavailableException(Messages.NoPoolThread());
         }
 

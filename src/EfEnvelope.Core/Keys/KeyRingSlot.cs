@@ -216,7 +216,7 @@ internal sealed class KeyRingSlot(
         // While the ring is only due, one caller refreshes it and the others go on; once its time is past, all wait.
         var held = _state;
         var pastTime = held is null || IsPastTime(held) || Lacks(held, use);
-        if (!await _gate.EnterAsync(store.IsSynchronous, pastTime, cancellationToken).ConfigureAwait(false))
+        if (!await _gate.EnterAsync(store.IsSynchronous, pastTime, endures: held is not null, cancellationToken).ConfigureAwait(false))
             return held!.Ring;
         KeyRing ring;
         try

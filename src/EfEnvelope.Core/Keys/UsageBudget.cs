@@ -45,7 +45,7 @@ internal sealed class UsageBudget(string field) : IDisposable
             return false;
         }
 
-        await _gate.EnterAsync(store.IsSynchronous, cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(store.IsSynchronous, waits: true, endures: true, cancellationToken).ConfigureAwait(false);
         try
         {
             if (!HasDebt && TryTake(count))
