@@ -41,12 +41,12 @@ public sealed class TestKms(string name = "test") : IKeyWrapper
         return _kek.Unwrap(wrapped.Ciphertext.Span, context);
     }
 
-    // Waits as long as it takes, for calls whose thread waits.
+    // Waits until it is told to give up, for calls whose thread waits.
     public WrappedKeyCopy Wrap(ReadOnlyMemory<byte> key, EncryptionContext context, CancellationToken cancellationToken = default)
-        => WrapAsync(key, context, cancellationToken).AsTask().GetAwaiter().GetResult();
+        => WrapAsync(key, context, cancellationToken).AsTask().WaitAsync(cancellationToken).GetAwaiter().GetResult();
 
     public byte[] Unwrap(WrappedKeyCopy wrapped, EncryptionContext context, CancellationToken cancellationToken = default)
-        => UnwrapAsync(wrapped, context, cancellationToken).AsTask().GetAwaiter().GetResult();
+        => UnwrapAsync(wrapped, context, cancellationToken).AsTask().WaitAsync(cancellationToken).GetAwaiter().GetResult();
 
     private async Task FailOrGoOnAsync()
     {
