@@ -2,6 +2,7 @@ using EfEnvelope.Functional.TestUtilities;
 using EfEnvelope.Specification;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Xunit;
 
 namespace EfEnvelope.Functional;
@@ -126,7 +127,55 @@ public sealed class SqliteRestoreTests() : RestoreSpecification(new SqliteTestDa
     }
 }
 
-public sealed class PostgresRestoreTests() : RestoreSpecification(new PostgresTestDatabase());
+public sealed class PostgresRestoreTests() : RestoreSpecification(new PostgresTestDatabase())
+{
+    [Fact]
+    public async Task Column_that_may_not_be_read_may_hold_values_so_no_key_is_made()
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync("""DELETE FROM "__EnvelopeKeys"; DELETE FROM "__EnvelopeUsage";""");
+        var role = $"{((PostgresTestDatabase)Database).Name}_writer";
+        await Database.QueryAsync(
+            $"""
+            CREATE ROLE {role} LOGIN PASSWORD 'efe'; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+            GRANT ALL ON "__EnvelopeKeys", "__EnvelopeUsage", "__EnvelopeMap" TO {role}; GRANT INSERT, SELECT ("Id") ON "Cards" TO {role};
+            """);
+        try
+        {
+            var options = new DbContextOptionsBuilder<CardContext>(Cold());
+            var connection = new NpgsqlConnectionStringBuilder(((PostgresTestDatabase)Database).ConnectionString) { Username = role, Password = "efe" };
+            await using var context = new CardContext(options.UseNpgsql(connection.ConnectionString).Options);
+            context.Add(new Card { Text = "lost" });
+
+            var e = await Assert.ThrowsAsync<DbUpdateException>(() => context.SaveChangesAsync());
+
+            Assert.Equal("42501", Assert.IsType<PostgresException>(Assert.IsType<KeyUnavailableException>(e.InnerException).InnerException).SqlState);
+            Assert.Empty(await ReadKeysAsync("Version"));
+        }
+        finally
+        {
+            await Database.QueryAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
+        }
+    }
+
+    [Fact]
+    public async Task Table_that_is_not_there_yet_keeps_no_first_key_from_being_made()
+    {
+        await using (var context = new CardContext(Cold()))
+            await context.Database.EnsureCreatedAsync();
+        await Database.QueryAsync("""ALTER TABLE "Cards" RENAME TO "Later";""");
+        await using (var context = new CardContext(Cold()))
+        {
+            context.Add(new Card { Text = "too early" });
+            var e = await Assert.ThrowsAsync<DbUpdateException>(() => context.SaveChangesAsync());
+            Assert.IsType<PostgresException>(e.InnerException);
+        }
+
+        await Database.QueryAsync("""ALTER TABLE "Later" RENAME TO "Cards";""");
+        await SaveAsync("after");
+        await AssertEveryRowOpensAsync("after");
+    }
+}
 
 [Collection("SqlServer")]
 public sealed class SqlServerRestoreTests() : RestoreSpecification(new SqlServerTestDatabase());
