@@ -154,6 +154,13 @@ internal static partial class CliMessages
     public static string StaleCopies(int count)
         => count == 1 ? $"1 copy is stale: run '{Tool} keys rewrap --execute'." : string.Create(CultureInfo.InvariantCulture, $"{count} copies are stale: run '{Tool} keys rewrap --execute'.");
 
+    public static string CopiesUnderOtherKeks(int count, IEnumerable<string> keks, IEnumerable<string> configured)
+        => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{count} {(count == 1 ? "copy is" : "copies are")} under {List(keks)}, which is not configured. If that KEK is the right one, give '--kek', {KmsVariable("kek")} or 'kms.kek'. To move to {List(configured)}, run '{Tool} keys rewrap'.");
+
+    public static string NotConfigured(string kek) => $"{kek} (not configured: its copies are removed)";
+
     public static string RewrapsAll(int scopes) => string.Create(CultureInfo.InvariantCulture, $"wrap the keys of all {scopes} scopes anew");
 
     public static string RewrappedAll(int scopes) => string.Create(CultureInfo.InvariantCulture, $"the keys of {scopes} scopes were rewrapped.");

@@ -68,7 +68,8 @@ internal sealed partial record Failure(int ExitCode, string Error, string Hint)
     private static int CodeOf(KmsErrorKind kind)
         => kind switch
         {
-            KmsErrorKind.InvalidRequest or KmsErrorKind.NotFound or KmsErrorKind.NotFoundOrDenied or KmsErrorKind.AccessDenied => ExitCodes.Usage,
+            KmsErrorKind.InvalidRequest or KmsErrorKind.NotFound or KmsErrorKind.NotFoundOrDenied or KmsErrorKind.AccessDenied
+                or KmsErrorKind.Unauthenticated => ExitCodes.Usage,
             KmsErrorKind.Disabled or KmsErrorKind.PendingDeletion => ExitCodes.Refused,
             KmsErrorKind.InvalidCiphertext => ExitCodes.Alarm,
             _ => ExitCodes.Unavailable,

@@ -255,7 +255,7 @@ internal static class EnvelopeMessages
         => $"A value for '{field}', which is stored in clear text while the column is being decrypted, starts like an envelope and could not be told from one. Nothing was written. Keep the column encrypted, or decrypt it into another column.";
 
     public static string DecryptInPlace(string column)
-        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextDuringTransition()' first, and run 'efenvelope decrypt'.";
+        => $"Column '{column}' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), run 'efenvelope decrypt {column} --into' with its name, or copy the values through EF Core, then drop the old column. A text column can stay one: call 'StorePlaintextDuringTransition()' first, and run 'efenvelope decrypt'.";
 
     public static string StillEncrypted(string column)
         => $"Column '{column}' still holds envelopes, so its encryption cannot end. Run 'efenvelope decrypt' while the model calls 'StorePlaintextDuringTransition()', then this migration again.";
@@ -329,8 +329,11 @@ internal static class EnvelopeMessages
     public static string StoredOtherwise(string property, string kind)
         => $"'{property}' is stored as {kind}, but what was given is neither that nor null. Give what its own column holds.";
 
-    public static string NotConfigured()
-        => "This context does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.";
+    public static string NotConfigured(string context)
+        => $"The context '{context}' does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.";
+
+    public static string ContextNotRegistered(string context)
+        => $"The context '{context}' is not registered, so its keys cannot be looked after. Call 'AddDbContext<{context}>(…)' or 'AddDbContextFactory<{context}>(…)' on the services of the application.";
 
     public static string HealthNoKeyYet(object scope) => $"Scope '{scope}' has no key yet; the first write makes it.";
 

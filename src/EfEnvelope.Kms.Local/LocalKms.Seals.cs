@@ -186,11 +186,14 @@ public sealed partial class LocalKms
         var (root, fill) = KmsBackup.Parse(content);
         using (root)
         {
+            // Before anything is made: a seal that refuses leaves nothing behind.
+            var seal = await root.SealByAsync(_opener.Seal, StoreName, _timeProvider.Now(), cancellationToken).ConfigureAwait(false);
             var created = await _store.CreateAsync(
-                async (db, token) =>
+                (db, _) =>
                 {
                     fill(db);
-                    db.Add(await root.SealByAsync(_opener.Seal, StoreName, _timeProvider.Now(), token).ConfigureAwait(false));
+                    db.Add(seal);
+                    return Task.CompletedTask;
                 },
                 cancellationToken).ConfigureAwait(false);
             return created ? true : throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.StoreNotEmpty(StoreName));

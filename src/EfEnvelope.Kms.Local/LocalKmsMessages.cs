@@ -21,7 +21,7 @@ internal static class LocalKmsMessages
     // The file.
 
     public static string NoKms(string file)
-        => $"There is no KMS in '{file}'. Correct the path, restore the file from a backup, or make a new one with 'LocalKms.CreateAsync()'.";
+        => $"There is no KMS in '{file}'. Correct the path, restore the file from a backup, or make a new one with 'LocalKms.CreateAsync()' or 'efenvelope kms keys create'.";
 
     public static string NoKmsForUnwrap(string file, string key)
         => $"There is no KMS in '{file}', so nothing wrapped under 'local:{key}' can be unwrapped. Correct the path, or restore the file "
@@ -110,6 +110,9 @@ internal static class LocalKmsMessages
     public static string KeyFileUnreadable(string keyFile)
         => $"The key file '{keyFile}' could not be read or written. Let this process open it.";
 
+    public static string KeyFileDirectoryMissing(string keyFile)
+        => $"The directory of the key file '{keyFile}' does not exist. Create it, with access for the user of this process alone, or correct the path.";
+
     public static string WrongKeyWrapper(string store, KekUri kek)
         => $"The KEK '{kek}' does not open '{store}'. Configure the KEK that seals it; if it is right, the store was altered: restore it from a backup.";
 
@@ -137,7 +140,7 @@ internal static class LocalKmsMessages
     // The keys and what they wrapped.
 
     public static string NoKey(string file, string key)
-        => $"There is no KEK '{key}' in '{file}'. Correct its name, make it with 'LocalKms.CreateKeyAsync(\"{key}\")', or, to unwrap what it "
+        => $"There is no KEK '{key}' in '{file}'. Correct its name, make it with 'LocalKms.CreateKeyAsync(\"{key}\")' or 'efenvelope kms keys create {key}', or, to unwrap what it "
             + "wrapped, restore the file that held it.";
 
     public static string NoKeyVersion(string file, string key, uint version)

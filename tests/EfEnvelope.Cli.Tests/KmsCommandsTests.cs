@@ -153,7 +153,10 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         var other = (await World.RunAsync("status", "--kek", "local:other")).Exits(0);
         Assert.Contains("~intermediate:v1\tlocal:efenvelope\t1\tnot configured\tyes\t", other.Lines);
         Assert.Contains("~intermediate:v1\tlocal:other\t-\tmissing\tyes\t", other.Lines);
-        Assert.Equal("efenvelope: 2 copies are stale: run 'efenvelope keys rewrap --execute'.", other.ErrorLines[^1]);
+        Assert.Equal(
+            "efenvelope: 1 copy is under local:efenvelope, which is not configured. If that KEK is the right one, give '--kek', EFENVELOPE_KMS_KEK or 'kms.kek'. To move to local:other, run 'efenvelope keys rewrap'.",
+            other.ErrorLines[^1]);
+        Assert.Contains("now under\tlocal:efenvelope (not configured: its copies are removed): 1", (await World.RunAsync("keys", "rewrap", "--kek", "local:other")).Lines);
         Assert.Equal(trail, await TrailAsync());
 
         // What cannot be opened is not opened.

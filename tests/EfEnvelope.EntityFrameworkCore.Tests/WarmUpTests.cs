@@ -66,6 +66,18 @@ public sealed class WarmUpTests : IAsyncLifetime
         await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => StartAsync(services));
     }
 
+    [Fact]
+    public async Task Context_that_is_not_registered_or_does_not_encrypt_is_named()
+    {
+        await using var none = Build(_ => { });
+        var missing = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => StartAsync(none));
+        Assert.StartsWith("The context 'NoteContext' is not registered", missing.Message, StringComparison.Ordinal);
+
+        await using var plain = Build(s => s.AddDbContext<NoteContext>(o => o.UseSqlite(_connection)));
+        var clear = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => StartAsync(plain));
+        Assert.StartsWith("The context 'NoteContext' does not use envelope encryption", clear.Message, StringComparison.Ordinal);
+    }
+
     private static ServiceProvider Build(Action<IServiceCollection> register)
     {
         var services = new ServiceCollection();

@@ -32,6 +32,36 @@ public sealed class KeyFileSealTests : IDisposable
     }
 
     [Fact]
+    public void Missing_directory_of_a_key_file_is_reported()
+    {
+        var path = Path.Combine(_test.Folder, "missing", "kms.key");
+
+        var e = Assert.Throws<KmsException>(() => LocalKmsSeal.CreateKeyFile(path));
+
+        Assert.Equal((KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyFileDirectoryMissing(path)), (e.Kind, e.Message));
+    }
+
+    [Fact]
+    public async Task Restore_under_a_seal_that_does_not_work_leaves_nothing_behind()
+    {
+        using var source = new TestKms();
+        using var backup = new MemoryStream();
+        using (var kms = await source.CreateAsync())
+            await kms.BackupAsync(backup, "the passphrase of the backup", TestKms.Cancellation);
+        using (var refused = _test.Open(LocalKmsSeal.KeyFile(KeyFile)))
+        {
+            backup.Position = 0;
+            await Assert.ThrowsAsync<KmsException>(() => refused.RestoreAsync(backup, "the passphrase of the backup", TestKms.Cancellation));
+        }
+
+        Assert.Empty(Directory.GetFiles(_test.Folder));
+        using var restored = _test.Open(LocalKmsSeal.CreateKeyFile(KeyFile));
+        backup.Position = 0;
+        await restored.RestoreAsync(backup, "the passphrase of the backup", TestKms.Cancellation);
+        Assert.NotNull(await restored.DescribeKeyAsync(TestKms.KeyName, TestKms.Cancellation));
+    }
+
+    [Fact]
     public void Existing_key_file_is_never_replaced()
     {
         LocalKmsSeal.CreateKeyFile(KeyFile);

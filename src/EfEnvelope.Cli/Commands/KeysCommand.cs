@@ -120,7 +120,7 @@ internal static class KeysCommand
                     [
                         ("action", CliMessages.Rewraps(scope)),
                         .. versions.Where(v => v.Status != KeyVersionStatus.Destroyed).Select(v => ("version", $"{v.Version} ({string.Join(", ", v.Keks)})")),
-                        .. WrappedUnder(call), ("rows changed", "0"),
+                        .. await NowUnderAsync(call, database).ConfigureAwait(false), .. WrappedUnder(call), ("rows changed", "0"),
                     ],
                     async () => new { Versions = await database.Keys.RewrapAsync(scope, call.Cancellation).ConfigureAwait(false) },
                     done => CliMessages.Rewrapped(done.Versions.Count)).ConfigureAwait(false);
@@ -128,17 +128,23 @@ internal static class KeysCommand
         });
     }
 
+    private static async Task<IEnumerable<(string Name, string Value)>> NowUnderAsync(Call call, EncryptedDatabase database)
+    {
+        var configured = call.Configuration.Keks.Select(k => k.Uri.ToString()).ToHashSet(StringComparer.Ordinal);
+        var copies = await database.Keys.ListCopiesAsync(askKms: false, call.Cancellation).ConfigureAwait(false);
+        return copies.Where(c => c.State != KekCopyState.Missing).GroupBy(c => c.Kek).OrderBy(g => g.Key, StringComparer.Ordinal)
+            .Select(g => ("now under", $"{(configured.Contains(g.Key) ? g.Key : CliMessages.NotConfigured(g.Key))}: {Views.Count(g.Count())}"));
+    }
+
     // There may be very many scopes, so the plan has their number, and the KEKs that their keys are under now.
     private static async Task<int> RewrapAllAsync(Call call, EncryptedDatabase database, int scopes, bool execute)
     {
-        var copies = await database.Keys.ListCopiesAsync(askKms: false, call.Cancellation).ConfigureAwait(false);
         return await PlanOrActAsync(
             call,
             execute,
             [
                 ("action", CliMessages.RewrapsAll(scopes)),
-                .. copies.Where(c => c.State != KekCopyState.Missing).GroupBy(c => c.Kek).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => ("now under", $"{g.Key}: {Views.Count(g.Count())}")),
-                .. WrappedUnder(call), ("rows changed", "0"),
+                .. await NowUnderAsync(call, database).ConfigureAwait(false), .. WrappedUnder(call), ("rows changed", "0"),
             ],
             async () => new { Scopes = await database.Keys.RewrapAllAsync(call.Cancellation).ConfigureAwait(false) },
             done => CliMessages.RewrappedAll(done.Scopes.Count)).ConfigureAwait(false);

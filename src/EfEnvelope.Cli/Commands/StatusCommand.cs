@@ -28,6 +28,8 @@ internal static class StatusCommand
                 Show(call.Console, versions, copies, columns, jobs);
             if (!call.Configuration.HasKms)
                 call.Console.Note(CliMessages.KmsNotConfigured());
+            else if (copies.Where(c => c.State == KekCopyState.NotConfigured).ToList() is { Count: > 0 } others)
+                call.Console.Note(CliMessages.CopiesUnderOtherKeks(others.Count, others.Select(c => c.Kek).Distinct(), call.Configuration.Keks.Select(k => k.Uri.ToString())));
             else if (copies.Count(c => c.IsStale) is > 0 and var stale)
                 call.Console.Note(CliMessages.StaleCopies(stale));
             return call.Report(malformed);

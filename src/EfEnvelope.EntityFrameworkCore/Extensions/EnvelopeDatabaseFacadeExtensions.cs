@@ -75,5 +75,5 @@ public static class EnvelopeDatabaseFacadeExtensions
 
     private static EnvelopeOptionsBuilder GetConfiguration(DatabaseFacade database)
         => database.GetService<IDbContextOptions>().FindExtension<EnvelopeOptionsExtension>()?.Configuration
-            ?? throw new EnvelopeConfigurationException(EnvelopeMessages.NotConfigured());
+            ?? throw new EnvelopeConfigurationException(EnvelopeMessages.NotConfigured(database.GetService<ICurrentDbContext>().Context.GetType().Name));
 }

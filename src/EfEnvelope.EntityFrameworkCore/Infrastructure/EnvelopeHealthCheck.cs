@@ -28,7 +28,7 @@ internal sealed class EnvelopeHealthCheck<TContext>(IServiceProvider services) :
     private static async Task<HealthCheckResult> CheckAsync(TContext context, HealthStatus failure, CancellationToken cancellationToken)
     {
         var options = context.GetService<IDbContextOptions>().FindExtension<EnvelopeOptionsExtension>()?.Configuration.Options
-            ?? throw new EnvelopeConfigurationException(EnvelopeMessages.NotConfigured());
+            ?? throw new EnvelopeConfigurationException(EnvelopeMessages.NotConfigured(typeof(TContext).Name));
         var ring = await EnvelopeSession.Of(context).LoadRingAsync(RingUse.Read, cancellationToken).ConfigureAwait(false);
         var primary = ring.FindPrimary();
         var left = options.RefreshInterval + options.StaleIfErrorFor - ring.Unverified;

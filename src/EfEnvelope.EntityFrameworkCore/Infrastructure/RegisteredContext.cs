@@ -11,7 +11,8 @@ internal static class RegisteredContext
     {
         if (services.GetService<TContext>() is { } scoped)
             return await use(scoped).ConfigureAwait(false);
-        var created = await services.GetRequiredService<IDbContextFactory<TContext>>().CreateDbContextAsync(cancellationToken).ConfigureAwait(false);
+        var created = await (services.GetService<IDbContextFactory<TContext>>() ?? throw new EnvelopeConfigurationException(EnvelopeMessages.ContextNotRegistered(typeof(TContext).Name)))
+            .CreateDbContextAsync(cancellationToken).ConfigureAwait(false);
         await using (created.ConfigureAwait(false))
             return await use(created).ConfigureAwait(false);
     }

@@ -47,13 +47,23 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
         await db.ExecuteAsync(LockHeadSql, cancellationToken).ConfigureAwait(false);
         var head = await db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (head is null || !AuditChain.IsGenuine(root, root.KmsId, head)
-            || await db.NumberAsync(AuditTables.Events, "MAX(sequence)", [], cancellationToken).ConfigureAwait(false) > head.Sequence)
+            || !await EndsWithAsync(db, head, cancellationToken).ConfigureAwait(false))
         {
             throw Damaged();
         }
 
         return head;
     }
+
+    // The head says what the last event is. What was altered before it is found by a verifier, which reads the whole trail.
+    private static async Task<bool> EndsWithAsync(KmsSession db, AuditHeadRow head, CancellationToken cancellationToken)
+        => await db.ListAsync(
+            AuditTables.Events, [new("sequence", ">=", head.Sequence)], "sequence", limit: 2, fresh: true, cancellationToken).ConfigureAwait(false) switch
+        {
+            [] => head.Sequence == 0,
+            [var last] => last.Sequence == head.Sequence && last.Hash.AsSpan().SequenceEqual(head.Hash) && last.KeyedHash.AsSpan().SequenceEqual(head.KeyedHash),
+            _ => false,
+        };
 
     private async Task<AuditCheckpointRow> SignAsync(
         KmsSession db, RootKey root, long sequence, byte[] hash, CancellationToken cancellationToken)

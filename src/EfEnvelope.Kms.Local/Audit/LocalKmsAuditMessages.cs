@@ -11,10 +11,10 @@ internal static class LocalKmsAuditMessages
 
     public static string Damaged(string file)
         => $"The audit trail of the KMS '{file}' was altered, so nothing can be recorded in it, and nothing is done unrecorded. Find where with "
-            + "'Audit.VerifyAsync()', then restore the KMS from a backup.";
+            + "'Audit.VerifyAsync()' or 'efenvelope audit verify', then restore the KMS from a backup.";
 
     public static string DamagedAt(string file, long sequence)
-        => $"The audit trail of the KMS '{file}' was altered at event {sequence}, so it is exported no further. Look closer with 'Audit.VerifyAsync()'.";
+        => $"The audit trail of the KMS '{file}' was altered at event {sequence}, so it is exported no further. Look closer with 'Audit.VerifyAsync()' or 'efenvelope audit verify'.";
 
     public static string EventMissing(long sequence) => $"Event {sequence} is missing.";
 

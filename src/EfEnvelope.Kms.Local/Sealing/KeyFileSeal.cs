@@ -34,6 +34,9 @@ internal sealed class KeyFileSeal : LocalKmsSeal
         if (File.Exists(_path))
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyFileExists(_path));
 
+        if (!Directory.Exists(Path.GetDirectoryName(_path)))
+            throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.KeyFileDirectoryMissing(_path));
+
         // Written aside and then moved, so that nobody ever reads half a key and no file is replaced.
         var aside = $"{_path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}.tmp";
         var key = RandomNumberGenerator.GetBytes(Size);

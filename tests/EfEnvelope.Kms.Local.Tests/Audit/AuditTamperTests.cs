@@ -107,6 +107,19 @@ public abstract class AuditTamperTests : IAsyncLifetime
         await FindsAsync(10, "head");
     }
 
+    [Theory]
+    [InlineData("DELETE FROM kms_audit_events WHERE sequence = (SELECT sequence FROM kms_audit_head)")]
+    [InlineData("UPDATE kms_audit_events SET hash = keyed_hash WHERE sequence = (SELECT sequence FROM kms_audit_head)")]
+    [InlineData("DELETE FROM kms_audit_events")]
+    [InlineData("UPDATE kms_audit_events SET sequence = sequence + 1000 WHERE sequence = 1")]
+    public async Task Store_whose_trail_was_altered_at_its_end_serves_nobody(string alteration)
+    {
+        await _store.ExecuteAsync(alteration);
+
+        await TestKms.ThrowsAsync(
+            KmsErrorKind.InvalidCiphertext, () => _kms.WrapAsync(TestKms.KeyName, TestKms.NewKey(), TestKms.Context, TestKms.Cancellation));
+    }
+
     [Fact]
     public async Task Head_that_was_removed_is_found()
     {
