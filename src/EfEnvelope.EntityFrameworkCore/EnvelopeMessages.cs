@@ -290,8 +290,8 @@ internal static class EnvelopeMessages
 
     public static string UsedByValue(string column) => $"column '{column}' holds an encrypted value, and no scope has a key";
 
-    public static string UsageRowMalformed(string table, object version, string field, long reserved)
-        => string.Create(CultureInfo.InvariantCulture, $"The row of '{version}' and '{field}' in table '{table}' says that {reserved} values were encrypted, which no count of EfEnvelope is. It was altered; restore the table from a backup, or rotate the key of the scope and set the row to 4294967296.");
+    public static string UsageRowMalformed(string table, object version, string field)
+        => string.Create(CultureInfo.InvariantCulture, $"The row of '{version}' and '{field}' in table '{table}' does not hold a count of encrypted values. It was altered; restore the table from a backup, or rotate the key of the scope and set the row to 4294967296.");
 
     public static string KeysNotProved(object scope)
         => $"The key versions of scope '{scope}' that would be written under are not enabled in the key store beside the rows, and reading it anew did not mend that: they were lost, disabled or retired. Nothing was written. Retry in a new transaction; if that fails too, look at the versions with 'efenvelope keys list'.";

@@ -116,7 +116,10 @@ public abstract class KeysTests<TWorld> : ServerTests<TWorld>
     {
         await World.FillAsync();
         Assert.Equal(
-            ["action\twrap the keys of clinic anew", "version\tclinic:v1 (local:efenvelope)", "wrapped under\tlocal:other", "rows changed\t0"],
+            [
+                "action\twrap the keys of clinic anew", "version\tclinic:v1 (local:efenvelope)",
+                "now under\tlocal:efenvelope (not configured: its copies are removed): 1", "wrapped under\tlocal:other", "rows changed\t0",
+            ],
             (await PlanAsync("keys", "rewrap", "--kek", "local:other")).Lines);
 
         (await World.RunAsync("keys", "rewrap", "--kek", "local:other", "--execute")).Exits(0);

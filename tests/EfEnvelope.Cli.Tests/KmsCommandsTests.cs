@@ -154,7 +154,7 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         Assert.Contains("~intermediate:v1\tlocal:efenvelope\t1\tnot configured\tyes\t", other.Lines);
         Assert.Contains("~intermediate:v1\tlocal:other\t-\tmissing\tyes\t", other.Lines);
         Assert.Equal(
-            "efenvelope: 1 copy is under local:efenvelope, which is not configured. If that KEK is the right one, give '--kek', EFENVELOPE_KMS_KEK or 'kms.kek'. To move to local:other, run 'efenvelope keys rewrap'.",
+            "efenvelope: 1 copy is under 'local:efenvelope', which is not configured. If that KEK is the right one, give '--kek', EFENVELOPE_KMS_KEK or 'kms.kek'. To move to 'local:other', run 'efenvelope keys rewrap'.",
             other.ErrorLines[^1]);
         Assert.Contains("now under\tlocal:efenvelope (not configured: its copies are removed): 1", (await World.RunAsync("keys", "rewrap", "--kek", "local:other")).Lines);
         Assert.Equal(trail, await TrailAsync());
@@ -250,7 +250,7 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         await World.FillAsync();
         (await World.RunAsync("keys", "create", "tenant-7", "--execute")).Exits(0);
         Assert.Equal(
-            ["action\twrap the keys of all 2 scopes anew", "now under\tlocal:efenvelope: 1", "wrapped under\tlocal:other", "rows changed\t0"],
+            ["action\twrap the keys of all 2 scopes anew", "now under\tlocal:efenvelope (not configured: its copies are removed): 1", "wrapped under\tlocal:other", "rows changed\t0"],
             (await PlanAsync("keys", "rewrap", "--kek", "local:other")).Lines);
         Assert.Equal("efenvelope: the keys of 2 scopes were rewrapped.", (await World.RunAsync("keys", "rewrap", "--kek", "local:other", "--execute")).Exits(0).ErrorLines[^1]);
         World.Environment["EFENVELOPE_KMS_KEK"] = "local:other";

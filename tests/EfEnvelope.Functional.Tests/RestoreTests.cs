@@ -11,6 +11,33 @@ public sealed class SqliteRestoreTests() : RestoreSpecification(new SqliteTestDa
 {
     private string File => ((SqliteTestDatabase)Database).Path;
 
+    // A column of SQLite takes what does not fit its type.
+    [Theory]
+    [InlineData("'abc'")]
+    [InlineData("1.5")]
+    [InlineData("X'00'")]
+    public async Task Count_that_is_not_a_whole_number_stops_the_next_write(string reserved)
+    {
+        await SaveAsync("before");
+        await Database.QueryAsync($"UPDATE __EnvelopeUsage SET Reserved = {reserved} WHERE Scope = 'default'");
+
+        var e = await Assert.ThrowsAsync<DbUpdateException>(() => SaveColdAsync("after"));
+
+        Assert.Contains("does not hold a count", Assert.IsType<EnvelopeDecryptionException>(e.InnerException).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Usage_of_a_version_beyond_all_numbers_keeps_a_first_key_from_being_made()
+    {
+        await using (var context = new CardContext(Cold()))
+            await context.Database.EnsureCreatedAsync();
+        await Database.QueryAsync("INSERT INTO __EnvelopeUsage VALUES ('default', 5000000000, 'f', 1)");
+
+        var e = await Assert.ThrowsAsync<DbUpdateException>(() => SaveColdAsync("first"));
+
+        Assert.Contains("'__EnvelopeUsage'", Assert.IsType<KeyUnavailableException>(e.InnerException).Message, StringComparison.Ordinal);
+    }
+
     private string Copy => File + ".copy";
 
     public override async ValueTask DisposeAsync()

@@ -29,7 +29,10 @@ internal static class StatusCommand
             if (!call.Configuration.HasKms)
                 call.Console.Note(CliMessages.KmsNotConfigured());
             else if (copies.Where(c => c.State == KekCopyState.NotConfigured).ToList() is { Count: > 0 } others)
-                call.Console.Note(CliMessages.CopiesUnderOtherKeks(others.Count, others.Select(c => c.Kek).Distinct(), call.Configuration.Keks.Select(k => k.Uri.ToString())));
+            {
+                var configured = copies.Where(c => c.State != KekCopyState.NotConfigured).Select(c => c.Kek).Distinct();
+                call.Console.Note(CliMessages.CopiesUnderOtherKeks(others.Count, others.Select(c => c.Kek).Distinct(), configured));
+            }
             else if (copies.Count(c => c.IsStale) is > 0 and var stale)
                 call.Console.Note(CliMessages.StaleCopies(stale));
             return call.Report(malformed);

@@ -9,6 +9,9 @@ namespace EfEnvelope.Keys;
 /// </summary>
 internal sealed class KeyGate
 {
+    // How often a caller that endures finds no free thread, for a second each, before it gives up: a pool that may not grow would let it wait for ever.
+    private const int Endurance = 15;
+
     private readonly SemaphoreSlim _semaphore = new(1, 1);
     private volatile bool _heldByThread;
 
@@ -16,8 +19,8 @@ internal sealed class KeyGate
     /// <param name="synchronous">Whether the caller waits on its thread.</param>
     /// <param name="waits">Whether the caller waits at all.</param>
     /// <param name="endures">
-    /// Whether a caller that waits on its thread waits for as long as the pool has no free thread: the pool adds threads slowly, and an application whose keys are
-    /// loaded is only busy.
+    /// Whether a caller that waits on its thread waits for half a minute, instead of a second, while the pool has no free thread: the pool adds threads slowly, and
+    /// an application whose keys are loaded is only busy.
     /// </param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="KeyUnavailableException">The one inside waits for a thread of the pool, and none is free.</exception>
@@ -42,9 +45,9 @@ internal sealed class KeyGate
     // One that works on a thread of its own ends by itself, however long it takes. One that gave its thread back needs the pool to go on.
     private bool WaitOnThread(bool endures, CancellationToken cancellationToken)
     {
-        while (!_semaphore.Wait(PoolThread.Patience, cancellationToken))
+        for (var tries = endures ? Endurance : 1; !_semaphore.Wait(PoolThread.Patience, cancellationToken);)
         {
-            if (!endures && !_heldByThread && !PoolThread.IsFree(cancellationToken) && !_heldByThread)
+            if (!_heldByThread && !PoolThread.IsFree(cancellationToken) && !_heldByThread && --tries == 0)
                 throw new KeyUnavailableException(Messages.NoPoolThread());
         }
 

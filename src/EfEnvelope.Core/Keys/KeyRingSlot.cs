@@ -302,7 +302,13 @@ internal sealed class KeyRingSlot(
             KeyRing.RequireKey(failed);
 
         var state = new State(ring, failed is null ? Jitter(options.RefreshInterval) : Min(ring.Age + options.RetryInterval, options.RefreshInterval));
-        _state = state;
+        if (!TryPublish(former, state))
+        {
+            foreach (var key in ring.Keys)
+                key.Key?.Dispose();
+            return await LoadCoreAsync(store, former: null, use, cancellationToken).ConfigureAwait(false);
+        }
+
         _failure = null;
         foreach (var dropped in former?.Ring.Keys ?? [])
         {
@@ -316,6 +322,19 @@ internal sealed class KeyRingSlot(
         while (_heard.TryDequeue(out var rows))
             Obey(rows);
         return state;
+    }
+
+    // The keys of a ring that was cleared while the next one was loaded are zeroed, and the next one has taken them over.
+    private bool TryPublish(State? former, State state)
+    {
+        while (true)
+        {
+            var held = _state;
+            if (former is not null && held is null)
+                return false;
+            if (ReferenceEquals(Interlocked.CompareExchange(ref _state, state, held), held))
+                return true;
+        }
     }
 
     private async ValueTask RotateByAgeAsync(IKeyStore store, KeyRing ring, CancellationToken cancellationToken)

@@ -71,19 +71,21 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                 var query = $"SELECT {link.Quote(EnvelopeTables.Reserved)} FROM {link.Table(Usage)} WHERE {link.Where(usage, 0)}";
 
                 // Compare-and-set instead of "add": the sum that this process is told must be one that it made.
+                long? refused = null;
                 while (true)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    if (await link.ReadAsync(query, usage, static r => r.GetInt64(0), cancellationToken).ConfigureAwait(false) is not [var reserved])
+                    var rows = await link.ReadAsync(query, usage, static r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0), cancellationToken).ConfigureAwait(false);
+                    if (rows is not [var stored])
                     {
                         if (await link.TryInsertAsync(Usage, [version.Scope.Name, version.Number, field, count], cancellationToken).ConfigureAwait(false))
                             return count;
                         continue;
                     }
 
-                    // The counter never goes down, nor this far up: the row was altered, and what it would allow may not be trusted.
-                    if (reserved < 0 || reserved > long.MaxValue - count)
-                        throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field, reserved));
+                    // The counter never goes down, nor this far up, and is what it is compared with: the row was altered, and what it would allow may not be trusted.
+                    if (stored is not { } reserved || reserved < 0 || reserved > long.MaxValue - count || reserved == refused)
+                        throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field));
                     var total = reserved + count;
                     if (await link.UpdateAsync(
                             Usage,
@@ -91,6 +93,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                             [.. usage, Usage.Value(EnvelopeTables.Reserved, reserved)],
                             cancellationToken).ConfigureAwait(false) == 1)
                         return total;
+                    refused = reserved;
                 }
             },
             cancellationToken).ConfigureAwait(false);
@@ -103,7 +106,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
         var used = await link.ReadAsync(
             $"SELECT MIN({number}) FROM {link.Table(Usage)} WHERE {link.Where(scope, 0)} AND {number} >= {version.Number.ToString(CultureInfo.InvariantCulture)}",
             scope,
-            static row => row.IsDBNull(0) ? (int?)null : row.GetInt32(0),
+            static row => row.IsDBNull(0) ? (int?)null : (int)Math.Clamp(row.GetInt64(0), 1, int.MaxValue),
             cancellationToken).ConfigureAwait(false);
         if (used is [{ } first])
             return EnvelopeMessages.UsedInUsage(EnvelopeTables.Usage, new KeyVersion(version.Scope, first));

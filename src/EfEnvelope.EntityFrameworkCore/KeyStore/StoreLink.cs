@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -41,12 +42,25 @@ internal sealed class StoreLink(
             await ExecuteAsync(text, values, cancellationToken).ConfigureAwait(false);
             return true;
         }
-        catch (DbException)
+        catch (DbException) when (connection.State == ConnectionState.Open)
         {
-            var key = values.Take(table.KeyLength).ToList();
-            if ((await ReadAsync($"SELECT 1 FROM {Table(table)} WHERE {Where(key, 0)}", key, static _ => true, cancellationToken).ConfigureAwait(false)).Count > 0)
+            if (await HasRowAsync(table, [.. values.Take(table.KeyLength)], cancellationToken).ConfigureAwait(false))
                 return false;
             throw;
+        }
+    }
+
+    // If this fails too, what failed first says more.
+    private async Task<bool> HasRowAsync(StoreTable table, StoreValue[] key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var found = await ReadAsync($"SELECT 1 FROM {Table(table)} WHERE {Where(key, 0)}", key, static _ => true, cancellationToken).ConfigureAwait(false);
+            return found.Count > 0;
+        }
+        catch (DbException)
+        {
+            return false;
         }
     }
 

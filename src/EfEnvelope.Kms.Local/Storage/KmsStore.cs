@@ -173,7 +173,9 @@ internal sealed class KmsStore(StorePlace place)
             await db.ExecuteAsync(sql, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken)
+    private Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken) => ReadHeaderAsync(db, again: true, cancellationToken);
+
+    private async Task<KmsHeader?> ReadHeaderAsync(KmsSession db, bool again, CancellationToken cancellationToken)
     {
         KmsHeader? header;
         try
@@ -186,7 +188,16 @@ internal sealed class KmsStore(StorePlace place)
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))
         {
-            header = await ReadOtherFormatAsync(db, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                header = await ReadOtherFormatAsync(db, cancellationToken).ConfigureAwait(false);
+            }
+            catch (KmsException) when (again)
+            {
+                // Another process may have made the KMS since the first statement.
+                return await ReadHeaderAsync(db, again: false, cancellationToken).ConfigureAwait(false);
+            }
+
             if (header is null)
                 return null;
         }

@@ -54,6 +54,30 @@ public class KeyRingCacheTests
     }
 
     [Fact]
+    public async Task Version_that_is_destroyed_during_a_load_leaves_the_others_usable()
+    {
+        using var cache = _world.NewCache();
+        var slot = cache.GetSlot(new KeyStoreIdentity(_world.Store, "one"), RingWorld.Scope);
+        await _world.WriteAsync(slot);
+        await _world.RotateAsync(slot, TimeSpan.Zero);
+        await _world.WriteAsync(slot);
+        _world.Store[1] = _world.Store[1] with { Status = KeyVersionStatus.Destroyed, Wrapped = null };
+        _world.Time.Advance(_world.Options.RefreshInterval);
+        _world.Store.AfterRead = () =>
+        {
+            _world.Store.AfterRead = () => Task.CompletedTask;
+            cache.Follow(RingWorld.Scope, _world.Store.Rows);
+            return Task.CompletedTask;
+        };
+
+        var ring = await _world.WriteAsync(slot);
+
+        Assert.Equal(2, ring.Primary.Version.Number);
+        Assert.NotEmpty(TestRings.Encrypt(ring.Primary, "t.c", "value"));
+        Assert.NotEmpty(TestRings.Encrypt((await _world.WriteAsync(slot)).Primary, "t.c", "value"));
+    }
+
+    [Fact]
     public async Task Fresh_ring_is_given_without_any_io()
     {
         var slot = await _world.WarmSlotAsync();

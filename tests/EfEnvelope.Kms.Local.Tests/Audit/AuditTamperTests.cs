@@ -235,8 +235,8 @@ public abstract class AuditTamperTests : IAsyncLifetime
         var refused = await TestKms.ThrowsAsync(
             KmsErrorKind.InvalidCiphertext, () => _kms.Audit.ExportAsync(lines, from: 6, to: end, TestKms.Cancellation));
 
-        Assert.Contains("event 5", refused.Message);
-        Assert.DoesNotContain("\"checkpoint\"", lines.ToString());
+        Assert.Contains("was altered", refused.Message);
+        Assert.Empty(lines.ToString());
     }
 
     [Fact]
