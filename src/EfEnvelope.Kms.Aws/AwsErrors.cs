@@ -32,6 +32,9 @@ internal static class AwsErrors
     private static KmsErrorKind KindOf(AmazonServiceException e)
         => e.StatusCode switch
         {
+            // An answer that is not the service's own: of a proxy, of a page that asks for a login, or cut off.
+            _ when e is AmazonUnmarshallingException || KmsHttpResponse.IsOnTheWay((int)e.StatusCode) => KmsErrorKind.Unavailable,
+            HttpStatusCode.Forbidden when string.IsNullOrEmpty(e.ErrorCode) => KmsErrorKind.Unavailable,
             HttpStatusCode.TooManyRequests => KmsErrorKind.Throttled,
             HttpStatusCode.GatewayTimeout or HttpStatusCode.RequestTimeout => KmsErrorKind.Timeout,
             >= HttpStatusCode.InternalServerError => KmsErrorKind.Unavailable,

@@ -32,7 +32,7 @@ internal sealed class AwsKeyWrapper(AwsKeyId key, AwsConnection connection, ILog
                 token => Client.EncryptAsync(
                     new EncryptRequest { KeyId = Kek.Key, Plaintext = new MemoryStream(plaintext), EncryptionContext = PairsOf(context) }, token),
                 cancellationToken).ConfigureAwait(false);
-            var ciphertext = encrypted.CiphertextBlob?.ToArray() ?? [];
+            var ciphertext = Filled(encrypted.CiphertextBlob);
             var decrypted = await DecryptAsync(encrypted.KeyId ?? Kek.Key, ciphertext, context, cancellationToken).ConfigureAwait(false);
             var opened = TakeKey(decrypted);
             var verified = CryptographicOperations.FixedTimeEquals(opened, plaintext);
@@ -81,13 +81,13 @@ internal sealed class AwsKeyWrapper(AwsKeyId key, AwsConnection connection, ILog
             cancellationToken).ConfigureAwait(false);
         var version = AwsKeyId.VersionOf(answer.KeyId ?? Kek.Key, answer.DestinationKeyMaterialId);
         logger.KekCalled("ReEncrypt", Kek, version);
-        return new WrappedKeyCopy(Kek, version, answer.CiphertextBlob?.ToArray() ?? []);
+        return new WrappedKeyCopy(Kek, version, Filled(answer.CiphertextBlob));
     }
 
     public async ValueTask<KekDescription> DescribeAsync(CancellationToken cancellationToken = default)
     {
         var answer = await CallAsync("DescribeKey", [Kek.Key], token => DescribeAsync(Kek.Key, token), cancellationToken).ConfigureAwait(false);
-        var metadata = answer.KeyMetadata;
+        var metadata = answer.KeyMetadata ?? throw NotUnderstood();
         var version = AwsKeyId.VersionOf(metadata.Arn ?? metadata.KeyId ?? Kek.Key, metadata.CurrentKeyMaterialId);
         logger.KekCalled("DescribeKey", Kek, version);
         return new KekDescription(Kek, StateOf(metadata.KeyState))
@@ -116,10 +116,15 @@ internal sealed class AwsKeyWrapper(AwsKeyId key, AwsConnection connection, ILog
     private static Dictionary<string, string>? PairsOf(EncryptionContext context)
         => context.Pairs.Count == 0 ? null : new Dictionary<string, string>(context.Pairs, StringComparer.Ordinal);
 
-    private static byte[] TakeKey(DecryptResponse answer)
+    // What answers with success and without its fields is something else than the service.
+    private KmsException NotUnderstood() => new(KmsErrorKind.Unavailable, AwsKmsMessages.NotUnderstood(Kek.ToString()));
+
+    private byte[] Filled(MemoryStream? stream) => stream is { Length: > 0 } ? stream.ToArray() : throw NotUnderstood();
+
+    private byte[] TakeKey(DecryptResponse answer)
     {
-        if (answer.Plaintext is not { } stream)
-            return [];
+        if (answer.Plaintext is not { Length: > 0 } stream)
+            throw NotUnderstood();
         var bytes = stream.ToArray();
         stream.Position = 0;
         stream.Write(new byte[bytes.Length]);

@@ -59,6 +59,9 @@ internal static class AwsKmsMessages
     public static string Refused(string whose, string? requestId = null)
         => $"The wrapped key does not open under '{whose}' ({Detail(null, requestId)}). It was altered, or is bound to another encryption context.";
 
+    public static string NotUnderstood(string whose)
+        => $"AWS KMS answered for '{whose}' in a form that is not its own. Look for a proxy or another server at its address; then retry.";
+
     public static string NotVerified(string whose)
         => $"What AWS KMS wrapped under '{whose}' did not open to the same key, so it was not used. Try again; if it happens twice, look at what lies "
             + "between this process and the service.";

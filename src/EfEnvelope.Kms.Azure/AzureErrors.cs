@@ -45,9 +45,13 @@ internal static class AzureErrors
         var detail = inner is null ? code : $"{code}/{inner}";
         var (kind, text) = status switch
         {
+            _ when KmsHttpResponse.IsOnTheWay(status) => (KmsErrorKind.Unavailable, AzureMessages.Unavailable(kek, detail, request)),
             401 => (KmsErrorKind.Unauthenticated, AzureMessages.Unauthenticated(kek, detail, request)),
             403 when IsOfDisabledKey(inner, message) => (KmsErrorKind.Disabled, AzureMessages.Disabled(kek, detail, request)),
             403 when inner == "ForbiddenByFirewall" => (KmsErrorKind.AccessDenied, AzureMessages.Firewall(kek, detail, request)),
+
+            // A page of a proxy or a firewall: the service names a code.
+            403 when code is null => (KmsErrorKind.Unavailable, AzureMessages.Unavailable(kek, detail, request)),
             403 => (KmsErrorKind.AccessDenied, AzureMessages.AccessDenied(kek, PermissionFor(operation), detail, request)),
             404 => (KmsErrorKind.NotFound, AzureMessages.NotFound(kek, request)),
             409 when $"{code} {inner}" is var both && (both.Contains("ObjectIsDeletedButRecoverable") || both.Contains("ObjectIsBeingDeleted"))

@@ -13,17 +13,20 @@ internal static class VaultErrors
         return status switch
         {
             400 => FromBadRequest(text, said, kek),
-            401 or 403 => new(KmsErrorKind.Unauthenticated, VaultMessages.Denied(kek, kek.Key, "update")),
+            _ when IsRefusal(status, body) => new(KmsErrorKind.Unauthenticated, VaultMessages.Denied(kek, kek.Key, "update")),
             404 when text.Contains("no handler for route", StringComparison.Ordinal) => new(KmsErrorKind.NotFound, VaultMessages.NoEngine(kek, said)),
             404 => new(KmsErrorKind.NotFound, VaultMessages.NoKey(kek)),
             429 => new(KmsErrorKind.Throttled, VaultMessages.Throttled(kek, said)),
             503 when text.Contains("sealed", StringComparison.OrdinalIgnoreCase) => new(KmsErrorKind.Unavailable, VaultMessages.Sealed(kek)),
             // 412: this node has not yet seen what the token needs. 472, 473: a standby of disaster recovery or performance.
-            412 or 472 or 473 or >= 500 => new(KmsErrorKind.Unavailable, VaultMessages.Unavailable(kek, status, said)),
+            403 or 407 or 412 or 472 or 473 or >= 500 => new(KmsErrorKind.Unavailable, VaultMessages.Unavailable(kek, status, said)),
             >= 300 and < 400 => new(KmsErrorKind.Unavailable, VaultMessages.Redirected(kek, status)),
             _ => new(KmsErrorKind.InvalidRequest, VaultMessages.Refused(kek, status, said)),
         };
     }
+
+    /// <summary>Tells whether an answer is a refusal of Vault's own. Vault says why; a page of a proxy does not, in Vault's form.</summary>
+    public static bool IsRefusal(int status, ReadOnlyMemory<byte> body) => status == 401 || (status == 403 && Read(body).Count > 0);
 
     public static string Quote(ReadOnlyMemory<byte> body) => Quote(string.Join("; ", Read(body)));
 

@@ -111,7 +111,7 @@ internal sealed class VaultKeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposab
             }
 
             var answer = await _http.SendAsync(method, path, token, body?.Invoke(), cancellation).ConfigureAwait(false);
-            if (answer.Status is 401 or 403)
+            if (VaultErrors.IsRefusal(answer.Status, answer.Body))
             {
                 refusal = new KmsException(KmsErrorKind.AccessDenied, VaultMessages.Denied(kek, path, capability));
                 throw replaced ? refusal : new KmsException(KmsErrorKind.Unauthenticated, refusal.Message);

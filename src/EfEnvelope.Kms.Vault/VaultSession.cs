@@ -74,7 +74,7 @@ internal sealed class VaultSession(IVaultTokenSource source, VaultHttp http, Kek
         ArgumentNullException.ThrowIfNull(parameters);
         var body = JsonSerializer.SerializeToUtf8Bytes(parameters, VaultJson.Default.IReadOnlyDictionaryStringString);
         var answer = await http.SendAsync(HttpMethod.Post, $"auth/{path}", null, body, cancellationToken).ConfigureAwait(false);
-        if (answer.Status is >= 400 and < 500 and not (412 or 429))
+        if (answer.Status is >= 400 and < 500 and not (403 or 407 or 412 or 429) || VaultErrors.IsRefusal(answer.Status, answer.Body))
         {
             throw new KmsException(
                 KmsErrorKind.Unauthenticated, VaultMessages.LoginRefused(kek, path, answer.Status, VaultErrors.Quote(answer.Body)));

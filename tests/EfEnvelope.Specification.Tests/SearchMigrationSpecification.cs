@@ -152,7 +152,7 @@ public abstract class SearchMigrationSpecification(TestDatabase database) : Migr
     public async Task Text_that_is_encrypted_does_not_become_plain_in_place()
         => await RefuseAsync(
             Text, Plain,
-            "Column 'People.Email' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), copy the values through EF Core, then drop the old column.");
+            "Column 'People.Email' stops being encrypted in place, which would leave envelopes where values are expected. Add a new column for the plain property ('HasColumnName'), run 'efenvelope decrypt People.Email --into' with its name, or copy the values through EF Core, then drop the old column.");
 
     [Theory]
     [InlineData(true)]

@@ -72,10 +72,11 @@ internal static class GoogleErrors
         status switch
         {
             401 => "UNAUTHENTICATED",
-            403 => "PERMISSION_DENIED",
+            403 => "UNAVAILABLE",
             429 => "RESOURCE_EXHAUSTED",
             408 or 504 => "DEADLINE_EXCEEDED",
             >= 500 => "UNAVAILABLE",
+            _ when KmsHttpResponse.IsOnTheWay(status) => "UNAVAILABLE",
             _ => NotGoogle,
         },
         null,

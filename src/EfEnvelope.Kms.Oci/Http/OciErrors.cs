@@ -36,6 +36,8 @@ internal static partial class OciErrors
     // 404 NotFound means that the address has no such operation; a key that is not there is NotAuthorizedOrNotFound.
     private static (KmsErrorKind Kind, string Message) Map(string kek, OciKmsOperation operation, OciError error, string? id) => (error.Status, error.Code) switch
     {
+        _ when KmsHttpResponse.IsOnTheWay(error.Status) => (KmsErrorKind.Unavailable, OciMessages.Unavailable(kek, id)),
+        (403, null) => (KmsErrorKind.Unavailable, OciMessages.Unavailable(kek, id)),
         (401, _) => (KmsErrorKind.Unauthenticated, OciMessages.Unauthenticated(kek, id)),
         (402 or 403, _) => (KmsErrorKind.AccessDenied, OciMessages.AccessDenied(kek, id)),
         (404, "NotFound") => (KmsErrorKind.InvalidRequest, OciMessages.NoOperation(kek, id)),

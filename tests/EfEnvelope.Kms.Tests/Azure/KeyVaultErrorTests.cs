@@ -36,7 +36,7 @@ public sealed class KeyVaultErrorTests : IAsyncLifetime
     [InlineData(500, """{"error":{"code":"InternalServerError","message":"An error occurred."}}""", KmsErrorKind.Unavailable)]
     [InlineData(503, "<html>Service Unavailable</html>", KmsErrorKind.Unavailable)]
     [InlineData(504, "", KmsErrorKind.Timeout)]
-    [InlineData(302, "", KmsErrorKind.InvalidRequest)]
+    [InlineData(302, "", KmsErrorKind.Unavailable)]
     [InlineData(200, "<html>Sign in to the network</html>", KmsErrorKind.Unavailable)]
     [InlineData(200, """{"kid":"https://clinic.vault.azure.net/keys/clinic/1","value":7}""", KmsErrorKind.Unavailable)]
     public async Task Each_answer_of_the_service_has_its_kind(int status, string body, KmsErrorKind kind)

@@ -55,10 +55,10 @@ public sealed class GoogleErrorTests : IAsyncLifetime
 
     [Theory]
     [InlineData(401, KmsErrorKind.Unauthenticated)]
-    [InlineData(403, KmsErrorKind.AccessDenied)]
+    [InlineData(403, KmsErrorKind.Unavailable)]
     [InlineData(400, KmsErrorKind.InvalidRequest)]
     [InlineData(404, KmsErrorKind.InvalidRequest)]
-    [InlineData(302, KmsErrorKind.InvalidRequest)]
+    [InlineData(302, KmsErrorKind.Unavailable)]
     [InlineData(429, KmsErrorKind.Throttled)]
     [InlineData(502, KmsErrorKind.Unavailable)]
     [InlineData(504, KmsErrorKind.Timeout)]

@@ -1,6 +1,8 @@
 using System.Net;
 using Amazon.Runtime;
+using Azure.Core;
 using EfEnvelope.Kms.Aws;
+using EfEnvelope.Kms.Azure;
 using EfEnvelope.Kms.GoogleCloud;
 using EfEnvelope.Kms.Oci;
 using EfEnvelope.Kms.Tests.Conformance;
@@ -43,6 +45,43 @@ public sealed class HostileAnswerTests
 
         Assert.NotEqual(0, first.Requests);
         Assert.Equal(0, other.Requests);
+    }
+
+    public static TheoryData<string, int, string> AnswersOfOthers
+    {
+        get
+        {
+            const string Page = "<html><body>Sign in</body></html>";
+            var data = new TheoryData<string, int, string>();
+            foreach (var service in (string[])["aws", "azure", "google", "oci", "vault"])
+            {
+                foreach (var status in (int[])[301, 302, 307, 308, 407, 403])
+                    data.Add(service, status, Page);
+                foreach (var body in (string[])[Page, "", "null", "{}", """{"CiphertextBlob":"AQ"""])
+                    data.Add(service, 200, body);
+                data.Add(service, 403, "");
+                data.Add(service, 403, "null");
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(AnswersOfOthers))]
+    public async Task Answer_of_something_on_the_way_is_an_outage(string service, int status, string body)
+    {
+        await using var server = await Answering.StartAsync(_ => status, body);
+        var wrapper = Open(service, server.Address);
+
+        Assert.Equal(KmsErrorKind.Unavailable, (await Assert.ThrowsAsync<KmsException>(() => wrapper.WrapAsync(Key, Context, Token).AsTask())).Kind);
+
+        // An empty description is one that says nothing.
+        if (await Record.ExceptionAsync(() => wrapper.DescribeAsync(Token).AsTask()) is { } describing)
+            Assert.Equal(KmsErrorKind.Unavailable, Assert.IsType<KmsException>(describing).Kind);
+        else
+            Assert.Equal("{}", body);
+        Assert.NotEqual(0, server.Requests);
     }
 
     [Theory]
@@ -106,6 +145,10 @@ public sealed class HostileAnswerTests
             "oci" => OciVault.CreateKeyWrapper(
                 "ocid1.key.oc1.eu-frankfurt-1.bjqmywdtaafak.first", address.AbsoluteUri, new NoSignature(),
                 new OciVaultOptions { ManagementEndpoint = address, MaxRetries = 1, Timeout = KmsHarness.Patience, Handler = handler }),
+            "azure" => AzureKeyVault.CreateKeyWrapper(
+                "https://clinic.vault.azure.net/keys/clinic",
+                new FixedCredential(),
+                new AzureKeyVaultOptions { MaxRetries = 1, Timeout = KmsHarness.Patience, Handler = handler ?? new InClear(address) }),
             _ => VaultTransit.CreateKeyWrapper(
                 "clinic",
                 VaultTokens.Fixed("hvs.token"),
@@ -116,6 +159,24 @@ public sealed class HostileAnswerTests
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
             => throw new TaskCanceledException("The request was canceled.", new TimeoutException());
+    }
+
+    // Azure's options take https alone.
+    private sealed class InClear(Uri address) : DelegatingHandler(new SocketsHttpHandler { AllowAutoRedirect = false })
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.RequestUri = new Uri(address, request.RequestUri!.PathAndQuery);
+            return base.SendAsync(request, cancellationToken);
+        }
+    }
+
+    private sealed class FixedCredential : TokenCredential
+    {
+        public override AccessToken GetToken(TokenRequestContext requestContext, CancellationToken cancellationToken) => new("token", DateTimeOffset.MaxValue);
+
+        public override ValueTask<AccessToken> GetTokenAsync(TokenRequestContext requestContext, CancellationToken cancellationToken)
+            => new(GetToken(requestContext, cancellationToken));
     }
 
     private sealed class NoSignature : IOciRequestSigner
@@ -132,7 +193,7 @@ public sealed class HostileAnswerTests
         private readonly WebApplication _application;
         private int _requests;
 
-        private Answering(Func<HttpResponse, int> answer)
+        private Answering(Func<HttpResponse, int> answer, string body)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
@@ -143,7 +204,7 @@ public sealed class HostileAnswerTests
                 {
                     Interlocked.Increment(ref _requests);
                     context.Response.StatusCode = answer(context.Response);
-                    return Task.CompletedTask;
+                    return body.Length == 0 ? Task.CompletedTask : context.Response.WriteAsync(body);
                 });
         }
 
@@ -151,9 +212,9 @@ public sealed class HostileAnswerTests
 
         public int Requests => Volatile.Read(ref _requests);
 
-        public static async Task<Answering> StartAsync(Func<HttpResponse, int> answer)
+        public static async Task<Answering> StartAsync(Func<HttpResponse, int> answer, string body = "")
         {
-            var server = new Answering(answer);
+            var server = new Answering(answer, body);
             await server._application.StartAsync(Token);
             server.Address = new Uri(server._application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
             return server;
