@@ -34,9 +34,14 @@ internal sealed class AwsConnection : IDisposable
             RetryMode = RequestRetryMode.Standard,
             MaxErrorRetry = options.MaxRetries,
             Timeout = options.Timeout,
-            UseFIPSEndpoint = options.UseFipsEndpoint && options.BaseAddress is null,
             DisableLogging = true,
         };
+
+        // Set only where they are asked for: 'false' would take away what the environment or a profile says. An address of the caller's own is as it is.
+        if (options.UseFipsEndpoint || options.BaseAddress is not null)
+            config.UseFIPSEndpoint = options.BaseAddress is null;
+        if (options.UseDualStackEndpoint || options.BaseAddress is not null)
+            config.UseDualstackEndpoint = options.BaseAddress is null;
         if (options.BaseAddress is { } address)
         {
             region ??= config.RegionEndpoint?.SystemName;
@@ -46,6 +51,14 @@ internal sealed class AwsConnection : IDisposable
         else if (region is not null)
         {
             config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
+        }
+
+        // The SDK takes an address from the environment and from profiles, too.
+        if (config.ServiceURL is { Length: > 0 } configured)
+        {
+            if (!Uri.TryCreate(configured, UriKind.Absolute, out var found) || !AwsKmsOptions.IsSafe(found))
+                throw new EnvelopeConfigurationException(AwsKmsMessages.UnsafeEndpoint(key.Kek));
+            config.AuthenticationRegion ??= region ?? config.RegionEndpoint?.SystemName;
         }
 
         if ((region ?? config.RegionEndpoint?.SystemName) is null)

@@ -62,6 +62,10 @@ internal static class AwsKmsMessages
     public static string NotUnderstood(string whose)
         => $"AWS KMS answered for '{whose}' in a form that is not its own. Look for a proxy or another server at its address; then retry.";
 
+    public static string UnsafeEndpoint(KekUri kek)
+        => $"The address for '{kek}' that the environment or a profile gives ('AWS_ENDPOINT_URL_KMS', 'AWS_ENDPOINT_URL', 'endpoint_url') is not https and not "
+            + "of this machine, so data keys would be sent to it in clear. Give an https address, or 'BaseAddress'.";
+
     public static string NotVerified(string whose)
         => $"What AWS KMS wrapped under '{whose}' did not open to the same key, so it was not used. Try again; if it happens twice, look at what lies "
             + "between this process and the service.";

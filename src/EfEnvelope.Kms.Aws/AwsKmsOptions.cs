@@ -18,8 +18,18 @@ public sealed partial record AwsKmsOptions : KmsHttpOptions
     public AWSCredentials? Credentials { get; init; }
 
     /// <summary>Gets whether requests go to the region's endpoint with FIPS 140 validated TLS.</summary>
-    /// <value>The default is <see langword="false" />. It has no effect with <see cref="KmsHttpOptions.BaseAddress" />.</value>
+    /// <value>
+    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_FIPS_ENDPOINT</c>, <c>use_fips_endpoint</c> of a profile). It has no effect
+    /// with <see cref="KmsHttpOptions.BaseAddress" />.
+    /// </value>
     public bool UseFipsEndpoint { get; init; }
+
+    /// <summary>Gets whether requests go to the region's endpoint that is reached by IPv6, too.</summary>
+    /// <value>
+    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_DUALSTACK_ENDPOINT</c>, <c>use_dualstack_endpoint</c> of a profile). It has
+    /// no effect with <see cref="KmsHttpOptions.BaseAddress" />.
+    /// </value>
+    public bool UseDualStackEndpoint { get; init; }
 
     /// <inheritdoc />
     public override string ToString() => $"AwsKmsOptions({Region ?? "default region"}{(BaseAddress is null ? "" : $" at {BaseAddress}")})";
@@ -29,9 +39,7 @@ public sealed partial record AwsKmsOptions : KmsHttpOptions
         List<string> faults = [];
         if (Region is not null && !RegionPattern().IsMatch(Region))
             faults.Add(AwsKmsMessages.MalformedRegion(Region));
-        if (BaseAddress is { } address
-            && !(address.IsAbsoluteUri && (address.Scheme == "https" || (address.Scheme == "http" && address.IsLoopback))
-                && address.UserInfo.Length == 0 && address.Query.Length == 0))
+        if (BaseAddress is { } address && !IsSafe(address))
             faults.Add(AwsKmsMessages.MalformedAddress());
         if (Timeout <= TimeSpan.Zero || Timeout > TimeSpan.FromMinutes(5))
             faults.Add(AwsKmsMessages.OptionOutOfRange(nameof(Timeout), Timeout, "more than 0 and at most 5 minutes"));
@@ -40,6 +48,11 @@ public sealed partial record AwsKmsOptions : KmsHttpOptions
         if (faults.Count > 0)
             throw new ArgumentException(AwsKmsMessages.Faults(faults), parameter);
     }
+
+    /// <summary>Tells whether data keys may be sent to an address: they are in clear in a request.</summary>
+    internal static bool IsSafe(Uri address)
+        => address.IsAbsoluteUri && (address.Scheme == "https" || (address.Scheme == "http" && address.IsLoopback))
+            && address.UserInfo.Length == 0 && address.Query.Length == 0;
 
     [GeneratedRegex(@"\A[a-z]{2,}(-[a-z0-9]+)+\z")]
     private static partial Regex RegionPattern();

@@ -387,7 +387,7 @@ public abstract class RefusedModelsSpecification(TestDatabase database) : AdHocS
                 .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning)).Options,
             new AdHocModel(b => b.Entity<Target>().HasKey(t => t.Code)));
         var e = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => db.Database.LoadEnvelopeKeysAsync());
-        Assert.Equal("This context does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.", e.Message);
+        Assert.Equal("The context 'AdHocContext' does not use envelope encryption. Call 'UseEnvelopeEncryption(…)' on its options.", e.Message);
     }
 
     private static EntityTypeBuilder<Item> MapItem(ModelBuilder builder) => builder.Entity<Item>();
