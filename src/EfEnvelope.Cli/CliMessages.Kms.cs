@@ -19,6 +19,8 @@ internal static partial class CliMessages
     public static string RecoveryKeyMissing()
         => $"The KMS 'recovery' needs 'publicKeyFile'. Give {KmsVariable("publicKeyFile")}, or 'publicKeyFile' under 'kms' in '{Configuration.ConfigurationFile.Name}'; to recover, 'privateKeyFile'.";
 
+    public static string MalformedFlag(string setting) => $"The KMS setting '{setting}' is neither 'true' nor 'false'. Give one of them.";
+
     public static string MalformedAddress(string setting) => $"The KMS setting '{setting}' is not an address. Give one such as 'https://kms.example.org:8200', without a user; 'http://' is for loopback only.";
 
     public static string EmptySecret(string setting, string source) => $"The KMS setting '{setting}' in '{source}' is empty. Put the secret there.";

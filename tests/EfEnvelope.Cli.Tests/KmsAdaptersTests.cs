@@ -39,6 +39,7 @@ public sealed class KmsAdaptersTests : IDisposable
     [Theory]
     [InlineData("""{ "type": "aws" }""", "KEK of the KMS 'aws' is missing", "aws-kms:alias/clinic")]
     [InlineData("""{ "type": "aws", "kek": "aws-kms:alias/clinic", "region": "Europe!" }""", "The KMS 'aws': .*Europe!", "eu-central-1")]
+    [InlineData("""{ "type": "aws", "kek": "aws-kms:alias/clinic", "fips": "perhaps" }""", "'fips' is neither 'true' nor 'false'", "Give one of them")]
     [InlineData("""{ "type": "aws", "kek": "aws-kms:alias/clinic", "profile": "no-such-profile" }""", "no usable profile 'no-such-profile'", "aws configure")]
     [InlineData("""{ "type": "aws", "kek": "aws-kms:alias/clinic", "endpoint": "hunter2" }""", "'endpoint' is not an address", "https://")]
     [InlineData("""{ "type": "aws", "kek": "aws-kms:alias/clinic", "file": "x" }""", "'file' is not a setting of the KMS 'aws'", "'region'")]

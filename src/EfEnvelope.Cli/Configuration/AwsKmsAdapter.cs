@@ -13,28 +13,30 @@ internal sealed class AwsKmsAdapter : IKmsAdapter
 
     public string Scheme => "aws-kms";
 
-    public IReadOnlyList<string> Settings { get; } = ["region", "profile", "endpoint"];
+    public IReadOnlyList<string> Settings { get; } = ["region", "profile", "endpoint", "fips", "dualStack"];
 
     public IReadOnlyList<string> Secrets { get; } = [];
 
     public ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
     {
         key = this.Require(key, "alias/clinic");
-        var (credentials, region) = settings.Find("profile") is { } profile ? OfProfile(profile) : (null, null);
+        var (credentials, profile) = settings.Find("profile") is { } name ? OfProfile(name) : (null, null);
         this.Guard(() => builder.UseAwsKms(key, new AwsKmsOptions
         {
-            Region = settings.Find("region") ?? region,
+            Region = settings.Find("region") ?? profile?.Region?.SystemName,
             Credentials = credentials,
             BaseAddress = settings.FindAddress("endpoint"),
+            UseFipsEndpoint = settings.FindFlag("fips") ?? profile?.UseFIPSEndpoint ?? false,
+            UseDualStackEndpoint = settings.FindFlag("dualStack") ?? profile?.UseDualstackEndpoint ?? false,
         }));
         return new ConfiguredKek(new KekUri(Scheme, key));
     }
 
-    private static (AWSCredentials Credentials, string? Region) OfProfile(string name)
+    private static (AWSCredentials Credentials, CredentialProfile Profile) OfProfile(string name)
     {
         var chain = new CredentialProfileStoreChain();
         return chain.TryGetProfile(name, out var profile) && chain.TryGetAWSCredentials(name, out var credentials)
-            ? (credentials, profile.Region?.SystemName)
+            ? (credentials, profile)
             : throw new EnvelopeConfigurationException(CliMessages.NoAwsProfile(name));
     }
 }

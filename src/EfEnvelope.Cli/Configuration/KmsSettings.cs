@@ -39,6 +39,11 @@ internal sealed record KmsSettings(
                 ? address
                 : throw new EnvelopeConfigurationException(CliMessages.MalformedAddress(name));
 
+    public bool? FindFlag(string name)
+        => Find(name) is not { } text ? null
+            : bool.TryParse(text, out var flag) ? flag
+            : throw new EnvelopeConfigurationException(CliMessages.MalformedFlag(name));
+
     /// <summary>Finds a secret by whichever of its settings was given. Of a file the first line counts.</summary>
     public string? FindSecret(string name)
     {
