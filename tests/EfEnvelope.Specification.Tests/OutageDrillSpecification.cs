@@ -73,7 +73,9 @@ public abstract class OutageDrillSpecification(TestDatabase database) : Envelope
 
         Assert.Equal([], _failures.Select(e => e.ToString()).Take(3));
         Assert.True(whileSlow >= 2 * Requests, $"{whileSlow} requests were completed in {slow} by {probe.MostThreads} threads.");
-        Assert.True(served >= slow / ThreadPoolProbe.Interval / 10, $"The thread pool served {served} items in {slow}.");
+
+        // A pool whose threads all wait serves next to nothing, however long that lasts; a busy machine serves a part.
+        Assert.True(served >= slow / ThreadPoolProbe.Interval / 50, $"The thread pool served {served} items in {slow}.");
         Assert.InRange(probe.MostThreads, 1, 150);
         await using var cold = await Start().CreateDbContextAsync();
         Assert.Equal(Rows + _written, (await cold.Visits.ToListAsync()).Count(v => v.Text == (v.Number > 0 ? $"visit {v.Number}" : "written")));
