@@ -10,7 +10,7 @@ public sealed record GoogleCloudKmsOptions : KmsHttpOptions
     // Over plain HTTP the access token could be read on its way; on loopback there is no way.
     internal GoogleCloudKmsOptions Validated()
     {
-        if (BaseAddress is { } address && (!address.IsAbsoluteUri || address.Query.Length > 0 || !(address.Scheme == Uri.UriSchemeHttps || IsLoopback(address))))
+        if (BaseAddress is { } address && (!address.IsAbsoluteUri || address.Query.Length > 0 || address.UserInfo.Length > 0 || !(address.Scheme == Uri.UriSchemeHttps || IsLoopback(address))))
             throw new ArgumentException(GoogleKmsMessages.MalformedBaseAddress(address), nameof(BaseAddress));
         if (Timeout <= TimeSpan.Zero || Timeout > TimeSpan.FromMinutes(10))
             throw new ArgumentException(GoogleKmsMessages.MalformedTimeout(Timeout), nameof(Timeout));

@@ -8,7 +8,12 @@ internal static class GoogleKmsMessages
             + "primary one.";
 
     public static string MalformedBaseAddress(Uri address)
-        => $"'{address}' is not an address of Google Cloud KMS. Give an absolute 'https://' address without a query; plain 'http://' is for loopback only.";
+        => $"'{KmsHttpOptions.Show(address.OriginalString)}' is not an address of Google Cloud KMS. Give an absolute 'https://' address without a user and a query; plain 'http://' is for loopback only.";
+
+    public static string OtherUniverse(string universe, string? named, string variable)
+        => named is null
+            ? $"'{universe}', the universe of the Google credentials, is not a domain. Correct 'universe_domain' in them."
+            : $"The Google credentials are of the universe '{universe}', but '{variable}' names '{named}'. Nothing was sent. Make both the same.";
 
     public static string MalformedTimeout(TimeSpan timeout)
         => $"The 'Timeout' of Google Cloud KMS is {timeout}. Use more than zero and at most 10 minutes.";

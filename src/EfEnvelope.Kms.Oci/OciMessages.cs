@@ -7,7 +7,7 @@ internal static class OciMessages
         => $"'{keyId}' is not the OCID of a key of OCI Vault. Use 'ocid1.key.…', as the console shows it; not the OCID of a vault or of a key version.";
 
     public static string MalformedEndpoint(string? address)
-        => $"'{address}' is not an endpoint of OCI Vault. Give the vault's 'https://…-crypto.kms.….oraclecloud.com' or '…-management.kms…' without a path; plain "
+        => $"'{KmsHttpOptions.Show(address)}' is not an endpoint of OCI Vault. Give the vault's 'https://…-crypto.kms.….oraclecloud.com' or '…-management.kms…' without a user and a path; plain "
             + "'http://' is for loopback only.";
 
     public static string MalformedTimeout(TimeSpan timeout)

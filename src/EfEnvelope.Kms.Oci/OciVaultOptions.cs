@@ -39,6 +39,7 @@ public sealed record OciVaultOptions : KmsHttpOptions
     internal static Uri Endpoint(string? text)
         => Uri.TryCreate(text, UriKind.Absolute, out var address)
             && address.Query.Length == 0
+            && address.UserInfo.Length == 0
             && address.AbsolutePath == "/"
             && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && address.IsLoopback))
                 ? address

@@ -3,6 +3,12 @@ namespace EfEnvelope.Kms;
 /// <summary>How a service is reached over HTTP. Two are equal when all of their parts are, handlers by reference.</summary>
 public abstract record KmsHttpOptions
 {
+    /// <summary>Shows an address in a message, without a user and a password.</summary>
+    internal static string? Show(string? address)
+        => Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.UserInfo.Length > 0
+            ? uri.GetComponents(UriComponents.AbsoluteUri & ~UriComponents.UserInfo, UriFormat.UriEscaped)
+            : address;
+
     /// <summary>Gets the address of the service, for private endpoints and proxies.</summary>
     /// <value>The default is <see langword="null" />: the service's own public address.</value>
     public Uri? BaseAddress { get; init; }

@@ -15,7 +15,7 @@ internal sealed class GoogleHttpTransport(GoogleTokens tokens, GoogleCloudKmsOpt
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    private readonly string _address = (options.BaseAddress?.AbsoluteUri ?? "https://cloudkms.googleapis.com").TrimEnd('/');
+    private readonly string? _address = options.BaseAddress?.AbsoluteUri.TrimEnd('/');
     private readonly KmsHttpClient _http = KmsHttpClient.Create(options, time);
     private readonly KmsRetry _retry = new(options.Timeout, options.MaxRetries, time);
 
@@ -84,7 +84,10 @@ internal sealed class GoogleHttpTransport(GoogleTokens tokens, GoogleCloudKmsOpt
                 async attempt =>
                 {
                     token = null;
-                    using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, AddressOf(key, operation));
+
+                    // A credential of another universe is good there alone: neither it nor a key may go to the public one.
+                    var host = _address ?? $"https://cloudkms.{await tokens.FindUniverseAsync(attempt).ConfigureAwait(false)}";
+                    using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, AddressOf(host, key, operation));
                     if (body is not null)
                         request.Content = new ByteArrayContent(body) { Headers = { ContentType = Json } };
                     token = await AuthorizeAsync(request, attempt).ConfigureAwait(false);
@@ -143,11 +146,11 @@ internal sealed class GoogleHttpTransport(GoogleTokens tokens, GoogleCloudKmsOpt
         return token.AccessToken;
     }
 
-    private Uri AddressOf(string key, GoogleKmsOperation operation) => new(
+    private static Uri AddressOf(string host, string key, GoogleKmsOperation operation) => new(
         operation switch
         {
-            GoogleKmsOperation.Encrypt => $"{_address}/v1/{key}:encrypt",
-            GoogleKmsOperation.Decrypt => $"{_address}/v1/{key}:decrypt",
-            _ => $"{_address}/v1/{key}",
+            GoogleKmsOperation.Encrypt => $"{host}/v1/{key}:encrypt",
+            GoogleKmsOperation.Decrypt => $"{host}/v1/{key}:decrypt",
+            _ => $"{host}/v1/{key}",
         });
 }

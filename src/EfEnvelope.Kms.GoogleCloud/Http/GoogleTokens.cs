@@ -10,6 +10,8 @@ namespace EfEnvelope.Kms.GoogleCloud.Http;
 /// </summary>
 internal sealed class GoogleTokens(ITokenAccess? credential, ILogger logger)
 {
+    private const string UniverseVariable = "GOOGLE_CLOUD_UNIVERSE_DOMAIN";
+
     public const string Scope = "https://www.googleapis.com/auth/cloudkms";
 
     private readonly SemaphoreSlim _gate = new(1, 1);
@@ -25,13 +27,38 @@ internal sealed class GoogleTokens(ITokenAccess? credential, ILogger logger)
         _refused = token;
     }
 
-    public async ValueTask<AccessTokenWithHeaders> GetAsync(CancellationToken cancellationToken)
+    public ValueTask<AccessTokenWithHeaders> GetAsync(CancellationToken cancellationToken)
+        => GuardAsync(
+            async () =>
+            {
+                await RequireCredentialAsync(cancellationToken).ConfigureAwait(false);
+                var token = await AskAsync(cancellationToken).ConfigureAwait(false);
+                return token.AccessToken == _refused ? await RenewAsync(cancellationToken).ConfigureAwait(false) : token;
+            });
+
+    /// <summary>Finds the domain of the services that take the credentials: <c>googleapis.com</c>, unless they are of another universe.</summary>
+    /// <exception cref="KmsException">The environment names another universe than the credentials.</exception>
+    public ValueTask<string> FindUniverseAsync(CancellationToken cancellationToken)
+        => GuardAsync(
+            async () =>
+            {
+                await RequireCredentialAsync(cancellationToken).ConfigureAwait(false);
+                var own = _credential is GoogleCredential google ? await google.GetUniverseDomainAsync(cancellationToken).ConfigureAwait(false) : null;
+                var named = Environment.GetEnvironmentVariable(UniverseVariable) is { Length: > 0 } text ? text : null;
+                var universe = own ?? named ?? "googleapis.com";
+                return (named is null || named == universe) && Uri.CheckHostName(universe) == UriHostNameType.Dns
+                    ? universe
+                    : throw new KmsException(KmsErrorKind.InvalidRequest, GoogleKmsMessages.OtherUniverse(universe, named, UniverseVariable));
+            });
+
+    private async ValueTask RequireCredentialAsync(CancellationToken cancellationToken)
+        => _credential ??= Scoped(await GoogleCredential.GetApplicationDefaultAsync(cancellationToken).ConfigureAwait(false));
+
+    private async ValueTask<T> GuardAsync<T>(Func<ValueTask<T>> ask)
     {
         try
         {
-            _credential ??= Scoped(await GoogleCredential.GetApplicationDefaultAsync(cancellationToken).ConfigureAwait(false));
-            var token = await AskAsync(cancellationToken).ConfigureAwait(false);
-            return token.AccessToken == _refused ? await RenewAsync(cancellationToken).ConfigureAwait(false) : token;
+            return await ask().ConfigureAwait(false);
         }
         catch (TokenResponseException e)
         {

@@ -19,7 +19,7 @@ internal static class GoogleServiceAccount
     /// <summary>A line of the private key, which must appear nowhere.</summary>
     public static string SecretLine { get; } = Key.ExportPkcs8PrivateKeyPem().Split('\n')[5];
 
-    public static string Json(Uri server, string? quotaProject = null) => new JsonObject
+    public static string Json(Uri server, string? quotaProject = null, string? universe = null) => new JsonObject
     {
         ["type"] = "service_account",
         ["project_id"] = "efenvelope-tests",
@@ -29,10 +29,11 @@ internal static class GoogleServiceAccount
         ["client_id"] = "100000000000000000001",
         ["token_uri"] = new Uri(server, "/token").AbsoluteUri,
         ["quota_project_id"] = quotaProject,
+        ["universe_domain"] = universe,
     }.ToJsonString();
 
-    public static GoogleCredential Credential(Uri server, string? quotaProject = null)
-        => CredentialFactory.FromJson<ServiceAccountCredential>(Json(server, quotaProject)).ToGoogleCredential();
+    public static GoogleCredential Credential(Uri server, string? quotaProject = null, string? universe = null)
+        => CredentialFactory.FromJson<ServiceAccountCredential>(Json(server, quotaProject, universe)).ToGoogleCredential();
 
     /// <summary>Says what is wrong with a signed assertion, as Google's token server would; nothing when it is right.</summary>
     public static string? Check(string assertion)
