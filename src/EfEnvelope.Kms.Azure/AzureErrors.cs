@@ -59,7 +59,7 @@ internal static class AzureErrors
             408 or 504 => (KmsErrorKind.Timeout, AzureMessages.TimedOut(kek, request)),
             429 => (KmsErrorKind.Throttled, AzureMessages.Throttled(kek, request)),
             >= 500 => (KmsErrorKind.Unavailable, AzureMessages.Unavailable(kek, detail, request)),
-            400 when opens && code is null or "BadParameter" => (KmsErrorKind.InvalidCiphertext, AzureMessages.Refused(kek, request)),
+            400 when opens && code != "KeyOperationForbidden" => (KmsErrorKind.InvalidCiphertext, AzureMessages.Refused(kek, request)),
             _ => (KmsErrorKind.InvalidRequest, AzureMessages.InvalidRequest(kek, detail, request)),
         };
         return new KmsException(kind, text, cause) { RetryAfter = retryAfter };

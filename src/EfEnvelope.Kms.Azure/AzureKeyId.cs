@@ -47,6 +47,7 @@ internal sealed partial record AzureKeyId(string Host, string Name)
     [GeneratedRegex(@"\A[^/]+/keys/[^/]+/[^/]+\z")]
     private static partial Regex VersionedPattern();
 
-    [GeneratedRegex(@"\A[A-Za-z0-9]{1,64}\z")]
+    // A vault's versions are 32 hexadecimal digits; emulators have others, which Azure's own clients take, too.
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._~-]{0,63}\z")]
     private static partial Regex VersionPattern();
 }

@@ -31,6 +31,7 @@ public sealed class KeyVaultErrorTests : IAsyncLifetime
     [InlineData(409, """{"error":{"code":"Conflict","message":"Key clinic is currently in a deleted but recoverable state.","innererror":{"code":"ObjectIsDeletedButRecoverable"}}}""", KmsErrorKind.PendingDeletion)]
     [InlineData(409, """{"error":{"code":"Conflict","message":"Key clinic is being deleted.","innererror":{"code":"ObjectIsBeingDeleted"}}}""", KmsErrorKind.PendingDeletion)]
     [InlineData(400, """{"error":{"code":"BadParameter","message":"The parameter is incorrect.\r\n"}}""", KmsErrorKind.InvalidCiphertext)]
+    [InlineData(400, """{"error":{"code":"CryptographicError","message":"The ciphertext does not open."}}""", KmsErrorKind.InvalidCiphertext)]
     [InlineData(400, """{"error":{"code":"KeyOperationForbidden","message":"Operation unwrapKey is not permitted on this key."}}""", KmsErrorKind.InvalidRequest)]
     [InlineData(429, """{"error":{"code":"Throttled","message":"Request was not processed because too many requests were received."}}""", KmsErrorKind.Throttled)]
     [InlineData(500, """{"error":{"code":"InternalServerError","message":"An error occurred."}}""", KmsErrorKind.Unavailable)]
@@ -48,6 +49,21 @@ public sealed class KeyVaultErrorTests : IAsyncLifetime
 
         Assert.Equal(kind, e.Kind);
         Assert.Contains("azure-kv:clinic.vault.azure.net/keys/clinic", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("3f2504e0-4f89-11d3-9a0c-0305e82c3301")]
+    [InlineData("v1.2_beta~1")]
+    public async Task Version_that_is_not_hexadecimal_is_taken_as_it_is(string version)
+    {
+        _kms.Key.Newest.Id = version;
+        var key = new byte[32];
+
+        var copy = await _kms.Wrapper.WrapAsync(key, Context, Token);
+
+        Assert.Equal(version, copy.KekVersion);
+        Assert.Equal(key, await _kms.Wrapper.UnwrapAsync(copy, Context, Token));
+        Assert.Equal(version, (await _kms.Wrapper.DescribeAsync(Token)).PrimaryVersion);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal sealed class KeyVaultKey(string name, Func<KeyVaultVersion> create)
 /// <summary>One version: an RSA key of a vault, or an AES key of a Managed HSM.</summary>
 internal sealed class KeyVaultVersion(RSA? rsa, byte[]? aes)
 {
-    public string Id { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+    public string Id { get; set; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
     public bool Enabled { get; set; } = true;
 
