@@ -37,7 +37,8 @@ internal sealed class AwsConnection : IDisposable
             DisableLogging = true,
         };
 
-        // Set only where they are asked for: 'false' would take away what the environment or a profile says. An address of the caller's own is as it is.
+        // Set only where they are asked for: 'false' would take away what the environment or a profile says. An address of the caller's own
+        // is as it is.
         if (options.UseFipsEndpoint || options.BaseAddress is not null)
             config.UseFIPSEndpoint = options.BaseAddress is null;
         if (options.UseDualStackEndpoint || options.BaseAddress is not null)

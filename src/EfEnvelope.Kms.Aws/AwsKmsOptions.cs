@@ -19,14 +19,16 @@ public sealed partial record AwsKmsOptions : KmsHttpOptions
 
     /// <summary>Gets whether requests go to the region's endpoint with FIPS 140 validated TLS.</summary>
     /// <value>
-    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_FIPS_ENDPOINT</c>, <c>use_fips_endpoint</c> of a profile). It has no effect
+    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_FIPS_ENDPOINT</c>, <c>use_fips_endpoint</c> of
+    /// a profile). It has no effect
     /// with <see cref="KmsHttpOptions.BaseAddress" />.
     /// </value>
     public bool UseFipsEndpoint { get; init; }
 
     /// <summary>Gets whether requests go to the region's endpoint that is reached by IPv6, too.</summary>
     /// <value>
-    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_DUALSTACK_ENDPOINT</c>, <c>use_dualstack_endpoint</c> of a profile). It has
+    /// The default is <see langword="false" />: what the SDK's own settings say (<c>AWS_USE_DUALSTACK_ENDPOINT</c>,
+    /// <c>use_dualstack_endpoint</c> of a profile). It has
     /// no effect with <see cref="KmsHttpOptions.BaseAddress" />.
     /// </value>
     public bool UseDualStackEndpoint { get; init; }

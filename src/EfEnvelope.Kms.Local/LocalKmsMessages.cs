@@ -21,7 +21,7 @@ internal static class LocalKmsMessages
     // The file.
 
     public static string NoKms(string file)
-        => $"There is no KMS in '{file}'. Correct the path, restore the file from a backup, or make a new one with 'LocalKms.CreateAsync()' or 'efenvelope kms keys create'.";
+        => $"'{file}' contains no KMS. Correct the path, restore the file from a backup, or create a new one with 'LocalKms.CreateAsync()' or 'efenvelope kms keys create'.";
 
     public static string NoKmsForUnwrap(string file, string key)
         => $"There is no KMS in '{file}', so nothing wrapped under 'local:{key}' can be unwrapped. Correct the path, or restore the file "
@@ -140,7 +140,7 @@ internal static class LocalKmsMessages
     // The keys and what they wrapped.
 
     public static string NoKey(string file, string key)
-        => $"There is no KEK '{key}' in '{file}'. Correct its name, make it with 'LocalKms.CreateKeyAsync(\"{key}\")' or 'efenvelope kms keys create {key}', or, to unwrap what it "
+        => $"'{file}' contains no KEK '{key}'. Correct its name, create it with 'LocalKms.CreateKeyAsync(\"{key}\")' or 'efenvelope kms keys create {key}', or, to unwrap what it "
             + "wrapped, restore the file that held it.";
 
     public static string NoKeyVersion(string file, string key, uint version)

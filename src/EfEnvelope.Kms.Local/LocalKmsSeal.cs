@@ -41,7 +41,8 @@ public abstract class LocalKmsSeal
     /// <returns>The seal, as from <see cref="KeyFile" />.</returns>
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="KmsException">
-    /// <see cref="KmsErrorKind.InvalidRequest" />: the file exists, or its directory does not. <see cref="KmsErrorKind.AccessDenied" />: it cannot be written.
+    /// <see cref="KmsErrorKind.InvalidRequest" />: the file exists, or its directory does not. <see cref="KmsErrorKind.AccessDenied" />: it
+    /// cannot be written.
     /// </exception>
     public static LocalKmsSeal CreateKeyFile(string path)
     {

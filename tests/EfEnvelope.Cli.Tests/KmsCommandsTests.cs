@@ -30,7 +30,7 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
     }
 
     [Theory]
-    [InlineData("kms keys rotate none --execute", "There is no KEK 'none'", ".")]
+    [InlineData("kms keys rotate none --execute", "contains no KEK 'none'", ".")]
     [InlineData("kms keys create clinic --algorithm rot13", "'rot13' is not an algorithm", "'aes256'")]
     [InlineData("kms keys delete clinic --days 3", "'--days' is '3'", "7 to 30")]
     [InlineData("kms principals create a,b --execute", "'a,b' cannot be the name", "letters")]

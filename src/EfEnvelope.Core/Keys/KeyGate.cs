@@ -9,7 +9,8 @@ namespace EfEnvelope.Keys;
 /// </summary>
 internal sealed class KeyGate
 {
-    // How often a caller that endures finds no free thread, for a second each, before it gives up: a pool that may not grow would let it wait for ever.
+    // How often a caller that endures finds no free thread, for a second each, before it gives up: a pool that may not grow would let it
+    // wait for ever.
     private const int Endurance = 15;
 
     private readonly SemaphoreSlim _semaphore = new(1, 1);
@@ -19,7 +20,8 @@ internal sealed class KeyGate
     /// <param name="synchronous">Whether the caller waits on its thread.</param>
     /// <param name="waits">Whether the caller waits at all.</param>
     /// <param name="endures">
-    /// Whether a caller that waits on its thread waits for half a minute, instead of a second, while the pool has no free thread: the pool adds threads slowly, and
+    /// Whether a caller that waits on its thread waits for half a minute, instead of a second, while the pool has no free thread: the pool
+    /// adds threads slowly, and
     /// an application whose keys are loaded is only busy.
     /// </param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -34,7 +36,8 @@ internal sealed class KeyGate
         return entered;
     }
 
-    public ValueTask<bool> EnterAsync(bool synchronous, CancellationToken cancellationToken) => EnterAsync(synchronous, waits: true, endures: false, cancellationToken);
+    public ValueTask<bool> EnterAsync(bool synchronous, CancellationToken cancellationToken)
+        => EnterAsync(synchronous, waits: true, endures: false, cancellationToken);
 
     public void Leave()
     {

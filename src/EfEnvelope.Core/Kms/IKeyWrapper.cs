@@ -44,7 +44,8 @@ public interface IKeyWrapper
     /// <returns>The wrapped key.</returns>
     /// <remarks>
     /// Override it where nothing has to be awaited, so that it needs no thread of the pool. By default it waits for <see cref="WrapAsync" />, and gives up when the
-    /// pool has no free thread for a second, because all of them may be callers that wait like this one. The token is cancelled after the time-out for KMS calls
+    /// pool has no free thread for a second, because all of them may be callers that wait like this one. The token is cancelled after the
+    /// time-out for KMS calls
     /// (<see cref="EnvelopeOptions.KmsTimeout" />): an override has to end then, because nothing else can end it.
     /// </remarks>
     /// <exception cref="KmsException">The service refused, or could not serve, the request.</exception>

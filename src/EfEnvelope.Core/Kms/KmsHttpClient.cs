@@ -9,7 +9,8 @@ internal sealed record KmsHttpResponse(int Status, HttpResponseHeaders Headers, 
 {
     public bool IsSuccess => Status is >= 200 and < 300;
 
-    /// <summary>Tells whether a status is that of something between here and the service: a redirect, which is not followed, or a proxy that asks who is there.</summary>
+    /// <summary>Tells whether a status is that of something between here and the service: a redirect, which is not followed, or a proxy
+    /// that asks who is there.</summary>
     public static bool IsOnTheWay(int status) => status is (>= 300 and < 400) or 407;
 
     public string? Header(string name) => Headers.TryGetValues(name, out var values) ? values.FirstOrDefault() : null;

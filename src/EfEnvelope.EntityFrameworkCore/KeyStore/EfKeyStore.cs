@@ -75,15 +75,18 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                 while (true)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    var rows = await link.ReadAsync(query, usage, static r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0), cancellationToken).ConfigureAwait(false);
+                    var rows = await link.ReadAsync(query, usage, static r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0), cancellationToken)
+                        .ConfigureAwait(false);
                     if (rows is not [var stored])
                     {
-                        if (await link.TryInsertAsync(Usage, [version.Scope.Name, version.Number, field, count], cancellationToken).ConfigureAwait(false))
+                        if (await link.TryInsertAsync(Usage, [version.Scope.Name, version.Number, field, count], cancellationToken)
+                            .ConfigureAwait(false))
                             return count;
                         continue;
                     }
 
-                    // The counter never goes down, nor this far up, and is what it is compared with: the row was altered, and what it would allow may not be trusted.
+                    // The counter never goes down, nor this far up, and is what it is compared with: the row was altered, and what it would
+                    // allow may not be trusted.
                     if (stored is not { } reserved || reserved < 0 || reserved > long.MaxValue - count || reserved == refused)
                         throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field));
                     var total = reserved + count;
@@ -133,7 +136,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
     }
 
     private static async Task<bool> HasKeysAsync(StoreLink link, CancellationToken cancellationToken)
-        => (await link.ReadAsync(link.First($"1 FROM {link.Table(Keys)} WHERE {OfApplications(link)}", 1), [], static _ => true, cancellationToken).ConfigureAwait(false))
+        => (await link.ReadAsync(link.First($"1 FROM {link.Table(Keys)} WHERE {OfApplications(link)}", 1), [], static _ => true, cancellationToken)
+            .ConfigureAwait(false))
             .Count > 0;
 
     private static string OfApplications(StoreLink link) => $"{link.Quote(EnvelopeTables.Scope)} NOT LIKE '~%'";

@@ -162,7 +162,8 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
                 await database.OpenConnectionAsync(token).ConfigureAwait(false);
             try
             {
-                return await work(new StoreLink(user, database.GetDbConnection(), null, database.GetCommandTimeout(), Schema, synchronous)).ConfigureAwait(false);
+                return await work(new StoreLink(user, database.GetDbConnection(), null, database.GetCommandTimeout(), Schema, synchronous))
+                    .ConfigureAwait(false);
             }
             finally
             {
@@ -190,7 +191,8 @@ internal sealed class KeyStoreConnection(DbContext user) : IDisposable
     }
 
     /// <summary>Finds an encrypted column of the context's model that holds a value.</summary>
-    public Task<string?> FindValueAsync(StoreLink link, CancellationToken cancellationToken) => KeyTraces.FindColumnAsync(user.Model, link, cancellationToken);
+    public Task<string?> FindValueAsync(StoreLink link, CancellationToken cancellationToken)
+        => KeyTraces.FindColumnAsync(user.Model, link, cancellationToken);
 
     /// <summary>Stops to watch the connection.</summary>
     public void Dispose()

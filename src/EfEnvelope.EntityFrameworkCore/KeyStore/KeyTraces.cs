@@ -22,7 +22,8 @@ internal static class KeyTraces
         {
             var name = link.Quote(column);
             var rows = link.First($"{name} FROM {link.Table(table.Name, table.Schema)}", Rows);
-            var values = await ReadAsync(link, table, column, link.First($"{name} FROM ({rows}) AS s WHERE {name} IS NOT NULL", 1), cancellationToken).ConfigureAwait(false);
+            var values = await ReadAsync(link, table, column, link.First($"{name} FROM ({rows}) AS s WHERE {name} IS NOT NULL", 1), cancellationToken)
+                .ConfigureAwait(false);
             if (values is [var value] && IsEnvelope(value))
                 return $"{table.DisplayName()}.{column}";
         }

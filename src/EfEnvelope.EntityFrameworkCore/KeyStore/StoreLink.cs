@@ -7,7 +7,8 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 
 /// <summary>
-/// An open connection to our tables, and the plain commands by which the key store reads and writes them. EF Core's query and update pipelines would have to
+/// An open connection to our tables, and the plain commands by which the key store reads and writes them. EF Core's query and update
+/// pipelines would have to
 /// be compiled for a second model before an application's first write, which takes longer than the write.
 /// </summary>
 /// <param name="services">The context whose provider names tables and parameters.</param>
@@ -55,7 +56,8 @@ internal sealed class StoreLink(
     {
         try
         {
-            var found = await ReadAsync($"SELECT 1 FROM {Table(table)} WHERE {Where(key, 0)}", key, static _ => true, cancellationToken).ConfigureAwait(false);
+            var found = await ReadAsync($"SELECT 1 FROM {Table(table)} WHERE {Where(key, 0)}", key, static _ => true, cancellationToken)
+                .ConfigureAwait(false);
             return found.Count > 0;
         }
         catch (DbException)
@@ -74,7 +76,8 @@ internal sealed class StoreLink(
 
     /// <summary>Tells whether a table has a column, whether or not it may be read.</summary>
     public async Task<bool> HasColumnAsync(string table, string? schemaOfTable, string column, CancellationToken cancellationToken)
-        => (await ReadAsync(StoreQuery.SqlOf(services).FindColumn(table, schemaOfTable ?? schema, column), [], static _ => true, cancellationToken).ConfigureAwait(false))
+        => (await ReadAsync(StoreQuery.SqlOf(services).FindColumn(table, schemaOfTable ?? schema, column), [], static _ => true, cancellationToken)
+            .ConfigureAwait(false))
             .Count > 0;
 
     /// <summary>Makes the condition that a row has some values, none of which is null.</summary>
@@ -100,7 +103,8 @@ internal sealed class StoreLink(
         await using (command.ConfigureAwait(false))
         {
             var rows = new List<T>();
-            var reader = isSynchronous ? command.ExecuteReader() : await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            var reader = isSynchronous ? command.ExecuteReader() : await command.ExecuteReaderAsync(cancellationToken)
+                .ConfigureAwait(false);
             try
             {
                 do

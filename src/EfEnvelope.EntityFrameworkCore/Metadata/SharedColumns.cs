@@ -28,7 +28,8 @@ internal static class SharedColumns
         return columns.Where(c => !columns.Exists(other => AreIndexesOf(c.Sharing, other.Sharing))).SelectMany(c => c.Faults).Distinct();
     }
 
-    // A difference between blind indexes is a fault of the properties that share the column of their values, and is reported with these once.
+    // A difference between blind indexes is a fault of the properties that share the column of their values, and is reported with these
+    // once.
     private static bool AreIndexesOf(IEnumerable<(IReadOnlyProperty Property, StoreObjectType)> indexes, IEnumerable<(IReadOnlyProperty Property, StoreObjectType)> values)
         => indexes.All(i => EnvelopeAnnotations.FindBlindIndex(i.Property)?.Properties.Any(name => values.Any(v => v.Property == i.Property.DeclaringType.FindProperty(name))) == true);
 

@@ -36,14 +36,16 @@ internal sealed class GoogleTokens(ITokenAccess? credential, ILogger logger)
                 return token.AccessToken == _refused ? await RenewAsync(cancellationToken).ConfigureAwait(false) : token;
             });
 
-    /// <summary>Finds the domain of the services that take the credentials: <c>googleapis.com</c>, unless they are of another universe.</summary>
+    /// <summary>Finds the domain of the services that take the credentials: <c>googleapis.com</c>, unless they are of another
+    /// universe.</summary>
     /// <exception cref="KmsException">The environment names another universe than the credentials.</exception>
     public ValueTask<string> FindUniverseAsync(CancellationToken cancellationToken)
         => GuardAsync(
             async () =>
             {
                 await RequireCredentialAsync(cancellationToken).ConfigureAwait(false);
-                var own = _credential is GoogleCredential google ? await google.GetUniverseDomainAsync(cancellationToken).ConfigureAwait(false) : null;
+                var own = _credential is GoogleCredential google ? await google.GetUniverseDomainAsync(cancellationToken)
+                    .ConfigureAwait(false) : null;
                 var named = Environment.GetEnvironmentVariable(UniverseVariable) is { Length: > 0 } text ? text : null;
                 var universe = own ?? named ?? "googleapis.com";
                 return (named is null || named == universe) && Uri.CheckHostName(universe) == UriHostNameType.Dns

@@ -58,7 +58,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
     public async Task DeletePrincipalAsync(KmsSession db, RootKey root, string name, CancellationToken cancellationToken)
     {
         var row = await GetPrincipalAsync(new AccessReader(db, root, file), name, cancellationToken).ConfigureAwait(false);
-        db.RemoveRange(await db.ListAsync(AccessTables.Grants, [Where.Is("principal_id", row.PrincipalId)], cancellationToken: cancellationToken).ConfigureAwait(false));
+        db.RemoveRange(await db.ListAsync(AccessTables.Grants, [Where.Is("principal_id", row.PrincipalId)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false));
         db.Remove(row);
     }
 
@@ -71,7 +72,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
 
     public async Task PutPolicyAsync(KmsSession db, RootKey root, string name, string document, CancellationToken cancellationToken)
     {
-        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         if (row is null)
             db.Add(row = new PolicyRow { Name = name, Document = document });
         (row.Document, row.Changed) = (document, timeProvider.Now());
@@ -82,7 +84,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
 
     public async Task DeletePolicyAsync(KmsSession db, RootKey root, string name, CancellationToken cancellationToken)
     {
-        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false)
+        var row = await db.FindAsync(AccessTables.Policies, [Where.Is("name", name)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false)
             ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoPolicy(file, name));
         db.Remove(row);
         await SealPoliciesAsync(db, root, name, null, cancellationToken).ConfigureAwait(false);
@@ -126,7 +129,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
 
     public async Task RevokeGrantAsync(KmsSession db, string grantId, CancellationToken cancellationToken)
         => db.Remove(
-            await db.FindAsync(AccessTables.Grants, [Where.Is("grant_id", grantId)], cancellationToken: cancellationToken).ConfigureAwait(false)
+            await db.FindAsync(AccessTables.Grants, [Where.Is("grant_id", grantId)], cancellationToken: cancellationToken)
+                .ConfigureAwait(false)
                 ?? throw new KmsException(KmsErrorKind.NotFound, LocalKmsAccessMessages.NoGrant(file, grantId)));
 
     public async Task<IReadOnlyList<LocalKmsGrant>> ListGrantsAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)

@@ -27,7 +27,8 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
         for (var attempt = 1; ; attempt++)
         {
             var state = await ReadStateAsync(cancellationToken).ConfigureAwait(false);
-            var policies = await db.ListAsync(AccessTables.Policies, [], fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var policies = await db.ListAsync(AccessTables.Policies, [], fresh: true, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             if (AccessMacs.Equal(AccessMacs.Digest(policies), state.Policies))
             {
                 policies.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
@@ -44,7 +45,8 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 
     public async Task<AccessStateRow> ReadStateAsync(CancellationToken cancellationToken)
     {
-        var state = await db.FindAsync(AccessTables.State, [Where.Is("id", AccessStateRow.OnlyId)], fresh: true, cancellationToken).ConfigureAwait(false);
+        var state = await db.FindAsync(AccessTables.State, [Where.Is("id", AccessStateRow.OnlyId)], fresh: true, cancellationToken)
+            .ConfigureAwait(false);
         return state is not null && _macs.IsGenuine(state)
             ? state
             : throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsAccessMessages.StateDamaged(file));
@@ -52,23 +54,27 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 
     public async Task<PrincipalRow?> FindPrincipalAsync(string name, CancellationToken cancellationToken)
     {
-        var row = await db.FindAsync(AccessTables.Principals, [Where.Is("name", name)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(AccessTables.Principals, [Where.Is("name", name)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         return row is null || _macs.IsGenuine(row) ? row : throw Damaged($"The principal '{name}'");
     }
 
     public async Task<List<PrincipalRow>> ListPrincipalsAsync(CancellationToken cancellationToken)
     {
-        var rows = await db.ListAsync(AccessTables.Principals, [], "name", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var rows = await db.ListAsync(AccessTables.Principals, [], "name", fresh: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         return rows.Find(p => !_macs.IsGenuine(p)) is { } forged ? throw Damaged($"The principal '{forged.Name}'") : rows;
     }
 
     /// <summary>Reads the grants of one principal; none of a namesake that was deleted.</summary>
     public async Task<List<GrantRow>> ReadGrantsAsync(PrincipalRow principal, CancellationToken cancellationToken)
         => Genuine(await db.ListAsync(
-            AccessTables.Grants, [Where.Is("principal_id", principal.PrincipalId)], "grant_id", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false));
+            AccessTables.Grants, [Where.Is("principal_id", principal.PrincipalId)], "grant_id", fresh: true, cancellationToken: cancellationToken)
+                .ConfigureAwait(false));
 
     public async Task<List<GrantRow>> ListGrantsAsync(CancellationToken cancellationToken)
-        => Genuine(await db.ListAsync(AccessTables.Grants, [], "principal, grant_id", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false));
+        => Genuine(await db.ListAsync(AccessTables.Grants, [], "principal, grant_id", fresh: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false));
 
     /// <summary>Returns the names a key goes by: its own first, then its aliases. Of a key that is not there, what it was called.</summary>
     public async Task<IReadOnlyList<string>> KeyNamesAsync(string? asked, KmsSubject subject, CancellationToken cancellationToken)

@@ -27,7 +27,7 @@ internal static class LocalKmsAccessMessages
                 + "that does.";
 
     public static string NoPrincipal(string file, string name)
-        => $"There is no principal '{name}' in the KMS '{file}'. Correct the name, or make it with 'Access.CreatePrincipalAsync(\"{name}\")' or 'efenvelope kms principals create {name}'.";
+        => $"The KMS '{file}' contains no principal '{name}'. Correct the name, or create it with 'Access.CreatePrincipalAsync(\"{name}\")' or 'efenvelope kms principals create {name}'.";
 
     public static string PrincipalExists(string file, string name)
         => $"There is a principal '{name}' in the KMS '{file}' already. Rotate its credential, or choose another name.";

@@ -35,7 +35,8 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
         var head = await LockHeadAsync(db, root, cancellationToken).ConfigureAwait(false);
         if (head.Sequence == 0)
             return null;
-        var present = await db.FindAsync(AuditTables.Checkpoints, [Where.Is("sequence", head.Sequence)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var present = await db.FindAsync(AuditTables.Checkpoints, [Where.Is("sequence", head.Sequence)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         var row = present ?? await SignAsync(db, root, head.Sequence, head.Hash, cancellationToken).ConfigureAwait(false);
         return new LocalKmsAuditCheckpoint(root.KmsId, row.Sequence, row.Time, row.Hash, row.Signature);
     }
@@ -45,7 +46,8 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     private async Task<AuditHeadRow> LockHeadAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         await db.ExecuteAsync(LockHeadSql, cancellationToken).ConfigureAwait(false);
-        var head = await db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var head = await db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         if (head is null || !AuditChain.IsGenuine(root, root.KmsId, head)
             || !await EndsWithAsync(db, head, cancellationToken).ConfigureAwait(false))
         {
@@ -58,7 +60,8 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     // The head says what the last event is. What was altered before it is found by a verifier, which reads the whole trail.
     private static async Task<bool> EndsWithAsync(KmsSession db, AuditHeadRow head, CancellationToken cancellationToken)
         => await db.ListAsync(
-            AuditTables.Events, [new("sequence", ">=", head.Sequence)], "sequence", limit: 2, fresh: true, cancellationToken).ConfigureAwait(false) switch
+            AuditTables.Events, [new("sequence", ">=", head.Sequence)], "sequence", limit: 2, fresh: true, cancellationToken)
+                .ConfigureAwait(false) switch
         {
             [] => head.Sequence == 0,
             [var last] => last.Sequence == head.Sequence && last.Hash.AsSpan().SequenceEqual(head.Hash) && last.KeyedHash.AsSpan().SequenceEqual(head.KeyedHash),

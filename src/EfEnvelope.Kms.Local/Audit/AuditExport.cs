@@ -35,7 +35,8 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
             var rows = await PageAsync(db, after, end, cancellationToken).ConfigureAwait(false);
             var last = rows[^1].Sequence;
             Where[] among = [new("sequence", ">", after), new("sequence", "<=", last)];
-            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken).ConfigureAwait(false)).ToDictionary(c => c.Sequence);
+            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken)
+                .ConfigureAwait(false)).ToDictionary(c => c.Sequence);
             foreach (var row in rows)
             {
                 Follow(chain, row);
@@ -62,9 +63,11 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
     {
         AuditEventRow? start = null;
         if (await db.ListAsync(
-            AuditTables.Checkpoints, [new("sequence", "<=", sequence)], "sequence DESC", limit: 1, cancellationToken: cancellationToken).ConfigureAwait(false) is [var signed])
+            AuditTables.Checkpoints, [new("sequence", "<=", sequence)], "sequence DESC", limit: 1, cancellationToken: cancellationToken)
+                .ConfigureAwait(false) is [var signed])
         {
-            start = await db.FindAsync(AuditTables.Events, [Where.Is("sequence", signed.Sequence)], cancellationToken: cancellationToken).ConfigureAwait(false);
+            start = await db.FindAsync(AuditTables.Events, [Where.Is("sequence", signed.Sequence)], cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             if (start is null || !start.Hash.AsSpan().SequenceEqual(signed.Hash) || !AuditSigner.IsSigned(
                 key.PublicKey, AuditChain.Checkpoint(root.KmsId, signed.Sequence, signed.Time, signed.Hash), signed.Signature))
             {
@@ -84,7 +87,8 @@ internal sealed class AuditExport(RootKey root, string file, TimeProvider timePr
 
     private async Task<List<AuditEventRow>> PageAsync(KmsSession db, long after, long end, CancellationToken cancellationToken)
         => await db.ListAsync(
-            AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken).ConfigureAwait(false) is { Count: > 0 } rows
+            AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken)
+                .ConfigureAwait(false) is { Count: > 0 } rows
             ? rows
             : throw DamagedAt(after + 1);
 

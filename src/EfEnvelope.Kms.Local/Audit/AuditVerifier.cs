@@ -14,7 +14,8 @@ internal sealed class AuditVerifier(RootKey root)
         var key = await db.FindAsync(AuditTables.Key, [], cancellationToken: cancellationToken).ConfigureAwait(false);
         var head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
         var chain = new AuditChainReader(root);
-        if (await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", "<", 1L)], cancellationToken).ConfigureAwait(false) is { } inserted)
+        if (await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", "<", 1L)], cancellationToken)
+            .ConfigureAwait(false) is { } inserted)
         {
             return chain.Report(inserted, LocalKmsAuditMessages.EventAltered(inserted));
         }
@@ -33,7 +34,8 @@ internal sealed class AuditVerifier(RootKey root)
                 return chain.Report(chain.Sequence + 1, LocalKmsAuditMessages.HeadAltered(chain.Sequence));
 
             // Somebody may have appended since the head was read; what is beyond a head that is read after it was forged.
-            var next = await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", ">", chain.Sequence)], cancellationToken).ConfigureAwait(false);
+            var next = await db.NumberAsync(AuditTables.Events, "MIN(sequence)", [new("sequence", ">", chain.Sequence)], cancellationToken)
+                .ConfigureAwait(false);
             if (next is null)
                 break;
             head = await HeadAsync(db, cancellationToken).ConfigureAwait(false);
@@ -73,12 +75,14 @@ internal sealed class AuditVerifier(RootKey root)
         {
             var after = chain.Sequence;
             var rows = await db.ListAsync(
-                AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken).ConfigureAwait(false);
+                AuditTables.Events, [new("sequence", ">", after), new("sequence", "<=", end)], "sequence", PageSize, cancellationToken: cancellationToken)
+                    .ConfigureAwait(false);
             if (rows.Count == 0)
                 return null;
             var last = rows[^1].Sequence;
             Where[] among = [new("sequence", ">", after), new("sequence", "<=", last)];
-            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken).ConfigureAwait(false)).ToDictionary(c => c.Sequence);
+            var checkpoints = (await db.ListAsync(AuditTables.Checkpoints, among, cancellationToken: cancellationToken)
+                .ConfigureAwait(false)).ToDictionary(c => c.Sequence);
             foreach (var row in rows)
             {
                 if (!chain.TryFollow(row, out var fault))

@@ -50,7 +50,8 @@ internal sealed class KeyCatalog(KeyGuard guard)
     public async Task<(List<string> ToDestroy, List<string> ToRotate)> DueAsync(KmsSession db, CancellationToken cancellationToken)
     {
         // Compared here, because SQLite does not compare times.
-        var keys = await db.ListAsync(KmsTables.Keys, [NotDestroyed], "name", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var keys = await db.ListAsync(KmsTables.Keys, [NotDestroyed], "name", fresh: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         return (keys.FindAll(guard.IsDestroyed).ConvertAll(k => k.Name), keys.FindAll(guard.IsRotationDue).ConvertAll(k => k.Name));
     }
 
@@ -65,7 +66,8 @@ internal sealed class KeyCatalog(KeyGuard guard)
         KmsSession db, KmsSubject subject, string name, string tag, string? value, CancellationToken cancellationToken)
     {
         var key = guard.Get(subject, name);
-        var row = await db.FindAsync(KmsTables.Tags, [Where.Is("key_id", key.KeyId), Where.Is("name", tag)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(KmsTables.Tags, [Where.Is("key_id", key.KeyId), Where.Is("name", tag)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         if (value is null && row is not null)
             db.Remove(row);
         else if (value is not null && row is not null)
@@ -160,8 +162,10 @@ internal sealed class KeyCatalog(KeyGuard guard)
     {
         var ids = keys.ConvertAll(k => k.KeyId);
         Where[] ofThese = [new("key_id", "IN", ids)];
-        var versions = await db.ListAsync(KmsTables.KeyVersions, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
-        var aliases = await db.ListAsync(KmsTables.Aliases, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var versions = await db.ListAsync(KmsTables.KeyVersions, ofThese, fresh: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
+        var aliases = await db.ListAsync(KmsTables.Aliases, ofThese, fresh: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         var tags = await db.ListAsync(KmsTables.Tags, ofThese, fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         if (versions.Exists(v => !RowMacs.IsGenuine(root, v)))
             throw KeyLookup.Altered(guard.Store);

@@ -40,7 +40,8 @@ internal sealed class KeyImport(KeyGuard guard, KeyLife life)
         CancellationToken cancellationToken)
     {
         // Removed in this transaction: of two imports at once, one finds nothing to remove and starts anew.
-        var row = await db.FindAsync(KmsTables.Imports, [Where.Is("token", token)], cancellationToken: cancellationToken).ConfigureAwait(false);
+        var row = await db.FindAsync(KmsTables.Imports, [Where.Is("token", token)], cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         if (row is null || row.Expires <= guard.Now)
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.ImportTokenRefused(guard.Store));
         db.Remove(row);

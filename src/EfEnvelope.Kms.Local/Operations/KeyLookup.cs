@@ -26,7 +26,8 @@ internal static class KeyLookup
         else
         {
             // The name first: format 1 allowed a key to be called like an alias.
-            key = await db.FindAsync(KmsTables.Keys, [Where.Is("name", reference)], cancellationToken: cancellationToken).ConfigureAwait(false);
+            key = await db.FindAsync(KmsTables.Keys, [Where.Is("name", reference)], cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             if (key is null && reference.StartsWith(AliasPrefix, StringComparison.Ordinal))
                 key = await FindByAliasAsync(db, root, store, reference, cancellationToken).ConfigureAwait(false);
         }
@@ -49,7 +50,8 @@ internal static class KeyLookup
     public static async Task<IReadOnlyList<KeyVersionRow>> VersionsAsync(
         KmsSession db, RootKey root, string store, KeyRow key, CancellationToken cancellationToken)
     {
-        var versions = await db.ListAsync(KmsTables.KeyVersions, [Where.Is("key_id", key.KeyId)], "version", cancellationToken: cancellationToken).ConfigureAwait(false);
+        var versions = await db.ListAsync(KmsTables.KeyVersions, [Where.Is("key_id", key.KeyId)], "version", cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         return versions.TrueForAll(v => RowMacs.IsGenuine(root, v)) ? versions : throw Altered(store);
     }
 
@@ -62,7 +64,8 @@ internal static class KeyLookup
         for (var attempt = 1; ; attempt++)
         {
             var aliases = await db.ListAsync(
-                KmsTables.Aliases, [Where.Is("key_id", key.KeyId)], "alias", fresh: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+                KmsTables.Aliases, [Where.Is("key_id", key.KeyId)], "alias", fresh: true, cancellationToken: cancellationToken)
+                    .ConfigureAwait(false);
             if (RowMacs.AreAliases(root, key, aliases))
                 return aliases;
             var now = await FindByIdAsync(db, key.KeyId, fresh: true, cancellationToken).ConfigureAwait(false);
@@ -80,7 +83,8 @@ internal static class KeyLookup
     private static async Task<KeyRow?> FindByAliasAsync(
         KmsSession db, RootKey root, string store, string reference, CancellationToken cancellationToken)
     {
-        var alias = await db.FindAsync(KmsTables.Aliases, [Where.Is("alias", reference)], fresh: true, cancellationToken).ConfigureAwait(false);
+        var alias = await db.FindAsync(KmsTables.Aliases, [Where.Is("alias", reference)], fresh: true, cancellationToken)
+            .ConfigureAwait(false);
         if (alias is null)
             return null;
         return RowMacs.IsGenuine(root, alias)

@@ -175,7 +175,8 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
     // can write the number of its format.
     private static async Task UpgradeFormat2Async(KmsSession db, RootKey root, CancellationToken token)
     {
-        var aliases = (await db.ListAsync(KmsTables.Aliases, [], fresh: true, cancellationToken: token).ConfigureAwait(false)).ToLookup(a => a.KeyId);
+        var aliases = (await db.ListAsync(KmsTables.Aliases, [], fresh: true, cancellationToken: token)
+            .ConfigureAwait(false)).ToLookup(a => a.KeyId);
         foreach (var key in await db.ListAsync(KmsTables.Keys, [], cancellationToken: token).ConfigureAwait(false))
         {
             if (!RowMacs.IsGenuineOfFormat2(root, key) || aliases[key.KeyId].Any(a => !RowMacs.IsGenuine(root, a)))

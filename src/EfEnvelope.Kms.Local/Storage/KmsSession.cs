@@ -11,7 +11,8 @@ internal readonly record struct Where(string Column, string Operator, object Val
 }
 
 /// <summary>
-/// One connection to the tables of the KMS, and the rows that were read over it. Its commands are plain: an application opens its KMS before its first
+/// One connection to the tables of the KMS, and the rows that were read over it. Its commands are plain: an application opens its KMS
+/// before its first
 /// write, and Entity Framework would have to compile another model and a dozen queries first, which takes longer than all the rest.
 /// </summary>
 /// <param name="connection">The connection, which opens at the first command and is disposed with the session.</param>
@@ -103,7 +104,8 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
     }
 
     /// <summary>Reads all rows of a query of text.</summary>
-    public Task<List<T>> QueryAsync<T>(string text, Func<DbDataReader, T> read, CancellationToken cancellationToken) => QueryAsync(text, [], read, cancellationToken);
+    public Task<List<T>> QueryAsync<T>(string text, Func<DbDataReader, T> read, CancellationToken cancellationToken)
+        => QueryAsync(text, [], read, cancellationToken);
 
     /// <summary>Runs a statement.</summary>
     public async Task ExecuteAsync(string text, CancellationToken cancellationToken)
@@ -213,7 +215,8 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
         }
     }
 
-    private Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken) => connection.RetryAsync(run, cancellationToken);
+    private Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken)
+        => connection.RetryAsync(run, cancellationToken);
 
     private string ColumnsOf(KmsTable table) => string.Join(", ", table.Columns.Select(c => Quote(c.Name)));
 
@@ -293,7 +296,8 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
 
     private async Task DeleteAsync(Tracked row, CancellationToken cancellationToken)
     {
-        await RequireOneAsync($"DELETE FROM {Quote(row.Table.Name)}{IsAsRead(row, 0, out var condition)}", condition, cancellationToken).ConfigureAwait(false);
+        await RequireOneAsync($"DELETE FROM {Quote(row.Table.Name)}{IsAsRead(row, 0, out var condition)}", condition, cancellationToken)
+            .ConfigureAwait(false);
         Note(row, removed: true);
     }
 
@@ -378,7 +382,8 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
         return command;
     }
 
-    private static List<(KmsColumn Column, object? Value)> Pairs(IEnumerable<KmsColumn> columns, object?[] values) => [.. columns.Select((c, i) => (c, values[i]))];
+    private static List<(KmsColumn Column, object? Value)> Pairs(IEnumerable<KmsColumn> columns, object?[] values)
+        => [.. columns.Select((c, i) => (c, values[i]))];
 
     private static object?[] Read(KmsTable table, DbDataReader reader)
     {

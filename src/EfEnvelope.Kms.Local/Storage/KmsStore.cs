@@ -31,7 +31,8 @@ internal sealed class KmsStore(StorePlace place)
     }
 
     public async Task<IReadOnlyList<SealRow>> ReadSealsAsync(CancellationToken cancellationToken)
-        => await ReadAsync((db, token) => db.ListAsync(KmsTables.Seals, [], "seal_id", cancellationToken: token), cancellationToken).ConfigureAwait(false);
+        => await ReadAsync((db, token) => db.ListAsync(KmsTables.Seals, [], "seal_id", cancellationToken: token), cancellationToken)
+            .ConfigureAwait(false);
 
     public async Task<T> ReadAsync<T>(Func<KmsSession, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
@@ -77,7 +78,7 @@ internal sealed class KmsStore(StorePlace place)
         var db = OpenReader();
         await using (db.ConfigureAwait(false))
         {
-            // Over one connection, because SQLite lets nobody change the journal inside a transaction, nor two at once.
+            // Over one connection, because SQLite changes the journal neither inside a transaction nor for two connections at once.
             if (await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false) is not null)
                 return false;
             await place.PrepareAsync(db, cancellationToken).ConfigureAwait(false);
@@ -173,7 +174,8 @@ internal sealed class KmsStore(StorePlace place)
             await db.ExecuteAsync(sql, cancellationToken).ConfigureAwait(false);
     }
 
-    private Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken) => ReadHeaderAsync(db, again: true, cancellationToken);
+    private Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken)
+        => ReadHeaderAsync(db, again: true, cancellationToken);
 
     private async Task<KmsHeader?> ReadHeaderAsync(KmsSession db, bool again, CancellationToken cancellationToken)
     {
@@ -214,7 +216,8 @@ internal sealed class KmsStore(StorePlace place)
     {
         try
         {
-            var formats = await db.QueryAsync($"SELECT format_version FROM {MetaOnly}", static r => r.GetInt32(0), cancellationToken).ConfigureAwait(false);
+            var formats = await db.QueryAsync($"SELECT format_version FROM {MetaOnly}", static r => r.GetInt32(0), cancellationToken)
+                .ConfigureAwait(false);
             if (formats is not [var format])
                 throw new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(Path));
             if (format != MetaRow.FirstFormat)
@@ -224,7 +227,8 @@ internal sealed class KmsStore(StorePlace place)
                     : new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.UnknownFormat(Path, format, MetaRow.KnownFormat));
             }
 
-            return (await db.QueryAsync($"SELECT kms_id FROM {MetaOnly}", r => new KmsHeader(r.GetString(0), format, []), cancellationToken).ConfigureAwait(false))
+            return (await db.QueryAsync($"SELECT kms_id FROM {MetaOnly}", r => new KmsHeader(r.GetString(0), format, []), cancellationToken)
+                .ConfigureAwait(false))
                 .Single();
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))

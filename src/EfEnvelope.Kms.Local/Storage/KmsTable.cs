@@ -11,7 +11,8 @@ namespace EfEnvelope.Kms.Local.Storage;
 internal sealed record KmsColumn(string Name, Type Type, int? MaxLength, bool IsNullable, Func<object, object?> Get)
 {
     /// <summary>Gets what a row has that was written before the column was there.</summary>
-    public object? Default => IsNullable ? null : Type == typeof(string) ? "" : Type == typeof(byte[]) ? Array.Empty<byte>() : Activator.CreateInstance(Type);
+    public object? Default
+        => IsNullable ? null : Type == typeof(string) ? "" : Type == typeof(byte[]) ? Array.Empty<byte>() : Activator.CreateInstance(Type);
 }
 
 /// <summary>A table of the KMS, the same in every relational store; its primary key is its first columns.</summary>
@@ -52,7 +53,8 @@ internal abstract class KmsTable(string name, int keyLength, IReadOnlyList<KmsCo
     }
 
     /// <summary>Makes what tells the row of a table from its others.</summary>
-    public string KeyOf(object?[] values) => string.Join('\0', values.Take(keyLength).Select(v => Convert.ToString(v, CultureInfo.InvariantCulture)));
+    public string KeyOf(object?[] values)
+        => string.Join('\0', values.Take(keyLength).Select(v => Convert.ToString(v, CultureInfo.InvariantCulture)));
 }
 
 /// <inheritdoc />
@@ -94,15 +96,20 @@ internal readonly struct KmsValues(object?[] values)
 internal static class KmsColumns<T>
     where T : class
 {
-    public static KmsColumn Text(string name, int? length, Func<T, string?> get, bool nullable = false) => new(name, typeof(string), length, nullable, r => get((T)r));
+    public static KmsColumn Text(string name, int? length, Func<T, string?> get, bool nullable = false)
+        => new(name, typeof(string), length, nullable, r => get((T)r));
 
-    public static KmsColumn Bytes(string name, int length, Func<T, byte[]?> get, bool nullable = false) => new(name, typeof(byte[]), length, nullable, r => get((T)r));
+    public static KmsColumn Bytes(string name, int length, Func<T, byte[]?> get, bool nullable = false)
+        => new(name, typeof(byte[]), length, nullable, r => get((T)r));
 
-    public static KmsColumn Int(string name, Func<T, int?> get, bool nullable = false) => new(name, typeof(int), null, nullable, r => get((T)r));
+    public static KmsColumn Int(string name, Func<T, int?> get, bool nullable = false)
+        => new(name, typeof(int), null, nullable, r => get((T)r));
 
-    public static KmsColumn Long(string name, Func<T, long?> get, bool nullable = false) => new(name, typeof(long), null, nullable, r => get((T)r));
+    public static KmsColumn Long(string name, Func<T, long?> get, bool nullable = false)
+        => new(name, typeof(long), null, nullable, r => get((T)r));
 
     public static KmsColumn Flag(string name, Func<T, bool> get) => new(name, typeof(bool), null, false, r => get((T)r));
 
-    public static KmsColumn Time(string name, Func<T, DateTimeOffset?> get, bool nullable = false) => new(name, typeof(DateTimeOffset), null, nullable, r => get((T)r));
+    public static KmsColumn Time(string name, Func<T, DateTimeOffset?> get, bool nullable = false)
+        => new(name, typeof(DateTimeOffset), null, nullable, r => get((T)r));
 }

@@ -69,7 +69,8 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
 
     public override Task CommitAsync(CancellationToken cancellationToken) => _transaction!.CommitAsync(cancellationToken);
 
-    public override Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken) => run(cancellationToken);
+    public override Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken)
+        => run(cancellationToken);
 
     public override string Quote(string name) => $"\"{name}\"";
 
@@ -86,12 +87,14 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
             _ => $"{value}",
         };
 
-    public override DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value) => new SqliteParameter(name, value ?? DBNull.Value);
+    public override DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value)
+        => new SqliteParameter(name, value ?? DBNull.Value);
 
     public override ValueTask DisposeAsync() => _connection.DisposeAsync();
 }
 
-/// <summary>A connection to a database of a server, made by Entity Framework's provider for it, with the retries and interceptors that it was given.</summary>
+/// <summary>A connection to a database of a server, made by Entity Framework's provider for it, with the retries and interceptors that it
+/// was given.</summary>
 internal sealed class ServerConnection(KmsDbContext context) : StoreConnection
 {
     private readonly ISqlGenerationHelper _sql = context.GetService<ISqlGenerationHelper>();
@@ -124,5 +127,6 @@ internal sealed class ServerConnection(KmsDbContext context) : StoreConnection
 
     public override ValueTask DisposeAsync() => context.DisposeAsync();
 
-    private RelationalTypeMapping MappingOf(KmsColumn column) => _types.FindMapping(column.Type, storeTypeName: null, size: column.MaxLength)!;
+    private RelationalTypeMapping MappingOf(KmsColumn column)
+        => _types.FindMapping(column.Type, storeTypeName: null, size: column.MaxLength)!;
 }

@@ -61,11 +61,14 @@ internal sealed class FilePlace(LocalKmsFile file) : StorePlace
         => SqlitePragmas.UseWriteAheadLogAsync(db, cancellationToken);
 
     public override async Task<bool> IsForeignAsync(KmsSession db, CancellationToken cancellationToken)
-        => (await db.QueryAsync("SELECT 1 FROM sqlite_master LIMIT 1", static _ => true, cancellationToken).ConfigureAwait(false)).Count > 0;
+        => (await db.QueryAsync("SELECT 1 FROM sqlite_master LIMIT 1", static _ => true, cancellationToken)
+            .ConfigureAwait(false)).Count > 0;
 
-    public override Task<bool> IsIntactAsync(KmsSession db, CancellationToken cancellationToken) => SqlitePragmas.IsIntactAsync(db, cancellationToken);
+    public override Task<bool> IsIntactAsync(KmsSession db, CancellationToken cancellationToken)
+        => SqlitePragmas.IsIntactAsync(db, cancellationToken);
 
-    public override Task ForgetRemovedAsync(KmsSession db, CancellationToken cancellationToken) => SqlitePragmas.EmptyLogAsync(db, cancellationToken);
+    public override Task ForgetRemovedAsync(KmsSession db, CancellationToken cancellationToken)
+        => SqlitePragmas.EmptyLogAsync(db, cancellationToken);
 }
 
 /// <summary>Tables in a database of a server, beside those of others, for several nodes.</summary>

@@ -8,7 +8,8 @@ internal static class StoreSchema
     {
         // Each table is there under the empty column name too.
         var present = new HashSet<(string Table, string Column)>();
-        foreach (var (table, column) in await db.QueryAsync(db.Dialect.ColumnsSql, r => (r.GetString(0), r.GetString(1)), cancellationToken).ConfigureAwait(false))
+        foreach (var (table, column) in await db.QueryAsync(db.Dialect.ColumnsSql, r => (r.GetString(0), r.GetString(1)), cancellationToken)
+            .ConfigureAwait(false))
         {
             present.Add((table, ""));
             present.Add((table, column));

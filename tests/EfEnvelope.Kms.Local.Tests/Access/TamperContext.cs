@@ -5,7 +5,8 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace EfEnvelope.Kms.Local.Access;
 
-/// <summary>Reads and writes the tables of a KMS behind its back, by Entity Framework, which knows nothing of the KMS's own commands.</summary>
+/// <summary>Reads and writes the tables of a KMS behind its back, by Entity Framework, which knows nothing of the KMS's own
+/// commands.</summary>
 internal sealed class TamperContext(DbContextOptions options) : DbContext(options)
 {
     public DbSet<MetaRow> Meta => Set<MetaRow>();
