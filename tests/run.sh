@@ -107,7 +107,7 @@ use_postgres
 # --- running the tests -------------------------------------------------------
 
 # Reads an xunit result file. Prints "passed failed skipped not-run" (errors count as
-# failed), then one line for each skipped test. Fails if the file is not complete.
+# failed), then one line for each failed test ("! NAME") and each skipped one. Fails if the file is not complete.
 read_results() {
     LC_ALL=C awk '
         function attribute(name) {
@@ -119,7 +119,7 @@ read_results() {
             gsub(/\\"/, "\"", text); gsub(/&#x[DdAa];/, " ", text); gsub(/&amp;/, "\\&", text); gsub(/[ \t\r\n]+/, " ", text)
             return text
         }
-        function skip_line() { skips = skips "\n" name "\t" (reason == "" ? "(no reason given)" : reason) }
+        function skip_line() { listed = listed "\n" name "\t" (reason == "" ? "(no reason given)" : reason) }
         BEGIN { RS = "<" }
         cdata || /^!\[CDATA\[/ {
             text = cdata ? "<" $0 : substr($0, 9)
@@ -139,6 +139,7 @@ read_results() {
         /^test[ \t\r\n]/ {
             skip = attribute("result") == "Skip"
             name = plain(attribute("name"))
+            if (attribute("result") == "Fail") listed = listed "\n! " name
             reason = ""
             if (skip && /\/>[ \t\r\n]*$/) skip_line()
         }
@@ -148,7 +149,7 @@ read_results() {
         /^\/assemblies>/ { complete = 1 }
         END {
             if (!counted || !complete) exit 1
-            print count["passed"] + 0, count["failed"] + count["errors"], count["skipped"] + 0, count["not-run"] + 0 skips
+            print count["passed"] + 0, count["failed"] + count["errors"], count["skipped"] + 0, count["not-run"] + 0 listed
         }
     ' "$1"
 }
@@ -184,7 +185,7 @@ problems=() skips=() ran=0
 problem() { failed=$((failed + 1)); problems+=("$*"); warn "$*"; }
 
 run_project() {
-    local project=$1 name assemblies results code p f s n line
+    local project=$1 name assemblies results code p f s n line fails=()
     name=$(basename "$project" .csproj)
     results=$work/$name.xml
     ran=$((ran + 1))
@@ -212,11 +213,13 @@ run_project() {
     fi
     {
         read -r p f s n
-        while IFS= read -r line; do skips+=("$line"); done
+        while IFS= read -r line; do
+            case $line in '! '*) fails+=("  ${line#! }") ;; *) skips+=("$line") ;; esac
+        done
     } <"$work/counts"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 
-    [ "$f" -eq 0 ] || problems+=("$name: $f failed.")
+    [ "$f" -eq 0 ] || problems+=("$name: $f failed." ${fails[@]+"${fails[@]}"})
     [ "$n" -eq 0 ] || say "$name: $n explicit tests were not run."
     if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then
         problem "$name: no test failed, but the test process ended with exit code $code."

@@ -14,22 +14,30 @@ internal static class Churn
     public static async Task<int> RunAsync(string address, string keyFile, string otherKeyFile, bool imports)
     {
         var (seal, other) = (LocalKmsSeal.KeyFile(keyFile), LocalKmsSeal.KeyFile(otherKeyFile));
-        var kms = Open(address, seal);
         Say("ready");
         Console.ReadLine();
-        try
-        {
-            await kms.CreateAsync();
-        }
-        catch (KmsException e) when (e.Kind == KmsErrorKind.Unauthenticated)
-        {
-            kms.Dispose();
-            kms = Open(address, other);
-            await kms.OpenAsync();
-        }
+        var kms = await OpenAsync(address, seal, other);
 
         await Task.WhenAll(imports ? Task.Run(() => ImportAsync(kms)) : Task.CompletedTask, Task.Run(() => LiveAsync(kms, seal, other)));
         return 0;
+    }
+
+    // The nodes that are not killed change the seal at the same time, so the one that opened it a moment ago may be gone.
+    private static async Task<LocalKms> OpenAsync(string address, LocalKmsSeal seal, LocalKmsSeal other)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var kms = Open(address, attempt % 2 == 1 ? seal : other);
+            try
+            {
+                await kms.CreateAsync();
+                return kms;
+            }
+            catch (KmsException e) when (e.Kind == KmsErrorKind.Unauthenticated && attempt < 100)
+            {
+                kms.Dispose();
+            }
+        }
     }
 
     private static LocalKms Open(string address, LocalKmsSeal seal)
