@@ -129,14 +129,16 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentException">The name is malformed.</exception>
     public IKeyWrapper GetKeyWrapper(string name) => new LocalKeyWrapper(this, name, create: false, ownsKms: false);
 
-    /// <summary>Zeroes the keys in memory. The file is not held open between calls.</summary>
+    /// <summary>Zeroes the keys in memory and releases the file, which is held open for two seconds after a call.</summary>
     public void Dispose()
     {
-        if (!_isView)
-            _opener.Dispose();
+        if (_isView)
+            return;
+        _opener.Dispose();
+        _store.Place.Release();
     }
 
-    /// <summary>Zeroes the keys in memory. The file is not held open between calls.</summary>
+    /// <summary>Zeroes the keys in memory and releases the file, which is held open for two seconds after a call.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync()
     {

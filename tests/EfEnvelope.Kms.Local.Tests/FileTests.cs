@@ -60,6 +60,59 @@ public sealed class FileTests : IDisposable
         Assert.Equal(key, await fresh.UnwrapAsync(ofTheNewFile, TestKms.Context, TestKms.Cancellation));
     }
 
+    // A connection that is kept for the next call would still read the former file.
+    [Fact]
+    public async Task Another_file_that_is_moved_into_its_place_between_two_calls_is_noticed()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows lets nobody replace a file that is open.");
+        using var kms = await _test.CreateAsync();
+        var key = TestKms.NewKey();
+        var wrapped = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
+        var other = Path.Combine(_test.Folder, "other.db");
+        using (var another = _test.Open(file: other))
+        {
+            await another.CreateAsync(TestKms.Cancellation);
+            await another.CreateKeyAsync(TestKms.KeyName, TestKms.Cancellation);
+        }
+
+        Assert.Equal(key, await kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+        foreach (var log in Directory.GetFiles(_test.Folder, "kms.db-*"))
+            File.Delete(log);
+        File.Move(other, _test.File, overwrite: true);
+
+        await TestKms.ThrowsAsync(KmsErrorKind.WrongKey, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+        File.Delete(_test.File);
+        await TestKms.ThrowsAsync(KmsErrorKind.NotFound, () => kms.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task Copy_of_the_file_alone_holds_every_key_as_soon_as_its_maker_knows_of_it()
+    {
+        using var kms = await _test.CreateAsync();
+        var key = TestKms.NewKey();
+        await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
+        await kms.RotateKeyAsync(TestKms.KeyName, TestKms.Cancellation);
+        var copy = Path.Combine(_test.Folder, "copy.db");
+        File.Copy(_test.File, copy);
+
+        var wrapped = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
+        Assert.Equal("2", wrapped.KekVersion);
+        using var copied = _test.Open(file: copy);
+        Assert.Equal(key, await copied.UnwrapAsync(wrapped, TestKms.Context, TestKms.Cancellation));
+    }
+
+    [Fact]
+    public async Task File_is_released_a_moment_after_the_last_call()
+    {
+        using var kms = await _test.CreateAsync();
+        await kms.WrapAsync(TestKms.KeyName, TestKms.NewKey(), TestKms.Context, TestKms.Cancellation);
+        Assert.True(File.Exists(_test.File + "-wal"));
+
+        for (var i = 0; i < 300 && File.Exists(_test.File + "-wal"); i++)
+            await Task.Delay(100, TestKms.Cancellation);
+        Assert.Equal([_test.File], Directory.GetFiles(_test.Folder));
+    }
+
     [Fact]
     public async Task Missing_directory_is_told()
     {

@@ -15,18 +15,22 @@ internal readonly record struct Where(string Column, string Operator, object Val
 /// before its first
 /// write, and Entity Framework would have to compile another model and a dozen queries first, which takes longer than all the rest.
 /// </summary>
-/// <param name="connection">The connection, which opens at the first command and is disposed with the session.</param>
+/// <param name="pool">Where its connection is from, which opens at the first command.</param>
 /// <param name="dialect">The SQL of the store.</param>
 /// <param name="tracks">Whether <see cref="SaveAsync" /> writes what is changed in the rows that are read.</param>
-internal sealed class KmsSession(StoreConnection connection, StoreDialect dialect, bool tracks) : IAsyncDisposable
+internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool tracks) : IAsyncDisposable
 {
     // SQL Server takes 2,100 parameters in a command, and 1,000 rows.
     private const int MaximumParameters = 2000;
 
+    private readonly StoreConnection _connection = pool.Take();
     private readonly Dictionary<(KmsTable Table, string Key), Tracked> _tracked = [];
 
     // Rows that were saved, and whether they were removed. The audit trail proves itself.
     private readonly Dictionary<object, bool> _written = new(ReferenceEqualityComparer.Instance);
+
+    private bool _hasTransacted;
+    private bool _isSound = true;
 
     public StoreDialect Dialect => dialect;
 
@@ -37,17 +41,17 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
     public static async Task<T> TransactAsync<T>(
         Func<KmsSession> open, Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
     {
-        var outer = open();
-        await using (outer.ConfigureAwait(false))
+        var first = open();
+        await using (first.ConfigureAwait(false))
+            return await first._connection.RetryAsync(RunAsync, cancellationToken).ConfigureAwait(false);
+
+        async Task<T> RunAsync(CancellationToken token)
         {
-            return await outer.RetryAsync(
-                async token =>
-                {
-                    var session = open();
-                    await using (session.ConfigureAwait(false))
-                        return await session.TransactAsync(work, isolation, token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
+            if (!first._hasTransacted)
+                return await first.TransactAsync(work, isolation, token).ConfigureAwait(false);
+            var session = open();
+            await using (session.ConfigureAwait(false))
+                return await session.TransactAsync(work, isolation, token).ConfigureAwait(false);
         }
     }
 
@@ -196,27 +200,27 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
         return null;
     }
 
-    public ValueTask DisposeAsync() => connection.DisposeAsync();
+    // What changed keys or rules is in the file itself when its caller hears of it, not only in the log beside it.
+    public ValueTask DisposeAsync() => pool.ReturnAsync(_connection, _isSound, HasWritten);
 
-    public string TypeOf(KmsColumn column) => connection.TypeOf(column);
+    public string TypeOf(KmsColumn column) => _connection.TypeOf(column);
 
-    public string LiteralOf(KmsColumn column, object value) => connection.LiteralOf(column, value);
+    public string LiteralOf(KmsColumn column, object value) => _connection.LiteralOf(column, value);
 
-    public string Quote(string name) => connection.Quote(name);
+    public string Quote(string name) => _connection.Quote(name);
 
     private async Task<T> TransactAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
     {
-        var transaction = await connection.BeginAsync(isolation, cancellationToken).ConfigureAwait(false);
+        (_hasTransacted, _isSound) = (true, false);
+        var transaction = await _connection.BeginAsync(isolation, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
             var result = await work(this, cancellationToken).ConfigureAwait(false);
-            await connection.CommitAsync(cancellationToken).ConfigureAwait(false);
+            await _connection.CommitAsync(cancellationToken).ConfigureAwait(false);
+            _isSound = true;
             return result;
         }
     }
-
-    private Task<T> RetryAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellationToken)
-        => connection.RetryAsync(run, cancellationToken);
 
     private string ColumnsOf(KmsTable table) => string.Join(", ", table.Columns.Select(c => Quote(c.Name)));
 
@@ -329,17 +333,13 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
         => RunAsync(
             async token =>
             {
-                var command = NewCommand(text, parameters);
-                await using (command.ConfigureAwait(false))
+                var reader = await CommandOf(text, parameters).ExecuteReaderAsync(token).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
                 {
-                    var reader = await command.ExecuteReaderAsync(token).ConfigureAwait(false);
-                    await using (reader.ConfigureAwait(false))
-                    {
-                        var rows = new List<T>();
-                        while (await reader.ReadAsync(token).ConfigureAwait(false))
-                            rows.Add(read(reader));
-                        return rows;
-                    }
+                    var rows = new List<T>();
+                    while (await reader.ReadAsync(token).ConfigureAwait(false))
+                        rows.Add(read(reader));
+                    return rows;
                 }
             },
             cancellationToken);
@@ -349,34 +349,29 @@ internal sealed class KmsSession(StoreConnection connection, StoreDialect dialec
     {
         async Task<T> OpenAndRunAsync(CancellationToken token)
         {
-            if (connection.Connection.State != ConnectionState.Open)
-                await connection.OpenAsync(token).ConfigureAwait(false);
+            if (_connection.Connection.State != ConnectionState.Open)
+                await _connection.OpenAsync(token).ConfigureAwait(false);
             return await run(token).ConfigureAwait(false);
         }
 
-        return connection.Transaction is null
-            ? await RetryAsync(OpenAndRunAsync, cancellationToken).ConfigureAwait(false)
-            : await run(cancellationToken).ConfigureAwait(false);
+        if (_connection.Transaction is not null)
+            return await run(cancellationToken).ConfigureAwait(false);
+        _isSound = false;
+        var result = await _connection.RetryAsync(OpenAndRunAsync, cancellationToken).ConfigureAwait(false);
+        _isSound = true;
+        return result;
     }
 
-    private async Task<int> ExecuteOnceAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, CancellationToken cancellationToken)
-    {
-        var command = NewCommand(text, parameters);
-        await using (command.ConfigureAwait(false))
-            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
+    private Task<int> ExecuteOnceAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, CancellationToken cancellationToken)
+        => CommandOf(text, parameters).ExecuteNonQueryAsync(cancellationToken);
 
-    private DbCommand NewCommand(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters)
+    private DbCommand CommandOf(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters)
     {
-        var command = connection.Connection.CreateCommand();
-        command.CommandText = text;
-        command.Transaction = connection.Transaction;
-        if (connection.CommandTimeout is { } timeout)
-            command.CommandTimeout = timeout;
+        var command = _connection.Command(text);
         for (var i = 0; i < parameters.Count; i++)
         {
             var (column, value) = parameters[i];
-            command.Parameters.Add(connection.NewParameter(command, Parameter(i), column, value));
+            command.Parameters.Add(_connection.NewParameter(command, Parameter(i), column, value));
         }
 
         return command;

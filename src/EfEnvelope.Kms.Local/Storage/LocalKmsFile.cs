@@ -35,7 +35,7 @@ internal sealed record LocalKmsFile(string Path, string ConnectionString, int Ti
         if (given.DefaultTimeout < 1)
             throw Malformed("'Default Timeout' is in seconds, at least 1");
 
-        // Not pooled, so that the file is released when a KMS is disposed; never creating, because a file is made with mode 0600
+        // Not pooled by the driver: ConnectionPool releases the file, and notices another one in its place. Never creating, because a file is made with mode 0600
         // by our own hand and unwrapping must not make one at all.
         var path = System.IO.Path.GetFullPath(source);
         var normalized = new SqliteConnectionStringBuilder
@@ -60,6 +60,9 @@ internal sealed record LocalKmsFile(string Path, string ConnectionString, int Ti
             throw new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.NotAKms(Path));
         return true;
     }
+
+    /// <summary>Gets what tells the file from another one in its place: when it was made.</summary>
+    public DateTime Made() => File.GetCreationTimeUtc(Path);
 
     /// <summary>Makes an empty file that only its owner may use. SQLite gives its -wal and -shm files the same mode.</summary>
     public void CreateEmpty()

@@ -10,6 +10,10 @@ namespace EfEnvelope.Kms.Local.Storage;
 /// <summary>One connection to a store: how it is opened, how its names and values are written, and when a command is tried again.</summary>
 internal abstract class StoreConnection : IAsyncDisposable
 {
+    private const int MaximumCommands = 100;
+
+    private readonly Dictionary<string, DbCommand> _commands = new(StringComparer.Ordinal);
+
     public abstract DbConnection Connection { get; }
 
     public abstract DbTransaction? Transaction { get; }
@@ -34,7 +38,47 @@ internal abstract class StoreConnection : IAsyncDisposable
 
     public abstract DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value);
 
-    public abstract ValueTask DisposeAsync();
+    /// <summary>
+    /// Returns a command of this text, without parameters. It belongs to the connection, which keeps it: SQLite takes as long to compile a statement as
+    /// to run it.
+    /// </summary>
+    public DbCommand Command(string text)
+    {
+        if (!_commands.TryGetValue(text, out var command))
+        {
+            if (_commands.Count == MaximumCommands)
+                Forget();
+            _commands[text] = command = Connection.CreateCommand();
+            command.CommandText = text;
+        }
+
+        command.Parameters.Clear();
+        command.Transaction = Transaction;
+        if (CommandTimeout is { } timeout)
+            command.CommandTimeout = timeout;
+        return command;
+    }
+
+    /// <summary>Whether the store is still the one that this connection, which is at rest, was opened to.</summary>
+    public virtual bool IsOfStore() => true;
+
+    /// <summary>Gives back what only a command in flight needs; returns whether the connection can be used again.</summary>
+    public abstract ValueTask<bool> TryRestAsync();
+
+    public ValueTask DisposeAsync()
+    {
+        Forget();
+        return CloseAsync();
+    }
+
+    protected abstract ValueTask CloseAsync();
+
+    private void Forget()
+    {
+        foreach (var command in _commands.Values)
+            command.Dispose();
+        _commands.Clear();
+    }
 }
 
 /// <summary>A connection to a SQLite file of the KMS's own.</summary>
@@ -42,6 +86,7 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
 {
     private readonly SqliteConnection _connection = new(file.ConnectionString);
     private SqliteTransaction? _transaction;
+    private DateTime? _made;
 
     public override DbConnection Connection => _connection;
 
@@ -52,7 +97,11 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
 
     public override async Task OpenAsync(CancellationToken cancellationToken)
     {
+        if (_connection.State == ConnectionState.Open)
+            return;
+        var made = file.Made();
         await _connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+        _made = made == file.Made() ? made : null;
         var command = _connection.CreateCommand();
         await using (command.ConfigureAwait(false))
         {
@@ -90,7 +139,11 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
     public override DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value)
         => new SqliteParameter(name, value ?? DBNull.Value);
 
-    public override ValueTask DisposeAsync() => _connection.DisposeAsync();
+    public override bool IsOfStore() => _made == file.Made();
+
+    public override ValueTask<bool> TryRestAsync() => new(_connection.State == ConnectionState.Open && Transaction is null && IsOfStore());
+
+    protected override ValueTask CloseAsync() => _connection.DisposeAsync();
 }
 
 /// <summary>A connection to a database of a server, made by Entity Framework's provider for it, with the retries and interceptors that it
@@ -125,7 +178,15 @@ internal sealed class ServerConnection(KmsDbContext context) : StoreConnection
     public override DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value)
         => MappingOf(column).CreateParameter(command, name, value, column.IsNullable);
 
-    public override ValueTask DisposeAsync() => context.DisposeAsync();
+    public override async ValueTask<bool> TryRestAsync()
+    {
+        if (Transaction is not null)
+            return false;
+        await context.Database.CloseConnectionAsync().ConfigureAwait(false);
+        return Connection.State == ConnectionState.Closed;
+    }
+
+    protected override ValueTask CloseAsync() => context.DisposeAsync();
 
     private RelationalTypeMapping MappingOf(KmsColumn column)
         => _types.FindMapping(column.Type, storeTypeName: null, size: column.MaxLength)!;

@@ -8,6 +8,10 @@ namespace EfEnvelope.Kms.Local.Storage;
 /// <summary>Where a KMS lies: one SQLite file of its own, or tables in a database of a server.</summary>
 internal abstract class StorePlace
 {
+    private readonly ConnectionPool _pool;
+
+    protected StorePlace() => _pool = new ConnectionPool(Connect);
+
     /// <summary>Gets the full path of the file; <see langword="null" /> for a server.</summary>
     public virtual string? FilePath => null;
 
@@ -17,9 +21,14 @@ internal abstract class StorePlace
     /// <summary>Gets what tells it from another place, for equality alone: it may hold a password.</summary>
     public abstract object Identity { get; }
 
-    /// <summary>Makes a connection, which opens at its first command.</summary>
+    protected abstract StoreDialect Dialect { get; }
+
+    /// <summary>Takes a connection, which opens at its first command.</summary>
     /// <param name="tracks">Whether what is changed in its rows can be saved.</param>
-    public abstract KmsSession Open(bool tracks);
+    public KmsSession Open(bool tracks) => new(_pool, Dialect, tracks);
+
+    /// <summary>Closes what is open and not in use.</summary>
+    public void Release() => _pool.Release();
 
     /// <summary>Whether there may be a KMS, without asking a database.</summary>
     public virtual bool MayExist() => true;
@@ -40,6 +49,8 @@ internal abstract class StorePlace
     public virtual Task ForgetRemovedAsync(KmsSession db, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public override string ToString() => Name;
+
+    protected abstract StoreConnection Connect();
 }
 
 /// <summary>A SQLite file of its own.</summary>
@@ -51,7 +62,7 @@ internal sealed class FilePlace(LocalKmsFile file) : StorePlace
 
     public override object Identity => file.ConnectionString;
 
-    public override KmsSession Open(bool tracks) => new(new FileConnection(file), StoreDialect.Sqlite, tracks);
+    protected override StoreDialect Dialect => StoreDialect.Sqlite;
 
     public override bool MayExist() => file.Exists();
 
@@ -69,6 +80,8 @@ internal sealed class FilePlace(LocalKmsFile file) : StorePlace
 
     public override Task ForgetRemovedAsync(KmsSession db, CancellationToken cancellationToken)
         => SqlitePragmas.EmptyLogAsync(db, cancellationToken);
+
+    protected override StoreConnection Connect() => new FileConnection(file);
 }
 
 /// <summary>Tables in a database of a server, beside those of others, for several nodes.</summary>
@@ -105,7 +118,9 @@ internal sealed class ServerPlace : StorePlace
 
     public DbContextOptions<KmsDbContext> Options { get; }
 
-    public override KmsSession Open(bool tracks) => new(new ServerConnection(new KmsDbContext(Options)), _dialect, tracks);
+    protected override StoreDialect Dialect => _dialect;
+
+    protected override StoreConnection Connect() => new ServerConnection(new KmsDbContext(Options));
 
     private static string NameOf(DbConnection connection)
         => connection.Database is { Length: > 0 } database ? $"{connection.DataSource}/{database}" : connection.DataSource;
