@@ -17,6 +17,10 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 
     public AccessMacs Macs => _macs;
 
+    /// <summary>Asks for what a decision about this caller reads first.</summary>
+    public static IEnumerable<Query> Ask(LocalKmsCredential? caller)
+        => caller is null ? [AskState] : [AskState, Query.One(AccessTables.Principals, IsPrincipal(caller.Name)), new Query(AccessTables.Policies, [])];
+
     /// <summary>
     /// Reads whether access is enforced, and all policies. They fit together, though somebody may change them meanwhile. The one that is
     /// about to be replaced need not be genuine.
@@ -45,7 +49,7 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 
     public async Task<AccessStateRow> ReadStateAsync(CancellationToken cancellationToken)
     {
-        var state = await db.FindAsync(AccessTables.State, [Where.Is("id", AccessStateRow.OnlyId)], fresh: true, cancellationToken)
+        var state = await db.FindAsync(AccessTables.State, AskState.Where, fresh: true, cancellationToken)
             .ConfigureAwait(false);
         return state is not null && _macs.IsGenuine(state)
             ? state
@@ -54,7 +58,7 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
 
     public async Task<PrincipalRow?> FindPrincipalAsync(string name, CancellationToken cancellationToken)
     {
-        var row = await db.FindAsync(AccessTables.Principals, [Where.Is("name", name)], cancellationToken: cancellationToken)
+        var row = await db.FindAsync(AccessTables.Principals, [IsPrincipal(name)], cancellationToken: cancellationToken)
             .ConfigureAwait(false);
         return row is null || _macs.IsGenuine(row) ? row : throw Damaged($"The principal '{name}'");
     }
@@ -103,6 +107,10 @@ internal sealed class AccessReader(KmsSession db, RootKey root, string file)
             grant.GrantId, grant.Principal, grant.KeyName, JsonSerializer.Deserialize<List<string>>(grant.Operations)!, context, grant.ContextExactly,
             grant.Expires)
         : throw Damaged($"The grant '{grant.GrantId}'");
+
+    private static Query AskState { get; } = Query.One(AccessTables.State, Where.Is("id", AccessStateRow.OnlyId));
+
+    private static Where IsPrincipal(string name) => Where.Is("name", name);
 
     private List<GrantRow> Genuine(List<GrantRow> grants)
         => grants.Find(g => !_macs.IsGenuine(g)) is { } forged ? throw Damaged($"The grant '{forged.GrantId}'") : grants;

@@ -8,6 +8,8 @@ namespace EfEnvelope.Kms.Local.Audit;
 internal sealed class AuditAppender(string file, TimeProvider timeProvider)
 {
     private static readonly string LockHeadSql = $"UPDATE kms_audit_head SET sequence = sequence WHERE id = {AuditHeadRow.OnlyId}";
+    private static readonly Query TheHead = Query.One(AuditTables.Head, Where.Is("id", AuditHeadRow.OnlyId));
+    private static readonly Query TheLastEvent = new(AuditTables.Events, [], "sequence DESC", Limit: 1);
     private static readonly string Node = Clean($"{Environment.MachineName}/{Environment.ProcessId}", AuditLimits.Node)!;
 
     public async Task AppendAsync(
@@ -45,9 +47,8 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     // each other, and what is read after it is what the one before left.
     private async Task<AuditHeadRow> LockHeadAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
-        await db.ExecuteAsync(LockHeadSql, cancellationToken).ConfigureAwait(false);
-        var head = await db.FindAsync(AuditTables.Head, [Where.Is("id", AuditHeadRow.OnlyId)], cancellationToken: cancellationToken)
-            .ConfigureAwait(false);
+        await db.ReadAheadAsync([TheHead, TheLastEvent], cancellationToken, LockHeadSql).ConfigureAwait(false);
+        var head = await db.FindAsync(AuditTables.Head, TheHead.Where, cancellationToken: cancellationToken).ConfigureAwait(false);
         if (head is null || !AuditChain.IsGenuine(root, root.KmsId, head)
             || !await EndsWithAsync(db, head, cancellationToken).ConfigureAwait(false))
         {
@@ -60,8 +61,7 @@ internal sealed class AuditAppender(string file, TimeProvider timeProvider)
     // The head says what the last event is. What was altered before it is found by a verifier, which reads the whole trail.
     private static async Task<bool> EndsWithAsync(KmsSession db, AuditHeadRow head, CancellationToken cancellationToken)
         => await db.ListAsync(
-            AuditTables.Events, [new("sequence", ">=", head.Sequence)], "sequence", limit: 2, fresh: true, cancellationToken)
-                .ConfigureAwait(false) switch
+            AuditTables.Events, [], TheLastEvent.OrderBy, TheLastEvent.Limit, fresh: true, cancellationToken).ConfigureAwait(false) switch
         {
             [] => head.Sequence == 0,
             [var last] => last.Sequence == head.Sequence && last.Hash.AsSpan().SequenceEqual(head.Hash) && last.KeyedHash.AsSpan().SequenceEqual(head.KeyedHash),

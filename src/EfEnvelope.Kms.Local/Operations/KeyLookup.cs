@@ -10,6 +10,18 @@ internal static class KeyLookup
     public const string IdPrefix = "id:";
 
     private const int Attempts = 10;
+    private const string AliasOrder = "alias";
+
+    /// <summary>Asks for what <see cref="FindAsync" /> reads first.</summary>
+    public static IEnumerable<Query> AskKey(string? reference)
+        => reference is null || !StoreText.IsPlain(reference) ? []
+            : [Query.One(KmsTables.Keys, reference.StartsWith(IdPrefix, StringComparison.Ordinal) ? IsId(reference[IdPrefix.Length..]) : IsName(reference))];
+
+    /// <summary>Asks for what <see cref="FindVersionAsync" /> reads.</summary>
+    public static Query AskVersion(KeyRow key, int number) => Query.One(KmsTables.KeyVersions, IsVersion(key, number));
+
+    /// <summary>Asks for what <see cref="AliasesAsync" /> reads first.</summary>
+    public static Query AskAliases(KeyRow key) => new(KmsTables.Aliases, [IsId(key.KeyId)], AliasOrder);
 
     /// <summary>Finds the key that a call names, destroyed or not, without its versions.</summary>
     public static async Task<KeyRow?> FindAsync(KmsSession db, RootKey root, string store, string reference, CancellationToken cancellationToken)
@@ -26,7 +38,7 @@ internal static class KeyLookup
         else
         {
             // The name first: format 1 allowed a key to be called like an alias.
-            key = await db.FindAsync(KmsTables.Keys, [Where.Is("name", reference)], cancellationToken: cancellationToken)
+            key = await db.FindAsync(KmsTables.Keys, [IsName(reference)], cancellationToken: cancellationToken)
                 .ConfigureAwait(false);
             if (key is null && reference.StartsWith(AliasPrefix, StringComparison.Ordinal))
                 key = await FindByAliasAsync(db, root, store, reference, cancellationToken).ConfigureAwait(false);
@@ -41,8 +53,7 @@ internal static class KeyLookup
     {
         if (number is < int.MinValue or > int.MaxValue)
             return null;
-        Where[] where = [Where.Is("key_id", key.KeyId), Where.Is("version", (int)number)];
-        var version = await db.FindAsync(KmsTables.KeyVersions, where, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var version = await db.FindAsync(KmsTables.KeyVersions, IsVersion(key, (int)number), cancellationToken: cancellationToken).ConfigureAwait(false);
         return version is null || RowMacs.IsGenuine(root, version) ? version : throw Altered(store);
     }
 
@@ -50,7 +61,7 @@ internal static class KeyLookup
     public static async Task<IReadOnlyList<KeyVersionRow>> VersionsAsync(
         KmsSession db, RootKey root, string store, KeyRow key, CancellationToken cancellationToken)
     {
-        var versions = await db.ListAsync(KmsTables.KeyVersions, [Where.Is("key_id", key.KeyId)], "version", cancellationToken: cancellationToken)
+        var versions = await db.ListAsync(KmsTables.KeyVersions, [IsId(key.KeyId)], "version", cancellationToken: cancellationToken)
             .ConfigureAwait(false);
         return versions.TrueForAll(v => RowMacs.IsGenuine(root, v)) ? versions : throw Altered(store);
     }
@@ -64,7 +75,7 @@ internal static class KeyLookup
         for (var attempt = 1; ; attempt++)
         {
             var aliases = await db.ListAsync(
-                KmsTables.Aliases, [Where.Is("key_id", key.KeyId)], "alias", fresh: true, cancellationToken: cancellationToken)
+                KmsTables.Aliases, [IsId(key.KeyId)], AliasOrder, fresh: true, cancellationToken: cancellationToken)
                     .ConfigureAwait(false);
             if (RowMacs.AreAliases(root, key, aliases))
                 return aliases;
@@ -78,7 +89,13 @@ internal static class KeyLookup
     public static KmsException Altered(string store) => new(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store));
 
     private static Task<KeyRow?> FindByIdAsync(KmsSession db, string id, bool fresh, CancellationToken cancellationToken)
-        => db.FindAsync(KmsTables.Keys, [Where.Is("key_id", id)], fresh, cancellationToken);
+        => db.FindAsync(KmsTables.Keys, [IsId(id)], fresh, cancellationToken);
+
+    private static Where IsName(string name) => Where.Is("name", name);
+
+    private static Where IsId(string id) => Where.Is("key_id", id);
+
+    private static Where[] IsVersion(KeyRow key, int number) => [IsId(key.KeyId), Where.Is("version", number)];
 
     private static async Task<KeyRow?> FindByAliasAsync(
         KmsSession db, RootKey root, string store, string reference, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Transactions;
+using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
 using IsolationLevel = System.Data.IsolationLevel;
@@ -21,17 +22,21 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         T result;
         try
         {
-            var root = await OpenAsync(call, cancellationToken).ConfigureAwait(false);
+            RootKey root;
             var attempt = new Attempt(subject);
-            try
+            var db = store.OpenReader();
+            await using (db.ConfigureAwait(false))
             {
-                var db = store.OpenReader();
-                await using (db.ConfigureAwait(false))
+                await store.ReadAheadAsync(db, AskedFirst(call), cancellationToken).ConfigureAwait(false);
+                root = await OpenAsync(call, cancellationToken, db).ConfigureAwait(false);
+                try
+                {
                     result = await RunAsync(db, root, call, attempt, work, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is not (OperationCanceledException or ObjectDisposedException))
-            {
-                throw await FailedAsync(root, call, attempt, e, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception e) when (e is not (OperationCanceledException or ObjectDisposedException))
+                {
+                    throw await FailedAsync(root, call, attempt, e, cancellationToken).ConfigureAwait(false);
+                }
             }
 
             if (!subject.NeedsWrite)
@@ -135,8 +140,8 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
 
     private static bool IsForeign(Exception exception) => exception is not (KmsException or OperationCanceledException or ObjectDisposedException);
 
-    private async Task<RootKey> OpenAsync(KmsCall call, CancellationToken cancellationToken)
-        => await opener.OpenAsync(create: false, call.IsSynchronous, cancellationToken).ConfigureAwait(false)
+    private async Task<RootKey> OpenAsync(KmsCall call, CancellationToken cancellationToken, KmsSession? db = null)
+        => await opener.OpenAsync(create: false, call.IsSynchronous, cancellationToken, db).ConfigureAwait(false)
             ?? throw new KmsException(
                 KmsErrorKind.NotFound,
                 call is { Operation: LocalKmsOperation.Unwrap or LocalKmsOperation.Rewrap or LocalKmsOperation.Decrypt, Key: { } key }
@@ -151,13 +156,18 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         Func<KmsSession, RootKey, KmsSubject, CancellationToken, Task<T>> work,
         CancellationToken cancellationToken)
     {
-        if (call.Key is { } key)
-            attempt.Subject.Is(await KeyLookup.FindAsync(db, root, store.Path, key, cancellationToken).ConfigureAwait(false));
+        if (call.Key is { } reference)
+            attempt.Subject.Is(await KeyLookup.FindAsync(db, root, store.Path, reference, cancellationToken).ConfigureAwait(false));
+        if (attempt.Subject is { CanWrite: false, Key: { } key })
+            await db.ReadAheadAsync([KeyLookup.AskAliases(key), KeyLookup.AskVersion(key, key.PrimaryVersion)], cancellationToken).ConfigureAwait(false);
         attempt.Decision = await access.AuthorizeAsync(db, root, call, attempt.Subject, cancellationToken).ConfigureAwait(false);
         return attempt.Decision.Refusal is { } refusal
             ? throw refusal
             : await work(db, root, attempt.Subject, cancellationToken).ConfigureAwait(false);
     }
+
+    private static IEnumerable<Query> AskedFirst(KmsCall call)
+        => [.. KeyLookup.AskKey(call.Key), .. AccessReader.Ask(call.Caller)];
 
     // Nothing was granted or changed, so the caller gets the error itself even when its event cannot be stored.
     private async Task<KmsException> FailedAsync(RootKey root, KmsCall call, Attempt attempt, Exception exception, CancellationToken cancellationToken)

@@ -22,12 +22,18 @@ internal sealed class KmsOpener(KmsStore store, LocalKmsSeal seal, TimeProvider 
     public LocalKmsSeal Seal => seal;
 
     /// <summary>Returns the root key, or nothing when there is no KMS and none is to be made.</summary>
-    public async Task<RootKey?> OpenAsync(bool create, bool synchronous, CancellationToken cancellationToken)
+    /// <param name="create">Whether one is made.</param>
+    /// <param name="synchronous">Whether everything is done on the caller's thread.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <param name="db">A connection that has read the header ahead, if there is one.</param>
+    public async Task<RootKey?> OpenAsync(bool create, bool synchronous, CancellationToken cancellationToken, KmsSession? db = null)
     {
         while (true)
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(LocalKms));
-            var header = await store.ReadHeaderAsync(cancellationToken).ConfigureAwait(false);
+            var header = db is null || !store.Place.MayExist()
+                ? await store.ReadHeaderAsync(cancellationToken).ConfigureAwait(false)
+                : await store.ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false);
             if (header is null && !create)
                 return null;
             if (header is null)

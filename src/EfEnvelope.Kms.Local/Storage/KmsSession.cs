@@ -1,5 +1,6 @@
 using System.Data;
 using System.Data.Common;
+using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Kms.Local.Storage;
@@ -8,6 +9,13 @@ namespace EfEnvelope.Kms.Local.Storage;
 internal readonly record struct Where(string Column, string Operator, object Value)
 {
     public static Where Is(string column, object value) => new(column, "=", value);
+}
+
+/// <summary>A query of one table: see <see cref="KmsSession.ListAsync{T}" />.</summary>
+internal readonly record struct Query(KmsTable Table, Where[] Where, string? OrderBy = null, int? Limit = null)
+{
+    /// <summary>Makes what <see cref="KmsSession.FindAsync{T}" /> asks for.</summary>
+    public static Query One(KmsTable table, params Where[] where) => new(table, where, Limit: 2);
 }
 
 /// <summary>
@@ -25,6 +33,9 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
 
     private readonly StoreConnection _connection = pool.Take();
     private readonly Dictionary<(KmsTable Table, string Key), Tracked> _tracked = [];
+
+    // What was read ahead, by the text and the values of its query.
+    private readonly Dictionary<string, List<object?[]>> _ahead = new(StringComparer.Ordinal);
 
     // Rows that were saved, and whether they were removed. The audit trail proves itself.
     private readonly Dictionary<object, bool> _written = new(ReferenceEqualityComparer.Instance);
@@ -67,12 +78,51 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
         where T : class
     {
         var parameters = new List<(KmsColumn Column, object? Value)>();
-        var text = $"{(limit is { } top && dialect.LimitsByTop ? $"TOP({top}) " : "")}{ColumnsOf(table)} FROM {Quote(table.Name)}"
-            + Conditions(table, where, parameters)
-            + (orderBy is null ? "" : $" ORDER BY {orderBy}")
-            + (limit is { } last && !dialect.LimitsByTop ? $" LIMIT {last}" : "");
-        var rows = await QueryAsync($"SELECT {text}", parameters, r => Read(table, r), cancellationToken).ConfigureAwait(false);
+        var text = Select(table, where, orderBy, limit, parameters);
+        var rows = _ahead.Remove(Named(text, parameters), out var known)
+            ? known
+            : await QueryAsync(text, parameters, r => Read(table, r), cancellationToken).ConfigureAwait(false);
         return rows.ConvertAll(values => (T)(tracks && !fresh ? Track(table, values) : table.Read(new KmsValues(values))));
+    }
+
+    /// <summary>
+    /// Reads in one command what the next calls of <see cref="ListAsync{T}" /> and <see cref="FindAsync{T}" /> with the same conditions will ask for;
+    /// each result serves one of them. Over a network, each command costs more than the store has to do for it.
+    /// </summary>
+    /// <param name="queries">What is asked.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <param name="first">A statement without a result that is run before them.</param>
+    public async Task ReadAheadAsync(IReadOnlyList<Query> queries, CancellationToken cancellationToken, string? first = null)
+    {
+        var parameters = new List<(KmsColumn Column, object? Value)>();
+        var selects = queries.Select(q => Select(q.Table, q.Where, q.OrderBy, q.Limit, parameters));
+        var text = string.Join("; ", first is null ? selects : selects.Prepend(first));
+        var results = await RunAsync(
+            async token =>
+            {
+                var results = new List<List<object?[]>>();
+                var reader = await CommandOf(text, parameters).ExecuteReaderAsync(token).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    foreach (var query in queries)
+                    {
+                        if (results.Count > 0)
+                            await reader.NextResultAsync(token).ConfigureAwait(false);
+                        var rows = new List<object?[]>();
+                        while (await reader.ReadAsync(token).ConfigureAwait(false))
+                            rows.Add(Read(query.Table, reader));
+                        results.Add(rows);
+                    }
+
+                    return results;
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        foreach (var (query, rows) in queries.Zip(results))
+        {
+            var values = new List<(KmsColumn Column, object? Value)>();
+            _ahead[Named(Select(query.Table, query.Where, query.OrderBy, query.Limit, values), values)] = rows;
+        }
     }
 
     /// <summary>Reads the values of all rows of a table.</summary>
@@ -159,20 +209,30 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
     public async Task SaveAsync(CancellationToken cancellationToken)
     {
         var pending = _tracked.Values.ToLookup(t => t.Table);
+        var batch = new Batch();
         foreach (var table in KmsTables.All.Reverse())
         {
             foreach (var removed in pending[table].Where(t => t.State == RowState.Removed))
-                await DeleteAsync(removed, cancellationToken).ConfigureAwait(false);
+                await AddAsync(batch, table.KeyLength + 1, () => Delete(batch, removed), cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var table in KmsTables.All)
         {
             foreach (var added in pending[table].Where(t => t.State == RowState.Added).Chunk(MaximumParameters / table.Columns.Count))
-                await InsertAsync(table, added, cancellationToken).ConfigureAwait(false);
+            {
+                // Alone, because whether such a row is kept is asked later, in words of its own.
+                if (!table.IsTrail)
+                    await RunAsync(batch, cancellationToken).ConfigureAwait(false);
+                await AddAsync(batch, added.Length * table.Columns.Count, () => Insert(batch, table, added), cancellationToken).ConfigureAwait(false);
+                if (!table.IsTrail)
+                    await RunAsync(batch, cancellationToken).ConfigureAwait(false);
+            }
+
             foreach (var kept in pending[table].Where(t => t.State == RowState.Stored))
-                await UpdateAsync(kept, cancellationToken).ConfigureAwait(false);
+                await AddAsync(batch, table.Columns.Count + table.KeyLength + 1, () => Update(batch, kept), cancellationToken).ConfigureAwait(false);
         }
 
+        await RunAsync(batch, cancellationToken).ConfigureAwait(false);
         foreach (var (key, tracked) in _tracked)
         {
             if (tracked.State == RowState.Removed)
@@ -222,6 +282,15 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
         }
     }
 
+    private static string Named(string text, IEnumerable<(KmsColumn Column, object? Value)> parameters)
+        => string.Join('\0', parameters.Select(p => Convert.ToString(p.Value, CultureInfo.InvariantCulture)).Prepend(text));
+
+    private string Select(KmsTable table, Where[] where, string? orderBy, int? limit, List<(KmsColumn Column, object? Value)> parameters)
+        => $"SELECT {(limit is { } top && dialect.LimitsByTop ? $"TOP({top}) " : "")}{ColumnsOf(table)} FROM {Quote(table.Name)}"
+            + Conditions(table, where, parameters)
+            + (orderBy is null ? "" : $" ORDER BY {orderBy}")
+            + (limit is { } last && !dialect.LimitsByTop ? $" LIMIT {last}" : "");
+
     private string ColumnsOf(KmsTable table) => string.Join(", ", table.Columns.Select(c => Quote(c.Name)));
 
     private static string Parameter(int index) => $"@p{index}";
@@ -269,57 +338,63 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
             : throw new InvalidOperationException($"A row of table '{table.Name}' is changed that was not read to be changed.");
     }
 
-    private async Task InsertAsync(KmsTable table, Tracked[] added, CancellationToken cancellationToken)
+    private async Task AddAsync(Batch batch, int parameters, Action add, CancellationToken cancellationToken)
     {
-        foreach (var row in added)
-            row.Stored = table.Write(row.Row);
-        var width = table.Columns.Count;
-        var lists = added.Select((_, r) => $"({string.Join(", ", Enumerable.Range(r * width, width).Select(Parameter))})");
-        await ExecuteOnceAsync(
-            $"INSERT INTO {Quote(table.Name)} ({ColumnsOf(table)}) VALUES {string.Join(", ", lists)}",
-            [.. added.SelectMany(t => Pairs(table.Columns, t.Stored))],
-            cancellationToken).ConfigureAwait(false);
-        foreach (var row in added)
-            Note(row, removed: false);
+        if (batch.Values.Count + parameters > MaximumParameters)
+            await RunAsync(batch, cancellationToken).ConfigureAwait(false);
+        add();
     }
 
-    private async Task UpdateAsync(Tracked row, CancellationToken cancellationToken)
+    private async Task RunAsync(Batch batch, CancellationToken cancellationToken)
+    {
+        if (batch.Texts.Count == 0)
+            return;
+        var changed = await ExecuteOnceAsync(string.Join("; ", batch.Texts), batch.Values, cancellationToken).ConfigureAwait(false);
+        if (batch.Rows > 0 && changed != batch.Rows)
+            throw new DbUpdateConcurrencyException();
+        batch.Clear();
+    }
+
+    private void Insert(Batch batch, KmsTable table, Tracked[] added)
+    {
+        var lists = new List<string>();
+        foreach (var row in added)
+        {
+            row.Stored = table.Write(row.Row);
+            lists.Add($"({string.Join(", ", batch.Add(Pairs(table.Columns, row.Stored)))})");
+            Note(row, removed: false);
+        }
+
+        batch.Add($"INSERT INTO {Quote(table.Name)} ({ColumnsOf(table)}) VALUES {string.Join(", ", lists)}", table.IsTrail ? added.Length : 0);
+    }
+
+    private void Update(Batch batch, Tracked row)
     {
         var (table, values) = (row.Table, row.Table.Write(row.Row));
         var changed = Enumerable.Range(0, values.Length).Where(i => !ValueComparer.Instance.Equals(values[i], row.Stored[i])).ToList();
         if (changed.Count == 0)
             return;
-        var set = changed.Select((c, i) => $"{Quote(table.Columns[c].Name)} = {Parameter(i)}");
-        await RequireOneAsync(
-            $"UPDATE {Quote(table.Name)} SET {string.Join(", ", set)}{IsAsRead(row, changed.Count, out var condition)}",
-            [.. changed.Select(c => (table.Columns[c], values[c])), .. condition],
-            cancellationToken).ConfigureAwait(false);
+        var names = batch.Add(changed.ConvertAll(c => (table.Columns[c], values[c])));
+        var set = changed.Select((c, i) => $"{Quote(table.Columns[c].Name)} = {names[i]}");
+        batch.Add($"UPDATE {Quote(table.Name)} SET {string.Join(", ", set)}{IsAsRead(batch, row)}", rows: 1);
         row.Stored = values;
         Note(row, removed: false);
     }
 
-    private async Task DeleteAsync(Tracked row, CancellationToken cancellationToken)
+    private void Delete(Batch batch, Tracked row)
     {
-        await RequireOneAsync($"DELETE FROM {Quote(row.Table.Name)}{IsAsRead(row, 0, out var condition)}", condition, cancellationToken)
-            .ConfigureAwait(false);
+        batch.Add($"DELETE FROM {Quote(row.Table.Name)}{IsAsRead(batch, row)}", rows: 1);
         Note(row, removed: true);
     }
 
-    private string IsAsRead(Tracked row, int first, out List<(KmsColumn Column, object? Value)> values)
+    private string IsAsRead(Batch batch, Tracked row)
     {
         var table = row.Table;
-        values = Pairs(table.Key, row.Stored);
-        var text = $" WHERE {IsKey(table, first)}";
-        if (table.Revision is not { } revision)
-            return text;
-        values.Add((table.Columns[revision], row.Stored[revision]));
-        return $"{text} AND {Quote(table.Columns[revision].Name)} = {Parameter(first + table.KeyLength)}";
-    }
-
-    private async Task RequireOneAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> values, CancellationToken cancellationToken)
-    {
-        if (await ExecuteOnceAsync(text, values, cancellationToken).ConfigureAwait(false) != 1)
-            throw new DbUpdateConcurrencyException();
+        var text = $" WHERE {IsKey(table, batch.Values.Count)}";
+        batch.Add(Pairs(table.Key, row.Stored));
+        return table.Revision is not { } revision
+            ? text
+            : $"{text} AND {Quote(table.Columns[revision].Name)} = {batch.Add([(table.Columns[revision], row.Stored[revision])])[0]}";
     }
 
     private void Note(Tracked row, bool removed)
@@ -395,6 +470,37 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
             : type == typeof(int) ? reader.GetInt32(column)
             : type == typeof(bool) ? reader.GetBoolean(column)
             : reader.GetFieldValue<DateTimeOffset>(column).ToUniversalTime();
+
+    /// <summary>Statements that go to the store in one command, their values, and how many rows they change.</summary>
+    private sealed class Batch
+    {
+        public List<string> Texts { get; } = [];
+
+        public List<(KmsColumn Column, object? Value)> Values { get; } = [];
+
+        public int Rows { get; private set; }
+
+        public void Add(string text, int rows)
+        {
+            Texts.Add(text);
+            Rows += rows;
+        }
+
+        /// <summary>Adds values and returns the names of their parameters.</summary>
+        public List<string> Add(List<(KmsColumn Column, object? Value)> values)
+        {
+            var first = Values.Count;
+            Values.AddRange(values);
+            return values.ConvertAll(_ => Parameter(first++));
+        }
+
+        public void Clear()
+        {
+            Texts.Clear();
+            Values.Clear();
+            Rows = 0;
+        }
+    }
 
     private enum RowState
     {

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Data.Common;
 
 namespace EfEnvelope.Kms.Local.Storage;
 
@@ -10,6 +11,7 @@ internal sealed class KmsStore(StorePlace place)
 {
     private const int Attempts = 20;
 
+    private static readonly (KmsTable<KmsHeader> Table, Where[] Where) HeaderQuery = (KmsTables.Header, [Where.Is("id", MetaRow.OnlyId)]);
     private static readonly string MetaOnly = $"kms_meta WHERE id = {MetaRow.OnlyId}";
 
     public StorePlace Place => place;
@@ -28,6 +30,29 @@ internal sealed class KmsStore(StorePlace place)
         var db = OpenReader();
         await using (db.ConfigureAwait(false))
             return await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reads the header over a connection whose file may exist.</summary>
+    public Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken)
+        => ReadHeaderAsync(db, again: true, cancellationToken);
+
+    /// <summary>Reads the header, and what else the next queries ask for, in one command; nothing when it cannot be read so.</summary>
+    public async Task ReadAheadAsync(KmsSession db, IEnumerable<Query> queries, CancellationToken cancellationToken)
+    {
+        if (!place.MayExist())
+            return;
+        try
+        {
+            await db.ReadAheadAsync([new Query(HeaderQuery.Table, HeaderQuery.Where), .. queries], cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbException e) when (StoreErrors.IsMissingTable(e))
+        {
+            // There is no KMS yet, or one of another format.
+        }
+        catch (Exception e) when (e is InvalidCastException or FormatException or OverflowException)
+        {
+            // A row was altered: whoever needs it refuses it.
+        }
     }
 
     public async Task<IReadOnlyList<SealRow>> ReadSealsAsync(CancellationToken cancellationToken)
@@ -174,18 +199,12 @@ internal sealed class KmsStore(StorePlace place)
             await db.ExecuteAsync(sql, cancellationToken).ConfigureAwait(false);
     }
 
-    private Task<KmsHeader?> ReadHeaderAsync(KmsSession db, CancellationToken cancellationToken)
-        => ReadHeaderAsync(db, again: true, cancellationToken);
-
     private async Task<KmsHeader?> ReadHeaderAsync(KmsSession db, bool again, CancellationToken cancellationToken)
     {
         KmsHeader? header;
         try
         {
-            var found = await db.QueryAsync(
-                $"SELECT kms_id, format_version, key_check FROM {MetaOnly}",
-                static r => new KmsHeader(r.GetString(0), r.GetInt32(1), r.GetFieldValue<byte[]>(2)),
-                cancellationToken).ConfigureAwait(false);
+            var found = await db.ListAsync(HeaderQuery.Table, HeaderQuery.Where, cancellationToken: cancellationToken).ConfigureAwait(false);
             header = found is [var only] ? only : null;
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))

@@ -22,6 +22,18 @@ internal static class KmsTables
         Revision = 4,
     };
 
+    /// <summary>Gets what of <see cref="Meta" /> is read before anything else.</summary>
+    public static KmsTable<KmsHeader> Header { get; } = new(
+        "kms_meta",
+        1,
+        [
+            KmsColumns<KmsHeader>.Int("id", _ => MetaRow.OnlyId),
+            KmsColumns<KmsHeader>.Text("kms_id", 32, h => h.KmsId),
+            KmsColumns<KmsHeader>.Int("format_version", h => h.Format),
+            KmsColumns<KmsHeader>.Bytes("key_check", 32, h => h.KeyCheck),
+        ],
+        v => new KmsHeader(v.Text(1), v.Int(2), v.Bytes(3)));
+
     public static KmsTable<SealRow> Seals { get; } = new(
         "kms_seals",
         1,
