@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text.Json;
 using EfEnvelope.Cli.Output;
+using EfEnvelope.Kms.Local;
 
 namespace EfEnvelope.Cli;
 
@@ -104,6 +106,24 @@ internal static partial class CliMessages
     public static string PolicyDeletes(string name) => $"delete the policy '{name}', also what it denies";
 
     public static string Enforces() => "take the keys from who opens the KMS by its seal alone: root then manages access, seals, backup and audit, and what a policy names it for";
+
+    public static string NoAdministrator(IEnumerable<string> keys)
+        => $"no rule lets anybody rotate, disable or delete the keys {List(keys)} once access is enforced";
+
+    public static string MakeAdministrator()
+        => "'kms principals create admin --execute', save the next line as 'admin.json', 'kms policies set admin.json --execute'; "
+            + $"then run the tool with that credential in {KmsVariable("credential")}";
+
+    public static string AdministratorPolicy()
+    {
+        string[] operations =
+        [
+            nameof(LocalKmsOperation.CreateKey), nameof(LocalKmsOperation.DescribeKey), nameof(LocalKmsOperation.ListKeys), nameof(LocalKmsOperation.TagKey),
+            nameof(LocalKmsOperation.SetAlias), nameof(LocalKmsOperation.EnableKey), nameof(LocalKmsOperation.DisableKey), nameof(LocalKmsOperation.RotateKey),
+            nameof(LocalKmsOperation.ScheduleKeyDeletion), nameof(LocalKmsOperation.CancelKeyDeletion), nameof(LocalKmsOperation.ImportKey),
+        ];
+        return JsonSerializer.Serialize(new { statements = new[] { new { effect = "allow", principals = new[] { "admin" }, operations, keys = new[] { "*" } } } });
+    }
 
     public static string StopsEnforcing() => "let who opens the KMS by its seal alone do everything again";
 

@@ -29,6 +29,12 @@ internal static partial class LocalKmsLog
     [LoggerMessage(2013, LogLevel.Warning, "The KEK '{Key}' in '{File}' was disabled: what it wrapped cannot be unwrapped.", EventName = "KekDisabled")]
     public static partial void KekDisabled(ILogger logger, string key, string file);
 
+    [LoggerMessage(
+        2019, LogLevel.Warning,
+        "Access to the KMS '{File}' is enforced, and no rule lets anybody rotate, disable or delete the keys '{Keys}'. Make a principal and a policy that does.",
+        EventName = "KeysWithoutAdministrator")]
+    public static partial void KeysWithoutAdministrator(ILogger logger, string file, string keys);
+
     [LoggerMessage(2020, LogLevel.Debug, "A key was wrapped under version {Version} of the KEK '{Key}' in '{File}'.", EventName = "KeyWrapped")]
     public static partial void KeyWrapped(ILogger logger, uint version, string key, string file);
 

@@ -56,7 +56,8 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         (await World.RunAsync("kms", "keys", "create", "clinic", "--execute")).Exits(0);
         await PlanAsync("kms", "principals", "create", "app");
         var created = (await World.RunAsync("kms", "principals", "create", "app", "--execute")).Exits(0);
-        var credential = Assert.Single(created.Lines, l => l.StartsWith("credential\t", StringComparison.Ordinal)).Split('\t')[1];
+        var credential = Assert.Single(created.Lines);
+        Assert.StartsWith("efk_app.", credential, StringComparison.Ordinal);
         Assert.DoesNotContain(credential, created.Error, StringComparison.Ordinal);
         Assert.Contains(await PrincipalsAsync(), p => p == "app");
 
@@ -79,9 +80,26 @@ public sealed class KmsCommandsTests : ServerTests<SqliteWorld>
         Assert.StartsWith("clinic-app\t", (await World.RunAsync("kms", "policies", "list")).Exits(0).Lines[1], StringComparison.Ordinal);
 
         // Root is held to the policy too, until that is stopped.
-        Assert.Contains("enforced now\tno", (await PlanAsync("kms", "policies", "enforce")).Lines);
+        var enforcing = await PlanAsync("kms", "policies", "enforce");
+        Assert.Contains("enforced now\tno", enforcing.Lines);
+        Assert.Matches("no administrator\t.*'clinic'", enforcing.Out);
         (await World.RunAsync("kms", "policies", "enforce", "--execute")).Exits(0);
-        (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(2);
+        Assert.Matches("call with the credential of a principal", (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(2).Error);
+
+        // The lines that the plan has make an administrator.
+        await File.WriteAllTextAsync(
+            Path.Combine(World.Directory, "admin.json"),
+            Assert.Single(enforcing.Lines, l => l.StartsWith("admin.json\t", StringComparison.Ordinal)).Split('\t')[1],
+            TestContext.Current.CancellationToken);
+        var administrator = Assert.Single((await World.RunAsync("kms", "principals", "create", "admin", "--execute")).Exits(0).Lines);
+        (await World.RunAsync("kms", "policies", "set", "admin.json", "--execute")).Exits(0);
+        Assert.DoesNotContain("no administrator", (await PlanAsync("kms", "policies", "enforce")).Out, StringComparison.Ordinal);
+        World.Environment["EFENVELOPE_KMS_CREDENTIAL"] = administrator;
+        (await World.RunAsync("kms", "keys", "rotate", "clinic", "--execute")).Exits(0);
+        (await World.RunAsync("kms", "keys", "list")).Exits(0);
+        World.Environment.Remove("EFENVELOPE_KMS_CREDENTIAL");
+        (await World.RunAsync("kms", "policies", "delete", "admin", "--execute")).Exits(0);
+        (await World.RunAsync("kms", "principals", "delete", "admin", "--execute")).Exits(0);
         (await World.RunAsync("kms", "grants", "add", "app", "clinic", "--operations", "Unwrap", "--execute")).Exits(0);
         (await World.RunAsync("kms", "policies", "enforce", "--stop", "--execute")).Exits(0);
 

@@ -152,10 +152,10 @@ internal static class KeysCommand
 
     /// <summary>Shows a plan; acts if that is wanted, and says what came of it. JSON is one document of both.</summary>
     public static async Task<int> PlanOrActAsync<T>(
-        Call call, bool execute, IReadOnlyList<(string Name, string Value)> plan, Func<Task<T>> act, Func<T, string> say)
+        Call call, bool execute, IReadOnlyList<(string Name, string Value)> plan, Func<Task<T>> act, Func<T, string> say, bool yieldsData = false)
         where T : class
     {
-        if (!call.Console.IsJson)
+        if (!call.Console.IsJson && !(execute && yieldsData))
             call.Console.Facts(plan);
         var result = execute ? await act().ConfigureAwait(false) : null;
         if (call.Console.IsJson)

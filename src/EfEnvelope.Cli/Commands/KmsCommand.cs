@@ -32,13 +32,15 @@ internal static class KmsCommand
     /// <param name="act">Does it.</param>
     /// <param name="say">Tells what came of it.</param>
     /// <param name="mayBeMade">Whether a KMS that does not exist is made.</param>
+    /// <param name="yieldsData">Whether <paramref name="say" /> writes data, which then stands on stdout alone, without the plan.</param>
     public static Command Changing<T>(
         Wiring wiring,
         Command command,
         Func<Call, LocalKms, Task<IReadOnlyList<(string Name, string Value)>>> plan,
         Func<Call, LocalKms, Task<T>> act,
         Func<Call, T, string> say,
-        bool mayBeMade = false)
+        bool mayBeMade = false,
+        bool yieldsData = false)
         where T : class
     {
         var execute = KeysCommand.Execute();
@@ -58,7 +60,8 @@ internal static class KmsCommand
                             await opened.Owner.CreateAsync(call.Cancellation).ConfigureAwait(false);
                         return await act(call, opened.Kms).ConfigureAwait(false);
                     },
-                    done => say(call, done)).ConfigureAwait(false)).ConfigureAwait(false);
+                    done => say(call, done),
+                    yieldsData).ConfigureAwait(false)).ConfigureAwait(false);
             }
         });
     }

@@ -51,6 +51,7 @@ internal static class KmsPoliciesCommand
             [
                 ("action", call.Get(stop) ? CliMessages.StopsEnforcing() : CliMessages.Enforces()),
                 ("enforced now", Views.YesNo(await kms.Access.IsEnforcedAsync(call.Cancellation).ConfigureAwait(false))),
+                .. call.Get(stop) ? [] : Warnings(await kms.Access.ListKeysWithoutAdministratorAsync(call.Cancellation).ConfigureAwait(false)),
             ],
             async (call, kms) =>
             {
@@ -59,6 +60,14 @@ internal static class KmsPoliciesCommand
             },
             (_, _) => CliMessages.KmsDone());
     }
+
+    private static IEnumerable<(string Name, string Value)> Warnings(IReadOnlyList<string> keys)
+        => keys.Count == 0 ? [] :
+        [
+            ("no administrator", CliMessages.NoAdministrator(keys)),
+            ("to make one", CliMessages.MakeAdministrator()),
+            ("admin.json", CliMessages.AdministratorPolicy()),
+        ];
 
     private static Command Delete(Wiring wiring)
     {

@@ -48,9 +48,10 @@ internal static class KmsPrincipalsCommand
             (call, done) =>
             {
                 if (!call.Console.IsJson)
-                    call.Console.Facts([("credential", done.Credential)]);
+                    call.Console.Line(done.Credential);
                 return CliMessages.CredentialShownOnce();
-            });
+            },
+            yieldsData: true);
 
         TimeSpan Overlap(Call call) => overlap is not null && call.Get(overlap) is { } text ? Durations.Parse("--overlap", text) : TimeSpan.Zero;
     }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
 
@@ -68,6 +69,33 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         var now = timeProvider.GetUtcNow();
         var rows = await new AccessReader(db, root, file).ListPrincipalsAsync(cancellationToken).ConfigureAwait(false);
         return rows.ConvertAll(p => new LocalKmsPrincipal(p.Name, p.Disabled, p.Created, now < p.FormerUntil ? p.FormerUntil : null));
+    }
+
+    /// <summary>Names the keys that nobody could describe and rotate if access were enforced.</summary>
+    public async Task<IReadOnlyList<string>> ListUnadministeredAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
+    {
+        var reader = new AccessReader(db, root, file);
+        var (_, policies) = await reader.ReadPoliciesAsync(cancellationToken).ConfigureAwait(false);
+        var documents = policies.ConvertAll(p => (p.Name, reader.Parse(p)));
+        var principals = new List<(string Name, List<AccessGrant> Grants)> { (PrincipalName.Root, []) };
+        foreach (var row in (await reader.ListPrincipalsAsync(cancellationToken).ConfigureAwait(false)).Where(p => !p.Disabled))
+            principals.Add((row.Name, (await reader.ReadGrantsAsync(row, cancellationToken).ConfigureAwait(false)).ConvertAll(reader.Parse)));
+
+        var (now, names) = (timeProvider.GetUtcNow(), new List<string>());
+        var keys = await db.ListAsync(KmsTables.Keys, [], "name", cancellationToken: cancellationToken).ConfigureAwait(false);
+        foreach (var key in keys.Where(k => k.State != KeyStates.Destroyed))
+        {
+            var aliases = await KeyLookup.AliasesAsync(db, root, file, key, cancellationToken).ConfigureAwait(false);
+            string[] called = [key.Name, .. aliases.Select(a => a.Alias)];
+            if (!principals.Exists(p => May(p, LocalKmsOperation.DescribeKey) && May(p, LocalKmsOperation.RotateKey)))
+                names.Add(key.Name);
+
+            bool May((string Name, List<AccessGrant> Grants) principal, LocalKmsOperation operation)
+                => AccessRules.Decide(
+                    new AccessRequest(principal.Name, operation, called, EncryptionContext.Empty), enforced: true, documents, principal.Grants, now).Allowed;
+        }
+
+        return names;
     }
 
     public async Task PutPolicyAsync(KmsSession db, RootKey root, string name, string document, CancellationToken cancellationToken)

@@ -10,7 +10,8 @@ public sealed partial class LocalKms
         _access,
         new AccessAdministration(StoreName, _timeProvider),
         key => Call(LocalKmsOperation.ManageAccess, key),
-        StoreName);
+        StoreName,
+        _logger);
 
     /// <summary>Gets the audit trail: to verify, export, sign and query it.</summary>
     public LocalKmsAudit Audit => new(_gate, _trail.Appender, () => Call(LocalKmsOperation.ReadAudit), _store, _timeProvider);

@@ -2,6 +2,7 @@ using EfEnvelope.Kms.Local.Access;
 using EfEnvelope.Kms.Local.Operations;
 using EfEnvelope.Kms.Local.Sealing;
 using EfEnvelope.Kms.Local.Storage;
+using Microsoft.Extensions.Logging;
 
 namespace EfEnvelope.Kms.Local;
 
@@ -26,10 +27,12 @@ public sealed class LocalKmsAccess
     private readonly AccessAdministration _administration;
     private readonly Func<string?, KmsCall> _call;
     private readonly string _file;
+    private readonly ILogger _logger;
 
     internal LocalKmsAccess(
-        KmsGate gate, AccessControl control, AccessAdministration administration, Func<string?, KmsCall> call, string file)
+        KmsGate gate, AccessControl control, AccessAdministration administration, Func<string?, KmsCall> call, string file, ILogger logger)
     {
+        _logger = logger;
         _gate = gate;
         _control = control;
         _administration = administration;
@@ -191,11 +194,34 @@ public sealed class LocalKmsAccess
     public Task<IReadOnlyList<LocalKmsGrant>> ListGrantsAsync(CancellationToken cancellationToken = default)
         => ReadAsync("list grants", _administration.ListGrantsAsync, cancellationToken);
 
-    /// <summary>From now on nobody may use a key whom no rule allows to, not even who holds the seal.</summary>
+    /// <summary>
+    /// Names the keys that nobody could administer if access were enforced: neither an enabled principal nor <c>root</c> is allowed both
+    /// <see cref="LocalKmsOperation.DescribeKey" /> and <see cref="LocalKmsOperation.RotateKey" /> with them.
+    /// </summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The names of the keys, in their order; none when each key has an administrator.</returns>
+    public Task<IReadOnlyList<string>> ListKeysWithoutAdministratorAsync(CancellationToken cancellationToken = default)
+        => ReadAsync("list keys without administrator", _administration.ListUnadministeredAsync, cancellationToken);
+
+    /// <summary>
+    /// From now on nobody may use a key whom no rule allows to, not even who holds the seal. Keys that nobody can administer then are logged as a
+    /// warning: see <see cref="ListKeysWithoutAdministratorAsync" />.
+    /// </summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>A task that ends when access is enforced in every process.</returns>
-    public Task EnforceAsync(CancellationToken cancellationToken = default)
-        => WriteAsync("enforce access", (db, root, token) => _administration.SetEnforcedAsync(db, root, true, token), cancellationToken);
+    public async Task EnforceAsync(CancellationToken cancellationToken = default)
+    {
+        var left = await WriteAsync(
+            "enforce access",
+            async (db, root, token) =>
+            {
+                await _administration.SetEnforcedAsync(db, root, true, token).ConfigureAwait(false);
+                return await _administration.ListUnadministeredAsync(db, root, token).ConfigureAwait(false);
+            },
+            cancellationToken).ConfigureAwait(false);
+        if (left.Count > 0)
+            LocalKmsLog.KeysWithoutAdministrator(_logger, _file, string.Join("', '", left));
+    }
 
     /// <summary>From now on who holds the seal may do everything again. Principals stay limited to what the rules allow.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -21,10 +21,9 @@ internal static class LocalKmsAccessMessages
         => $"The principal '{name}' of the KMS '{file}' is disabled. Have it enabled if it may use the KMS again.";
 
     public static string Denied(string file, string principal, string operation, string? key)
-        => key is null
-            ? $"'{principal}' may not do '{operation}' in the KMS '{file}': no rule allows it. Have a policy or a grant made that does."
-            : $"'{principal}' may not do '{operation}' with the key '{key}' in the KMS '{file}': no rule allows it. Have a policy or a grant made "
-                + "that does.";
+        => $"'{principal}' may not do '{operation}'{(key is null ? "" : $" with the key '{key}'")} in the KMS '{file}': no rule allows it. Have a policy or a grant made "
+            + "that does"
+            + (principal == PrincipalName.Root ? ", or call with the credential of a principal that may: access is enforced, so the seal alone is not enough." : ".");
 
     public static string NoPrincipal(string file, string name)
         => $"The KMS '{file}' contains no principal '{name}'. Correct the name, or create it with 'Access.CreatePrincipalAsync(\"{name}\")' or 'efenvelope kms principals create {name}'.";

@@ -171,6 +171,45 @@ public abstract class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Keys_that_nobody_could_rotate_are_named_before_access_is_enforced()
+    {
+        using var kms = await _store.CreateAsync();
+        foreach (var name in (string[])["by-root", "by-policy", "by-alias", "by-grant", "denied", "half", "disabled", "deleted"])
+            await kms.CreateKeyAsync(name, TestKms.Cancellation);
+        await kms.SetAliasAsync("alias/other", "by-alias", TestKms.Cancellation);
+        await kms.ScheduleKeyDeletionAsync("deleted", 7, TestKms.Cancellation);
+        foreach (var name in (string[])["admin", "holder", "gone"])
+            await kms.Access.CreatePrincipalAsync(name, TestKms.Cancellation);
+        async Task AllowAsync(string principal, string operation, string key)
+            => await kms.Access.PutPolicyAsync($"{principal}-{operation}-{key.Replace('/', '-')}".ToLowerInvariant(), Policy("allow", principal, operation, key), TestKms.Cancellation);
+        foreach (var operation in (string[])["DescribeKey", "RotateKey"])
+        {
+            await AllowAsync("root", operation, "by-root");
+            await AllowAsync("admin", operation, "by-policy");
+            await AllowAsync("admin", operation, "alias/other");
+            await AllowAsync("admin", operation, "denied");
+            await AllowAsync("gone", operation, "disabled");
+        }
+
+        await AllowAsync("admin", "RotateKey", "half");
+        await kms.Access.PutPolicyAsync("deny", Policy("deny", "*", "RotateKey", "denied"), TestKms.Cancellation);
+        await kms.Access.CreateGrantAsync("holder", "by-grant", ["DescribeKey", "RotateKey"], cancellationToken: TestKms.Cancellation);
+        await kms.Access.DisablePrincipalAsync("gone", TestKms.Cancellation);
+
+        Assert.Equal(
+            [TestKms.KeyName, "deleted", "denied", "disabled", "half"],
+            await kms.Access.ListKeysWithoutAdministratorAsync(TestKms.Cancellation));
+
+        // The same code decides afterwards.
+        await kms.Access.EnforceAsync(TestKms.Cancellation);
+        await kms.RotateKeyAsync("by-root", TestKms.Cancellation);
+        foreach (var name in (string[])["clinic", "by-policy", "denied"])
+            await TestKms.ThrowsAsync(KmsErrorKind.AccessDenied, () => kms.RotateKeyAsync(name, TestKms.Cancellation));
+        Assert.False((await kms.Access.SimulateAsync("admin", LocalKmsOperation.RotateKey, "denied", cancellationToken: TestKms.Cancellation)).Allowed);
+        Assert.True((await kms.Access.SimulateAsync("admin", LocalKmsOperation.RotateKey, "by-alias", cancellationToken: TestKms.Cancellation)).Allowed);
+    }
+
+    [Fact]
     public async Task Rows_that_were_forged_in_the_store_are_refused()
     {
         using var kms = await _store.CreateAsync();
