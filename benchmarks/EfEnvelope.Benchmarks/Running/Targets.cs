@@ -32,6 +32,8 @@ internal static class Targets
         Target.MetricRatio("p99 of transactions beside a job at 5,000 rows/s", "LatencyBenchmarks.JobAt5000RowsPerSecond", "Alone", "p99 ms", 2.5, 1.3),
 
         Target.Metric("KMS calls per refresh of a ring, over a million values", "KmsCallsBenchmarks.Refreshed", "KMS calls per refresh", "", 1, 1),
+        Target.Metric("Unwraps by the embedded KMS on SQLite, 8 callers", "UnwrapBenchmarks.Sqlite(Callers=8)", "ms each", "ms", 1, 0.5),
+        Target.Metric("Unwraps by the embedded KMS on PostgreSQL, 8 callers", "UnwrapBenchmarks.PostgreSql(Callers=8)", "ms each", "ms", 1, 0.5),
         Target.Metric("KMS calls at the cold start of 100,000 scopes", "ColdStartBenchmarks.Rings(Scopes=100000)", "KMS calls", "", 1, 1),
         Target.Seconds("Cold start of 100,000 scopes", "ColdStartBenchmarks.Rings(Scopes=100000)", null, 5),
     ];
