@@ -25,6 +25,7 @@ public sealed class KmsAdaptersTests : IDisposable
     [InlineData("vault-transit:eu/transit/clinic", "ADDRESS=https://vault.example.org:8200|NAMESPACE=clinic|TOKEN=s.x")]
     [InlineData("vault-transit:transit/clinic", "ADDRESS=https://vault.example.org:8200|ROLE_ID=r|SECRET_ID=s")]
     [InlineData("pkcs11:token=clinic;object=kek", "MODULE=module.so|PIN=1234")]
+    [InlineData("pkcs11:token=clinic;object=kek", "MODULE=module.so|PIN=1234|MODULE_PARAMETERS=configdir='sql:/etc/clinic/nss'")]
     public async Task A_kms_is_configured_by_its_kek_and_the_environment_without_asking_it(string kek, string settings)
     {
         File.WriteAllText(Path.Combine(_directory, "module.so"), "x");
@@ -65,6 +66,7 @@ public sealed class KmsAdaptersTests : IDisposable
     [InlineData("""{ "type": "pkcs11", "kek": "pkcs11:token=t;object=k", "module": "none.so" }""", "none.so' could not be read", "Correct the path")]
     [InlineData("""{ "type": "pkcs11", "kek": "pkcs11:token=t;object=k", "module": "x.json" }""", "needs 'pin', a secret", "EFENVELOPE_KMS_PIN")]
     [InlineData("""{ "type": "pkcs11", "kek": "pkcs11:token=t;object=k", "module": "x.json", "pinEnvironment": "CLINIC_PIN" }""", "'pin' in 'CLINIC_PIN' is empty", "Put the secret there")]
+    [InlineData("""{ "type": "pkcs11", "kek": "pkcs11:token=t;object=k", "module": "x.json", "pinFile": "x.json", "moduleParameters": " " }""", "'ModuleParameters' of the PKCS#11 module are empty", "leave them out")]
     [InlineData("""{ "type": "pkcs11", "pin": "hunter2" }""", "holds the KMS setting 'pin', a secret", "EFENVELOPE_KMS_PIN")]
     [InlineData("""{ "type": "recovery" }""", "The KMS 'recovery' needs 'publicKeyFile'", "EFENVELOPE_KMS_PUBLIC_KEY_FILE")]
     [InlineData("""{ "type": "recovery", "publicKeyFile": "x.json" }""", "The KMS 'recovery': ", ".")]
