@@ -14,8 +14,8 @@ namespace EfEnvelope.Kms.Pkcs11;
 internal delegate CKR Pkcs11Call(byte[] result, ref ulong length);
 
 /// <summary>
-/// Calls that Pkcs11Interop's high-level part makes in another way than we need, over its low-level part, of which there is one for each layout of C's structures.
-/// As the factory of sessions it knows the library that they belong to.
+/// Calls that Pkcs11Interop's high-level part makes in another way than we need, over its low-level part, of which there is one for each
+/// layout of C's structures. As the factory of sessions it knows the library that they belong to.
 /// </summary>
 internal sealed class Pkcs11Calls : ISessionFactory
 {
@@ -36,7 +36,7 @@ internal sealed class Pkcs11Calls : ISessionFactory
 
     /// <summary>Loads and starts a module.</summary>
     /// <param name="path">The module.</param>
-    /// <param name="parameters">What <c>C_Initialize</c> gets where the standard has a reserved pointer, or <see langword="null" />.</param>
+    /// <param name="parameters">What <c>C_Initialize</c> gets as its reserved pointer, or <see langword="null" />.</param>
     public static IPkcs11Library Load(string path, string? parameters)
     {
         var factories = new Pkcs11InteropFactories(null, null, new Pkcs11Calls(), null, null, null, null);
@@ -57,10 +57,15 @@ internal sealed class Pkcs11Calls : ISessionFactory
         var (id, own, length) = (session.SessionId, key.ObjectId, data.Length);
         var (init, call) = LibraryOf(session) switch
         {
-            Api40.Pkcs11Library l => Of<Api40.CK_MECHANISM>((ref m) => l.C_EncryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Encrypt((uint)id, data, (uint)length, r, ref n)),
-            Api41.Pkcs11Library l => Of<Api41.CK_MECHANISM>((ref m) => l.C_EncryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Encrypt((uint)id, data, (uint)length, r, ref n)),
-            Api80.Pkcs11Library l => Of<Api80.CK_MECHANISM>((ref m) => l.C_EncryptInit(id, ref m, own), (r, ref n) => l.C_Encrypt(id, data, (ulong)length, r, ref n)),
-            var l => Of<Api81.CK_MECHANISM>((ref m) => ((Api81.Pkcs11Library)l).C_EncryptInit(id, ref m, own), (r, ref n) => ((Api81.Pkcs11Library)l).C_Encrypt(id, data, (ulong)length, r, ref n)),
+            Api40.Pkcs11Library l => Of<Api40.CK_MECHANISM>(
+                (ref m) => l.C_EncryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Encrypt((uint)id, data, (uint)length, r, ref n)),
+            Api41.Pkcs11Library l => Of<Api41.CK_MECHANISM>(
+                (ref m) => l.C_EncryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Encrypt((uint)id, data, (uint)length, r, ref n)),
+            Api80.Pkcs11Library l => Of<Api80.CK_MECHANISM>(
+                (ref m) => l.C_EncryptInit(id, ref m, own), (r, ref n) => l.C_Encrypt(id, data, (ulong)length, r, ref n)),
+            Api81.Pkcs11Library l => Of<Api81.CK_MECHANISM>(
+                (ref m) => l.C_EncryptInit(id, ref m, own), (r, ref n) => l.C_Encrypt(id, data, (ulong)length, r, ref n)),
+            var other => throw new NotSupportedException(other.GetType().FullName),
         };
         Require("C_EncryptInit", init(mechanism.ToMarshalableStructure()));
         return Fill("C_Encrypt", call, size);
@@ -76,16 +81,23 @@ internal sealed class Pkcs11Calls : ISessionFactory
         var (id, own, length) = (session.SessionId, key.ObjectId, data.Length);
         var (init, call) = LibraryOf(session) switch
         {
-            Api40.Pkcs11Library l => Of<Api40.CK_MECHANISM>((ref m) => l.C_DecryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Decrypt((uint)id, data, (uint)length, r, ref n)),
-            Api41.Pkcs11Library l => Of<Api41.CK_MECHANISM>((ref m) => l.C_DecryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Decrypt((uint)id, data, (uint)length, r, ref n)),
-            Api80.Pkcs11Library l => Of<Api80.CK_MECHANISM>((ref m) => l.C_DecryptInit(id, ref m, own), (r, ref n) => l.C_Decrypt(id, data, (ulong)length, r, ref n)),
-            var l => Of<Api81.CK_MECHANISM>((ref m) => ((Api81.Pkcs11Library)l).C_DecryptInit(id, ref m, own), (r, ref n) => ((Api81.Pkcs11Library)l).C_Decrypt(id, data, (ulong)length, r, ref n)),
+            Api40.Pkcs11Library l => Of<Api40.CK_MECHANISM>(
+                (ref m) => l.C_DecryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Decrypt((uint)id, data, (uint)length, r, ref n)),
+            Api41.Pkcs11Library l => Of<Api41.CK_MECHANISM>(
+                (ref m) => l.C_DecryptInit((uint)id, ref m, (uint)own), (r, ref n) => l.C_Decrypt((uint)id, data, (uint)length, r, ref n)),
+            Api80.Pkcs11Library l => Of<Api80.CK_MECHANISM>(
+                (ref m) => l.C_DecryptInit(id, ref m, own), (r, ref n) => l.C_Decrypt(id, data, (ulong)length, r, ref n)),
+            Api81.Pkcs11Library l => Of<Api81.CK_MECHANISM>(
+                (ref m) => l.C_DecryptInit(id, ref m, own), (r, ref n) => l.C_Decrypt(id, data, (ulong)length, r, ref n)),
+            var other => throw new NotSupportedException(other.GetType().FullName),
         };
         Require("C_DecryptInit", init(mechanism.ToMarshalableStructure()));
         return Fill("C_Decrypt", call, length);
     }
 
-    /// <summary>Makes a call with a buffer, and once more with a longer one when the module asks for it. Buffers that are not returned are zeroed.</summary>
+    /// <summary>
+    /// Makes a call with a buffer, and once more with a longer one when the module asks for it. Buffers that are not returned are zeroed.
+    /// </summary>
     internal static byte[] Fill(string method, Pkcs11Call call, int size)
     {
         var result = new byte[size];
@@ -115,10 +127,14 @@ internal sealed class Pkcs11Calls : ISessionFactory
         var reserved = Marshal.StringToCoTaskMemUTF8(parameters);
         var (library, code) = (Platform.NativeULongSize, Platform.StructPackingSize) switch
         {
-            (4, 0) => Use(new Api40.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
-            (4, _) => Use(new Api41.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
-            (_, 0) => Use(new Api80.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
-            _ => Use(new Api81.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
+            (4, 0) => Use(
+                new Api40.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
+            (4, _) => Use(
+                new Api41.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
+            (_, 0) => Use(
+                new Api80.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
+            _ => Use(
+                new Api81.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
         };
         if (code is CKR.CKR_OK or CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED)
             return library;

@@ -31,7 +31,8 @@ internal sealed class Pkcs11Module
     public ISlot FindToken(Pkcs11Options options)
     {
         var label = options.TokenLabel;
-        var slots = Load(options.ModuleParameters).GetSlotList(SlotsType.WithTokenPresent).Where(slot => HasLabel(slot, label)).Take(2).ToList();
+        var library = Load(options.ModuleParameters);
+        var slots = library.GetSlotList(SlotsType.WithTokenPresent).Where(slot => HasLabel(slot, label)).Take(2).ToList();
         return slots.Count switch
         {
             0 => throw new KmsException(KmsErrorKind.Unavailable, Pkcs11Messages.NoToken(label, _path)),

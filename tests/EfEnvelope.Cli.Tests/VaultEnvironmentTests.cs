@@ -8,7 +8,9 @@ using EfEnvelope.Cli.TestUtilities;
 
 namespace EfEnvelope.Cli;
 
-/// <summary>What the <c>vault</c> command takes from the environment, and whom the tool trusts: against a server with a certificate of an authority of its own.</summary>
+/// <summary>
+/// What the <c>vault</c> command takes from the environment, and whom the tool trusts: against a server with a certificate of an authority of its own.
+/// </summary>
 public sealed class VaultEnvironmentTests : IAsyncLifetime
 {
     private const string Kek = "vault-transit:transit/clinic";
@@ -115,7 +117,10 @@ public sealed class VaultEnvironmentTests : IAsyncLifetime
 
     private Task<ToolResult> RunAsync()
         => Tool.RunAsync(
-            _environment, _directory, CancellationToken.None, "keys", "create", "clinic", "--kek", Kek, "--execute", "--provider", "sqlite", "--connection", "Data Source=clinic.db");
+            _environment,
+            _directory,
+            CancellationToken.None,
+            ["keys", "create", "clinic", "--kek", Kek, "--execute", "--provider", "sqlite", "--connection", "Data Source=clinic.db"]);
 
     /// <summary>A server with TLS that notes each request and refuses it.</summary>
     private sealed class TlsServer : IAsyncDisposable

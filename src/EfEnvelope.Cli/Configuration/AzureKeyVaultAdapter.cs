@@ -12,13 +12,16 @@ internal sealed class AzureKeyVaultAdapter : IKmsAdapter
 
     public string Scheme => "azure-kv";
 
+    private const StringSplitOptions Trimmed = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+
     private static readonly Dictionary<string, AzureKeyVaultAlgorithm> Algorithms = new()
     {
         ["RSA-OAEP-256"] = AzureKeyVaultAlgorithm.RsaOaep256,
         ["A256GCM"] = AzureKeyVaultAlgorithm.A256Gcm,
     };
 
-    public IReadOnlyList<string> Settings { get; } = ["algorithm", "scope", "otherVaultHosts", "endpoint", "apiVersion", .. KmsSettings.HttpSettings];
+    public IReadOnlyList<string> Settings { get; } =
+        ["algorithm", "scope", "otherVaultHosts", "endpoint", "apiVersion", .. KmsSettings.HttpSettings];
 
     public IReadOnlyList<string> Secrets { get; } = [];
 
@@ -31,7 +34,7 @@ internal sealed class AzureKeyVaultAdapter : IKmsAdapter
         {
             Algorithm = settings.FindOne("algorithm", Algorithms),
             Scope = settings.Find("scope"),
-            OtherVaultHosts = settings.Find("otherVaultHosts")?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [],
+            OtherVaultHosts = settings.Find("otherVaultHosts")?.Split(',', Trimmed) ?? [],
             BaseAddress = settings.FindAddress("endpoint"),
             ApiVersion = settings.Find("apiVersion") ?? options.ApiVersion,
             Timeout = timeout,

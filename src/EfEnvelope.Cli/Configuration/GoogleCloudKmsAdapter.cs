@@ -13,7 +13,8 @@ internal sealed class GoogleCloudKmsAdapter : IKmsAdapter
 
     public string Scheme => "gcp-kms";
 
-    public IReadOnlyList<string> Settings { get; } = [.. KmsSettings.SecretSettings("token"), "credentialsFile", "endpoint", .. KmsSettings.HttpSettings];
+    public IReadOnlyList<string> Settings { get; } =
+        [.. KmsSettings.SecretSettings("token"), "credentialsFile", "endpoint", .. KmsSettings.HttpSettings];
 
     public IReadOnlyList<string> Secrets { get; } = ["token"];
 

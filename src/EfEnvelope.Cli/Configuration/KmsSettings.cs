@@ -8,7 +8,9 @@ namespace EfEnvelope.Cli.Configuration;
 /// <param name="Environment">The environment, for settings that name a variable, and for variables of a KMS's own tools.</param>
 /// <param name="Directory">The working directory.</param>
 internal sealed record KmsSettings(
-    IReadOnlyList<(string Directory, IReadOnlyDictionary<string, string> Values)> Levels, IReadOnlyDictionary<string, string> Environment, string Directory)
+    IReadOnlyList<(string Directory, IReadOnlyDictionary<string, string> Values)> Levels,
+    IReadOnlyDictionary<string, string> Environment,
+    string Directory)
 {
     /// <summary>Gets the settings of every KMS that is reached over HTTP.</summary>
     public static IReadOnlyList<string> HttpSettings { get; } = ["timeout", "retries"];

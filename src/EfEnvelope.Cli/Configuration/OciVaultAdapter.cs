@@ -4,7 +4,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Cli.Configuration;
 
-/// <summary>OCI Vault: the endpoints of the vault, and a profile of OCI's own configuration file, or the principal of the instance or resource that the tool runs in.</summary>
+/// <summary>
+/// OCI Vault: the endpoints of the vault, and a profile of OCI's own configuration file, or the principal of the instance or resource
+/// that the tool runs in.
+/// </summary>
 internal sealed class OciVaultAdapter : IKmsAdapter
 {
     public string Type => "oci";
@@ -13,7 +16,8 @@ internal sealed class OciVaultAdapter : IKmsAdapter
 
     private static readonly Dictionary<string, bool> Principals = new() { ["instance"] = true, ["resource"] = false };
 
-    public IReadOnlyList<string> Settings { get; } = ["cryptoEndpoint", "managementEndpoint", "configFile", "profile", "principal", .. KmsSettings.HttpSettings];
+    public IReadOnlyList<string> Settings { get; } =
+        ["cryptoEndpoint", "managementEndpoint", "configFile", "profile", "principal", .. KmsSettings.HttpSettings];
 
     public IReadOnlyList<string> Secrets { get; } = [];
 
@@ -25,7 +29,8 @@ internal sealed class OciVaultAdapter : IKmsAdapter
         var (timeout, retries) = settings.FindLimits(options);
         var principal = settings.Choose("principal", "configFile") == "principal" & settings.Choose("principal", "profile") == "principal";
         IOciRequestSigner? signer = !principal ? null
-            : settings.FindOne("principal", Principals) == true ? OciVault.CreateInstancePrincipalSigner() : OciVault.CreateResourcePrincipalSigner();
+            : settings.FindOne("principal", Principals) == true ? OciVault.CreateInstancePrincipalSigner()
+            : OciVault.CreateResourcePrincipalSigner();
         options = options with
         {
             ManagementEndpoint = settings.FindAddress("managementEndpoint"),
@@ -34,7 +39,9 @@ internal sealed class OciVaultAdapter : IKmsAdapter
             Timeout = timeout,
             MaxRetries = retries,
         };
-        this.Guard(() => _ = signer is null ? builder.UseOciVault(key, endpoint.OriginalString, options) : builder.UseOciVault(key, endpoint.OriginalString, signer, options));
+        this.Guard(() => _ = signer is null
+            ? builder.UseOciVault(key, endpoint.OriginalString, options)
+            : builder.UseOciVault(key, endpoint.OriginalString, signer, options));
         return new ConfiguredKek(new KekUri(Scheme, key));
     }
 }

@@ -143,8 +143,9 @@ internal sealed class ToolConfiguration
                 variables[name] = value;
         }
 
+        var ofFile = _file.Kms.SingleOrDefault() ?? new Dictionary<string, string>();
         var settings = new KmsSettings(
-            [(_directory, flags), (_directory, variables), (_file.Directory, _file.Kms.SingleOrDefault() ?? new Dictionary<string, string>())], _environment, _directory);
+            [(_directory, flags), (_directory, variables), (_file.Directory, ofFile)], _environment, _directory);
         return settings.IsEmpty ? [] : [settings];
     }
 

@@ -6,8 +6,12 @@ using Microsoft.EntityFrameworkCore;
 
 namespace EfEnvelope.Cli.Configuration;
 
-/// <summary>The transit engine of HashiCorp Vault or OpenBao: mount and key are in the KEK; a token, an AppRole, a pod's service account, or what the <c>vault</c> command would
-/// use. Address, namespace and authority are taken from that command's variables where they are not set; <c>VAULT_SKIP_VERIFY</c> is not obeyed.</summary>
+/// <summary>
+/// The transit engine of HashiCorp Vault or OpenBao: mount and key are in the KEK; a token, an AppRole, a pod's service account, or what
+/// the
+/// <c>vault</c> command would use. Address, namespace and authority are taken from that command's variables where they are not set;
+/// <c>VAULT_SKIP_VERIFY</c> is not obeyed.
+/// </summary>
 internal sealed class VaultTransitAdapter : IKmsAdapter
 {
     public string Type => "vault";
@@ -16,8 +20,8 @@ internal sealed class VaultTransitAdapter : IKmsAdapter
 
     public IReadOnlyList<string> Settings { get; } =
     [
-        "address", "namespace", "caFile", .. KmsSettings.SecretSettings("token"), "roleId", .. KmsSettings.SecretSettings("secretId"), "kubernetesRole",
-        "kubernetesTokenFile", "authMount", .. KmsSettings.HttpSettings,
+        "address", "namespace", "caFile", .. KmsSettings.SecretSettings("token"), "roleId", .. KmsSettings.SecretSettings("secretId"),
+        "kubernetesRole", "kubernetesTokenFile", "authMount", .. KmsSettings.HttpSettings,
     ];
 
     public IReadOnlyList<string> Secrets { get; } = ["token", "secretId"];
@@ -31,7 +35,8 @@ internal sealed class VaultTransitAdapter : IKmsAdapter
         var (timeout, retries) = settings.FindLimits(new VaultTransitOptions());
         var options = new VaultTransitOptions
         {
-            BaseAddress = settings.FindAddress("address", "VAULT_ADDR") ?? throw new EnvelopeConfigurationException(CliMessages.VaultAddressMissing()),
+            BaseAddress = settings.FindAddress("address", "VAULT_ADDR")
+                ?? throw new EnvelopeConfigurationException(CliMessages.VaultAddressMissing()),
             Namespace = settings.Find("namespace") ?? settings.FindVariable("VAULT_NAMESPACE"),
             Mount = key[..slash],
             Handler = AuthoritiesOf(settings) is { } authorities ? Trusting(authorities) : null,
@@ -49,7 +54,7 @@ internal sealed class VaultTransitAdapter : IKmsAdapter
         {
             case "roleId":
                 var secret = settings.FindSecret("secretId") ?? throw this.Missing("secretId");
-                return mount is null ? VaultTokens.AppRole(settings.Find("roleId")!, secret) : VaultTokens.AppRole(settings.Find("roleId")!, secret, mount);
+                return VaultTokens.AppRole(settings.Find("roleId")!, secret, mount ?? "approle");
             case "kubernetesRole":
                 var (role, file) = (settings.Find("kubernetesRole")!, settings.FindPath("kubernetesTokenFile"));
                 mount ??= "kubernetes";

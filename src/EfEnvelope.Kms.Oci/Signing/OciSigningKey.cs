@@ -33,7 +33,8 @@ internal sealed class OciSigningKey(string keyId, RSA key)
 
     // The lines 'name: value' of the signed headers, in the order that the header names, joined by '\n'. The order and the writing of the names are those of
     // Oracle's own SDK for Node.js, so that its signature of the same request is the same, byte for byte.
-    public async ValueTask SignAsync(HttpRequestMessage request, DateTimeOffset now, CancellationToken cancellationToken, string dateHeader = "x-date")
+    public async ValueTask SignAsync(
+        HttpRequestMessage request, DateTimeOffset now, CancellationToken cancellationToken, string dateHeader = "x-date")
     {
         var address = request.RequestUri!;
         var date = now.ToString("R", CultureInfo.InvariantCulture);

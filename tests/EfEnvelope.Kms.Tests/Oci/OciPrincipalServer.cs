@@ -26,8 +26,11 @@ internal sealed class OciPrincipalServer : KmsServer
         authority.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         _intermediate = authority.CreateSelfSigned(from, to);
         var leaf = new CertificateRequest(
-            $"OU=opc-certtype:instance, OU=opc-compartment:ocid1.compartment.oc1..c, OU=opc-instance:ocid1.instance.oc1..i, OU=opc-tenant:{Tenancy}, CN=ocid1.instance.oc1..i",
-            _leafKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+            "OU=opc-certtype:instance, OU=opc-compartment:ocid1.compartment.oc1..c, OU=opc-instance:ocid1.instance.oc1..i, "
+                + $"OU=opc-tenant:{Tenancy}, CN=ocid1.instance.oc1..i",
+            _leafKey,
+            HashAlgorithmName.SHA256,
+            RSASignaturePadding.Pkcs1);
         _leaf = leaf.Create(_intermediate, from, to, [1, 2, 3]);
     }
 
@@ -79,7 +82,9 @@ internal sealed class OciPrincipalServer : KmsServer
         {
             "/opc/v2/instance/region" => WriteAsync(context, 200, "eu-frankfurt-1", "text/plain"),
             "/opc/v2/instance/regionInfo" => WriteAsync(
-                context, 200, """{"realmKey":"oc1","realmDomainComponent":"oraclecloud.com","regionKey":"FRA","regionIdentifier":"eu-frankfurt-1"}"""),
+                context,
+                200,
+                """{"realmKey":"oc1","realmDomainComponent":"oraclecloud.com","regionKey":"FRA","regionIdentifier":"eu-frankfurt-1"}"""),
             "/opc/v2/identity/cert.pem" => WriteAsync(context, 200, _leaf.ExportCertificatePem(), "text/plain"),
             "/opc/v2/identity/key.pem" => WriteAsync(context, 200, PrivateKey, "text/plain"),
             "/opc/v2/identity/intermediate.pem" => WriteAsync(context, 200, _intermediate.ExportCertificatePem(), "text/plain"),
@@ -92,18 +97,20 @@ internal sealed class OciPrincipalServer : KmsServer
         var request = JsonNode.Parse(body)!.AsObject();
         var sha256 = request["fingerprintAlgorithm"]?.GetValue<string>() == "SHA256";
         var keyId = $"{Tenancy}/fed-x509{(sha256 ? "-sha256" : "")}/{Fingerprint(sha256 ? HashAlgorithmName.SHA256 : HashAlgorithmName.SHA1)}";
-        if (OciSignature.Check(context, body, id => string.Equals(id, keyId, StringComparison.OrdinalIgnoreCase) ? _leafKey : null, Time) is { } wrong)
+        if (OciSignature.Check(context, body, id => keyId.Equals(id, StringComparison.OrdinalIgnoreCase) ? _leafKey : null, Time) is { } wrong)
         {
             Complain(wrong);
             return WriteAsync(context, 401, """{"code":"NotAuthenticated","message":"…"}""");
         }
 
+        var intermediate = Convert.FromBase64String(request["intermediateCertificates"]!.AsArray().Single()!.GetValue<string>());
         if (!Bytes("certificate").SequenceEqual(_leaf.RawData) || request["purpose"]!.GetValue<string>() != "DEFAULT"
-            || !Convert.FromBase64String(request["intermediateCertificates"]!.AsArray().Single()!.GetValue<string>()).SequenceEqual(_intermediate.RawData))
+            || !intermediate.SequenceEqual(_intermediate.RawData))
             Complain("another certificate or purpose");
         var session = RSA.Create();
         session.ImportSubjectPublicKeyInfo(Bytes("publicKey"), out _);
-        var token = $"{Part("""{"alg":"RS256"}""")}.{Part(JsonSerializer.Serialize(new { exp = Ends.ToUnixTimeSeconds(), jti = RandomNumberGenerator.GetHexString(16) }))}.{Part("x")}";
+        var claims = JsonSerializer.Serialize(new { exp = Ends.ToUnixTimeSeconds(), jti = RandomNumberGenerator.GetHexString(16) });
+        var token = $"{Part("""{"alg":"RS256"}""")}.{Part(claims)}.{Part("x")}";
         _tokens.Enqueue(token);
         Accept($"ST${token}", session);
         return WriteAsync(context, 200, new JsonObject { ["token"] = token }.ToJsonString());

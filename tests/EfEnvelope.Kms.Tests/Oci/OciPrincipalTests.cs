@@ -155,7 +155,9 @@ public sealed class OciPrincipalTests : IAsyncLifetime
     {
         _instance.Instead = ("instance/regionInfo", 200, region);
 
-        var e = await Assert.ThrowsAsync<KmsException>(async () => await SignedAsync(new OciInstancePrincipalSigner(TimeProvider.System, _instance.Metadata)));
+        var signer = new OciInstancePrincipalSigner(TimeProvider.System, _instance.Metadata);
+
+        var e = await Assert.ThrowsAsync<KmsException>(async () => await SignedAsync(signer));
 
         Assert.Contains("'instance/regionInfo'", e.Message, StringComparison.Ordinal);
     }
@@ -165,13 +167,15 @@ public sealed class OciPrincipalTests : IAsyncLifetime
     [InlineData(true)]
     public async Task Resource_signs_with_the_token_and_the_key_of_its_variables(bool files)
     {
-        var encrypted = OciHarness.CallerKey.ExportEncryptedPkcs8PrivateKeyPem("a pass phrase", new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000));
+        var encrypted = OciHarness.CallerKey.ExportEncryptedPkcs8PrivateKeyPem(
+            "a pass phrase", new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000));
         var variables = Variables(("RPST", "rpst-1"), ("PRIVATE_PEM", encrypted), ("PRIVATE_PEM_PASSPHRASE", "a pass phrase"));
         if (files)
         {
             foreach (var name in variables.Keys.Where(n => !n.EndsWith("VERSION", StringComparison.Ordinal)))
                 File.WriteAllText(Path.Combine(_directory.FullName, name), variables[name] + "\n");
-            variables = variables.ToDictionary(v => v.Key, v => v.Key.EndsWith("VERSION", StringComparison.Ordinal) ? v.Value : Path.Combine(_directory.FullName, v.Key));
+            variables = variables.ToDictionary(
+                v => v.Key, v => v.Key.EndsWith("VERSION", StringComparison.Ordinal) ? v.Value : Path.Combine(_directory.FullName, v.Key));
         }
 
         _kms.Server.Accept("ST$rpst-1", OciHarness.CallerKey);

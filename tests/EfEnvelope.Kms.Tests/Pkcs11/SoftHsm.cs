@@ -50,7 +50,8 @@ internal static class SoftHsm
     {
         _ = Configured.Value;
         // Loading sets the resolver for the name 'libdl', too.
-        Assert.Throws<KmsException>(() => Pkcs11Module.Of(Module!).FindToken(new Pkcs11Options { ModulePath = Module!, TokenLabel = "no such token", Pin = Pkcs11Pin.Of("1") }));
+        var none = new Pkcs11Options { ModulePath = Module!, TokenLabel = "no such token", Pin = Pkcs11Pin.Of("1") };
+        Assert.Throws<KmsException>(() => Slot(none));
         var factories = new Pkcs11InteropFactories();
         return factories.Pkcs11LibraryFactory.LoadPkcs11Library(factories, Module!, AppType.MultiThreaded);
     }
