@@ -136,10 +136,17 @@ internal sealed class Pkcs11Calls : ISessionFactory
             _ => Use(
                 new Api81.Pkcs11Library(path), l => l.C_Initialize(new() { Flags = CKF.CKF_OS_LOCKING_OK, Reserved = reserved })),
         };
-        if (code is CKR.CKR_OK or CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED)
+        try
+        {
+            if (code != CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED)
+                Require("C_Initialize", code);
             return library;
-        library.Dispose();
-        throw new Pkcs11Exception("C_Initialize", code);
+        }
+        catch (Pkcs11Exception)
+        {
+            library.Dispose();
+            throw;
+        }
 
         static (IDisposable, CKR) Use<T>(T library, Func<T, CKR> initialize)
             where T : IDisposable
