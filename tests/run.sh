@@ -7,10 +7,10 @@
 #   -- ARGUMENTS     pass these to every test executable, for example
 #                    -- -class '*EnvelopeTests'   (-- -? lists them all)
 #
-# Needs the .NET 10 SDK and a PostgreSQL server. PostgreSQL, softhsm2 and
+# Needs the .NET 10 SDK and a PostgreSQL server. PostgreSQL, softhsm2, libnss3 and
 # python3-cryptography are installed from Debian's packages if they are missing
-# and the user is root or may use sudo without a password. Without softhsm2 or
-# python3-cryptography the tests that need them skip and say so.
+# and the user is root or may use sudo without a password. Without softhsm2, libnss3
+# or python3-cryptography the tests that need them skip and say so.
 #
 # The tests get a PostgreSQL server of their own: in a temporary directory, on
 # 127.0.0.1 and a free port, stopped and removed at the end. They find it by
@@ -71,9 +71,12 @@ find_python() {
 
 find_softhsm() { command -v softhsm2-util >/dev/null 2>&1; }
 
+find_nss() { compgen -G '/usr/lib*/libsoftokn3.so' || compgen -G '/usr/lib/*/libsoftokn3.so' || compgen -G '/usr/lib/*/nss/libsoftokn3.so'; } >/dev/null
+
 missing=()
 if ! find_postgres && need_server; then missing+=(postgresql); fi
 find_softhsm || missing+=(softhsm2)
+find_nss || missing+=(libnss3)
 find_python || missing+=(python3-cryptography)
 if [ ${#missing[@]} -gt 0 ] && may_install; then
     for package in "${missing[@]}"; do install_package "$package"; done
@@ -82,6 +85,7 @@ fi
 check_required
 find_python || warn "Notice: no Python 3 with the module cryptography (Debian package python3-cryptography); tests that need it will skip."
 find_softhsm || warn "Notice: no SoftHSM (Debian package softhsm2); tests that need it will skip."
+find_nss || warn "Notice: no NSS (Debian package libnss3); tests that need it will skip."
 stop_if_missing "The tests"
 if [ -z "${EFENVELOPE_PG_BIN:-}" ]; then
     if [ -n "$pgBin" ]; then

@@ -20,7 +20,10 @@ internal static partial class CliMessages
 
     public static string EngineOption() => "What encrypts: platform, or sodium, which stores the same bytes in less time. Default: platform.";
 
-    public static string KmsOption() => "The kind of KMS: local, aws, azure, google, oci, vault, pkcs11 or recovery. Default: by the KEK, else local.";
+    public static string KmsOption()
+        => "The kind of KMS: local, aws, azure, google, oci, vault, pkcs11 or recovery. Default: by the KEK, else local. Its settings "
+            + "are under 'kms' in the configuration file, or in "
+            + $"variables such as {KmsVariable("endpoint")}; for vault also VAULT_ADDR, VAULT_NAMESPACE, VAULT_CACERT and VAULT_CAPATH.";
 
     public static string KekOption() => "The KEK that wraps, such as local:clinic or aws-kms:alias/clinic.";
 

@@ -23,6 +23,22 @@ internal static partial class CliMessages
 
     public static string MalformedFlag(string setting) => $"The KMS setting '{setting}' is neither 'true' nor 'false'. Give one of them.";
 
+    public static string MalformedCount(string setting) => $"The KMS setting '{setting}' is not a number. Give 0 or more.";
+
+    public static string UnknownValue(string setting, string value, IEnumerable<string> known)
+        => $"The KMS setting '{setting}' is '{Shorten(value)}'. Give one of {List(known)}.";
+
+    public static string VaultAddressMissing()
+        => $"The KMS 'vault' needs 'address'. Give {KmsVariable("address")}, 'address' under 'kms' in "
+            + $"'{Configuration.ConfigurationFile.Name}', or VAULT_ADDR.";
+
+    public static string VaultRoleMissing()
+        => "The KMS 'vault' needs 'roleId' or 'kubernetesRole' for 'authMount', which says where such a login is mounted. Give one, or "
+            + "leave 'authMount' out.";
+
+    public static string NoCertificates(string path)
+        => $"'{path}' holds no certificate of an authority. Give PEM files: 'BEGIN CERTIFICATE' and what follows.";
+
     public static string MalformedAddress(string setting) => $"The KMS setting '{setting}' is not an address. Give one such as 'https://kms.example.org:8200', without a user; 'http://' is for loopback only.";
 
     public static string EmptySecret(string setting, string source) => $"The KMS setting '{setting}' in '{source}' is empty. Put the secret there.";

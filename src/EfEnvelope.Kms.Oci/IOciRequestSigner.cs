@@ -1,8 +1,9 @@
 namespace EfEnvelope.Kms.Oci;
 
 /// <summary>
-/// Signs requests to OCI. It is safe for concurrent use. For principals of an instance, a resource or a workload, wrap Oracle's SDK: its
-/// <c>DefaultRequestSigner.SignRequest</c> takes the same request; make one for each, because it serves one caller at a time.
+/// Signs requests to OCI. It is safe for concurrent use. <see cref="OciVault" /> has those of an API key, a configuration file, an
+/// instance and a resource. For the principal of a workload, wrap Oracle's SDK: its <c>DefaultRequestSigner.SignRequest</c> takes the
+/// same request; make one for each, because it serves one caller at a time.
 /// </summary>
 public interface IOciRequestSigner
 {

@@ -47,6 +47,30 @@ internal static class OciMessages
         => $"The private key in {source} cannot be read. Give an RSA key in PEM and its pass phrase, if it has one; a key of the old form with 'Proc-Type' is converted "
             + "by 'openssl pkcs8 -topk8 -v2 aes-256-cbc'.";
 
+    public static string NoResourcePrincipal(string variable, string? value)
+        => $"'{variable}' is {(value is null ? "not set" : $"'{value}'; only version 2.2 of resource principals is supported")}. OCI "
+            + "sets it for functions and other resources that have a principal: run there, or sign with a configuration file or the "
+            + "principal of an instance.";
+
+    public static string NoPrincipalFile(string variable, string path)
+        => $"The file '{path}', which '{variable}' names, cannot be read. Let this process open it, or look at the service that writes it.";
+
+    public static string NoMetadata(string path, int status)
+        => $"The metadata service of this machine does not give '{path}' ({status}). Only compute instances of OCI have the principal of "
+            + "an instance: run there, or sign with a configuration file.";
+
+    public static string PrincipalUnavailable()
+        => "The principal of this instance did not get a token: the metadata service of the machine or OCI's authentication service did "
+            + "not answer. Retry. Only compute instances of OCI have such a principal; elsewhere, sign with a configuration file.";
+
+    public static string PrincipalRefused(int status)
+        => $"OCI's authentication service did not give a token to the principal of this instance ({status}). Look at the clock of this "
+            + "machine, which may be 5 minutes off at most, and at the instance's certificate.";
+
+    public static string PrincipalNotUnderstood(string what)
+        => $"The answer to '{what}', which the principal of this instance needs, is not one of OCI's. Look at proxies and at what else "
+            + "answers at the metadata address.";
+
     public static string SignerFailed()
         => "The signer of requests to OCI Vault failed. See the inner exception, and mend the signer or its credentials.";
 

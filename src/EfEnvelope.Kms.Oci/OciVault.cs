@@ -60,6 +60,24 @@ public static class OciVault
     public static IOciRequestSigner CreateConfigFileSigner(string? file = null, string profile = "DEFAULT", TimeProvider? timeProvider = null)
         => new OciConfigFileSigner(file, profile, timeProvider ?? TimeProvider.System);
 
+    /// <summary>
+    /// Makes a signer of the compute instance that this process runs on (instance principal). It needs a dynamic group with the instance,
+    /// and a policy for that group. The token is obtained when the first request is signed.
+    /// </summary>
+    /// <param name="timeProvider">The clock; the system's by default.</param>
+    /// <returns>The signer. Keep the instance: it holds the token.</returns>
+    public static IOciRequestSigner CreateInstancePrincipalSigner(TimeProvider? timeProvider = null)
+        => new OciInstancePrincipalSigner(timeProvider ?? TimeProvider.System);
+
+    /// <summary>
+    /// Makes a signer of the resource that this process runs in (resource principal, version 2.2), such as a function. OCI gives the
+    /// token in the variables <c>OCI_RESOURCE_PRINCIPAL_…</c>, which are read when the first request is signed.
+    /// </summary>
+    /// <param name="timeProvider">The clock; the system's by default.</param>
+    /// <returns>The signer.</returns>
+    public static IOciRequestSigner CreateResourcePrincipalSigner(TimeProvider? timeProvider = null)
+        => new OciResourcePrincipalSigner(timeProvider ?? TimeProvider.System, Environment.GetEnvironmentVariable);
+
     /// <summary>Says in the one set of kinds what an error of OCI means. For transports: see <see cref="IOciKmsTransport" />.</summary>
     /// <param name="keyId">The key that was asked for.</param>
     /// <param name="operation">What was asked.</param>

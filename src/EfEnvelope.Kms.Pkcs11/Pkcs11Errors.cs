@@ -41,6 +41,9 @@ internal static class Pkcs11Errors
         var code = e.RV.ToString();
         return e.RV switch
         {
+            // NSS says so of an AES key that may not encrypt or decrypt, and no other key is ever found.
+            CKR.CKR_KEY_TYPE_INCONSISTENT when e.Method is "C_EncryptInit" or "C_DecryptInit"
+                => new(KmsErrorKind.Disabled, Pkcs11Messages.KeyNotPermitted(kek, code), e),
             CKR.CKR_KEY_FUNCTION_NOT_PERMITTED => new(KmsErrorKind.Disabled, Pkcs11Messages.KeyNotPermitted(kek, code), e),
             CKR.CKR_ACTION_PROHIBITED or CKR.CKR_FUNCTION_REJECTED => new(KmsErrorKind.AccessDenied, Pkcs11Messages.KeyNotPermitted(kek, code), e),
             CKR.CKR_MECHANISM_INVALID or CKR.CKR_MECHANISM_PARAM_INVALID or CKR.CKR_KEY_TYPE_INCONSISTENT or CKR.CKR_KEY_SIZE_RANGE

@@ -56,7 +56,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
             {
                 var (key, version) = Pkcs11Keys.FindPrimary(session, _name.Object, Kek);
                 var (mayWrap, mayUnwrap, mayLeave) = Pkcs11Keys.Read(session, key);
-                var model = Pkcs11Module.Of(_options.ModulePath).FindToken(_options.TokenLabel).GetTokenInfo().Model;
+                var model = Pkcs11Module.Of(_options.ModulePath).FindToken(_options).GetTokenInfo().Model;
                 return new KekDescription(Kek, mayWrap && mayUnwrap ? KekState.Enabled : KekState.Disabled)
                 {
                     PrimaryVersion = version,
@@ -72,7 +72,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
             session =>
             {
                 // The login is the process's, so this session has it too. It alone may write.
-                using var writing = Pkcs11Module.Of(_options.ModulePath).FindToken(_options.TokenLabel).OpenSession(SessionType.ReadWrite);
+                using var writing = Pkcs11Module.Of(_options.ModulePath).FindToken(_options).OpenSession(SessionType.ReadWrite);
                 return Pkcs11Keys.Create(writing, _name.Object, Kek, _time.GetUtcNow());
             },
             null,
@@ -150,7 +150,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
         {
             using var parameters = session.Factories.MechanismParamsFactory.CreateCkGcmParams(iv, IvSize * 8, associatedData, TagSize * 8);
             using var mechanism = session.Factories.MechanismFactory.Create(CKM.CKM_AES_GCM, parameters);
-            return ([AesGcm, .. iv, .. session.Encrypt(mechanism, kek, plaintext)], version);
+            return ([AesGcm, .. iv, .. Pkcs11Calls.Encrypt(session, mechanism, kek, plaintext, plaintext.Length + TagSize)], version);
         }
         finally
         {
@@ -166,7 +166,7 @@ internal sealed class Pkcs11KeyWrapper : IKeyWrapper, IDisposable, IAsyncDisposa
             using var parameters = session.Factories.MechanismParamsFactory.CreateCkGcmParams(
                 wrapped[1..(1 + IvSize)], IvSize * 8, associatedData, TagSize * 8);
             using var mechanism = session.Factories.MechanismFactory.Create(CKM.CKM_AES_GCM, parameters);
-            return session.Decrypt(mechanism, key, wrapped[(1 + IvSize)..]);
+            return Pkcs11Calls.Decrypt(session, mechanism, key, wrapped[(1 + IvSize)..]);
         }
         catch (Pkcs11Exception e) when (Pkcs11Errors.IsCiphertextRefused(e))
         {

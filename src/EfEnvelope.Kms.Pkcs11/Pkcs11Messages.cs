@@ -8,6 +8,10 @@ internal static class Pkcs11Messages
     public static string EmptyModulePath()
         => "The path of the PKCS#11 module is empty. Give the file that came with the token, such as '/usr/lib/softhsm/libsofthsm2.so'.";
 
+    public static string MalformedModuleParameters()
+        => "'ModuleParameters' of the PKCS#11 module are empty, or have a zero character. Give the text that the module's manual asks "
+            + "for, or leave them out.";
+
     public static string MalformedTokenLabel(string? label)
         => $"'{label}' is not the label of a token. Give 1 to 32 bytes of text, as 'pkcs11-tool --list-token-slots' shows it.";
 
@@ -36,6 +40,10 @@ internal static class Pkcs11Messages
 
     public static string ModuleRefused(string path, string code)
         => $"The PKCS#11 module '{path}' did not start ({code}). Look at its own configuration and at its service.";
+
+    public static string OtherModuleParameters(string path)
+        => $"This process has started the PKCS#11 module '{path}' with other 'ModuleParameters', and a module is started once. Give all "
+            + "of its tokens the same ones.";
 
     public static string NoToken(string token, string path)
         => $"The module '{path}' shows no token '{token}'. Connect it, correct its label, or look at the module's own configuration.";

@@ -19,6 +19,7 @@ internal sealed class Pkcs11Module
     private readonly Lock _loading = new();
     private readonly ConcurrentDictionary<string, Pkcs11Logins> _logins = new(StringComparer.Ordinal);
     private IPkcs11Library? _library;
+    private string? _parameters;
 
     private Pkcs11Module(string path) => _path = path;
 
@@ -26,10 +27,12 @@ internal sealed class Pkcs11Module
 
     public Pkcs11Logins LoginsOf(string token) => _logins.GetOrAdd(token, static t => new Pkcs11Logins(t));
 
-    /// <summary>Finds the one token with a label. Looks each time: tokens come and go.</summary>
-    public ISlot FindToken(string label)
+    /// <summary>Finds the one token with the options' label. Looks each time: tokens come and go.</summary>
+    public ISlot FindToken(Pkcs11Options options)
     {
-        var slots = Load().GetSlotList(SlotsType.WithTokenPresent).Where(slot => HasLabel(slot, label)).Take(2).ToList();
+        var label = options.TokenLabel;
+        var library = Load(options.ModuleParameters);
+        var slots = library.GetSlotList(SlotsType.WithTokenPresent).Where(slot => HasLabel(slot, label)).Take(2).ToList();
         return slots.Count switch
         {
             0 => throw new KmsException(KmsErrorKind.Unavailable, Pkcs11Messages.NoToken(label, _path)),
@@ -45,17 +48,22 @@ internal sealed class Pkcs11Module
             _library = null;
     }
 
-    private IPkcs11Library Load()
+    private IPkcs11Library Load(string? parameters)
     {
         lock (_loading)
         {
             if (_library is not null)
-                return _library;
+            {
+                return parameters == _parameters
+                    ? _library
+                    : throw new KmsException(KmsErrorKind.InvalidRequest, Pkcs11Messages.OtherModuleParameters(_path));
+            }
+
             _ = Resolver.Value;
             try
             {
-                var factories = new Pkcs11InteropFactories();
-                return _library = factories.Pkcs11LibraryFactory.LoadPkcs11Library(factories, _path, AppType.MultiThreaded);
+                _parameters = parameters;
+                return _library = Pkcs11Calls.Load(_path, parameters);
             }
             catch (Pkcs11Exception e)
             {

@@ -6,6 +6,13 @@ public sealed record Pkcs11Options
     /// <summary>Gets the path of the vendor's PKCS#11 module, such as <c>/usr/lib/softhsm/libsofthsm2.so</c>.</summary>
     public required string ModulePath { get; init; }
 
+    /// <summary>
+    /// Gets the text that the module is started with, for modules that need one: <c>configdir='sql:/etc/clinic/nss'</c> for NSS. A process
+    /// starts a module once, so all tokens of one module have the same parameters.
+    /// </summary>
+    /// <value>The default is <see langword="null" />: the module has a configuration of its own.</value>
+    public string? ModuleParameters { get; init; }
+
     /// <summary>Gets the token's label. Exactly one token that the module shows must have it.</summary>
     public required string TokenLabel { get; init; }
 
@@ -28,6 +35,8 @@ public sealed record Pkcs11Options
     {
         if (string.IsNullOrWhiteSpace(ModulePath))
             throw new ArgumentException(Pkcs11Messages.EmptyModulePath(), nameof(ModulePath));
+        if (ModuleParameters is { } text && (string.IsNullOrWhiteSpace(text) || text.Contains('\0', StringComparison.Ordinal)))
+            throw new ArgumentException(Pkcs11Messages.MalformedModuleParameters(), nameof(ModuleParameters));
         // A token's label is 32 bytes, padded with blanks.
         if (string.IsNullOrWhiteSpace(TokenLabel) || System.Text.Encoding.UTF8.GetByteCount(TokenLabel) > 32 || TokenLabel.Any(char.IsControl))
             throw new ArgumentException(Pkcs11Messages.MalformedTokenLabel(TokenLabel), nameof(TokenLabel));

@@ -137,7 +137,7 @@ internal sealed class Pkcs11Sessions(Pkcs11Options options, KekUri kek, TimeProv
         if (_closed)
             throw new KmsException(KmsErrorKind.InvalidRequest, Pkcs11Messages.Closed(options.TokenLabel));
         if (!_idle.TryPop(out var session))
-            session = _module.FindToken(options.TokenLabel).OpenSession(SessionType.ReadOnly);
+            session = _module.FindToken(options).OpenSession(SessionType.ReadOnly);
         try
         {
             // Asked each time: who logs out elsewhere in this process logs everybody out, and then keys are not refused but not seen.

@@ -13,7 +13,7 @@ internal sealed class AwsKmsAdapter : IKmsAdapter
 
     public string Scheme => "aws-kms";
 
-    public IReadOnlyList<string> Settings { get; } = ["region", "profile", "endpoint", "fips", "dualStack"];
+    public IReadOnlyList<string> Settings { get; } = ["region", "profile", "endpoint", "fips", "dualStack", .. KmsSettings.HttpSettings];
 
     public IReadOnlyList<string> Secrets { get; } = [];
 
@@ -21,6 +21,7 @@ internal sealed class AwsKmsAdapter : IKmsAdapter
     {
         key = this.Require(key, "alias/clinic");
         var (credentials, profile) = settings.Find("profile") is { } name ? OfProfile(name) : (null, null);
+        var (timeout, retries) = settings.FindLimits(new AwsKmsOptions());
         this.Guard(() => builder.UseAwsKms(key, new AwsKmsOptions
         {
             Region = settings.Find("region") ?? profile?.Region?.SystemName,
@@ -28,6 +29,8 @@ internal sealed class AwsKmsAdapter : IKmsAdapter
             BaseAddress = settings.FindAddress("endpoint"),
             UseFipsEndpoint = settings.FindFlag("fips") ?? profile?.UseFIPSEndpoint ?? false,
             UseDualStackEndpoint = settings.FindFlag("dualStack") ?? profile?.UseDualstackEndpoint ?? false,
+            Timeout = timeout,
+            MaxRetries = retries,
         }));
         return new ConfiguredKek(new KekUri(Scheme, key));
     }

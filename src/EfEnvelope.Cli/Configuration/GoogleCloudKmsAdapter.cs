@@ -13,14 +13,16 @@ internal sealed class GoogleCloudKmsAdapter : IKmsAdapter
 
     public string Scheme => "gcp-kms";
 
-    public IReadOnlyList<string> Settings { get; } = [.. KmsSettings.SecretSettings("token"), "credentialsFile", "endpoint"];
+    public IReadOnlyList<string> Settings { get; } =
+        [.. KmsSettings.SecretSettings("token"), "credentialsFile", "endpoint", .. KmsSettings.HttpSettings];
 
     public IReadOnlyList<string> Secrets { get; } = ["token"];
 
     public ConfiguredKek Add(EnvelopeOptionsBuilder builder, KmsSettings settings, string? key, bool mayCreate)
     {
         key = this.Require(key, "projects/…/locations/…/keyRings/…/cryptoKeys/clinic");
-        var options = new GoogleCloudKmsOptions { BaseAddress = settings.FindAddress("endpoint") };
+        var (timeout, retries) = settings.FindLimits(new GoogleCloudKmsOptions());
+        var options = new GoogleCloudKmsOptions { BaseAddress = settings.FindAddress("endpoint"), Timeout = timeout, MaxRetries = retries };
         switch (settings.Choose([.. KmsSettings.SecretSettings("token"), "credentialsFile"]))
         {
             case null:

@@ -1,11 +1,20 @@
+using System.Globalization;
+using EfEnvelope.Kms;
+
 namespace EfEnvelope.Cli.Configuration;
 
 /// <summary>The settings of one KMS, from flags, the environment and the configuration file, in this order.</summary>
 /// <param name="Levels">The sources, the strongest first, the file last; relative paths of each lead from its directory.</param>
-/// <param name="Environment">The environment, for settings that name a variable.</param>
+/// <param name="Environment">The environment, for settings that name a variable, and for variables of a KMS's own tools.</param>
+/// <param name="Directory">The working directory.</param>
 internal sealed record KmsSettings(
-    IReadOnlyList<(string Directory, IReadOnlyDictionary<string, string> Values)> Levels, IReadOnlyDictionary<string, string> Environment)
+    IReadOnlyList<(string Directory, IReadOnlyDictionary<string, string> Values)> Levels,
+    IReadOnlyDictionary<string, string> Environment,
+    string Directory)
 {
+    /// <summary>Gets the settings of every KMS that is reached over HTTP.</summary>
+    public static IReadOnlyList<string> HttpSettings { get; } = ["timeout", "retries"];
+
     public IEnumerable<string> Names => Levels.SelectMany(l => l.Values.Keys).Distinct();
 
     public bool IsEmpty => Levels.All(l => l.Values.Count == 0);
@@ -33,11 +42,30 @@ internal sealed record KmsSettings(
     public string? FindFile(string name)
         => FindPath(name) is not { } path || File.Exists(path) ? FindPath(name) : throw new EnvelopeConfigurationException(CliMessages.UnreadableFile(path));
 
-    public Uri? FindAddress(string name)
+    /// <summary>Finds a variable of a KMS's own tools.</summary>
+    public string? FindVariable(string name) => Environment.GetValueOrDefault(name) is { Length: > 0 } value ? value : null;
+
+    /// <summary>Finds an address that a key may be sent to.</summary>
+    /// <param name="name">The setting.</param>
+    /// <param name="variable">The variable of the KMS's own tools that counts where the setting is not given.</param>
+    public Uri? FindAddress(string name, string? variable = null)
+        => Find(name) is { } text ? AddressOf(name, text)
+            : variable is not null && FindVariable(variable) is { } value ? AddressOf(variable, value)
+            : null;
+
+    /// <summary>Finds one of several values.</summary>
+    public T? FindOne<T>(string name, IReadOnlyDictionary<string, T> known)
+        where T : struct
         => Find(name) is not { } text ? null
-            : Uri.TryCreate(text, UriKind.Absolute, out var address) && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)) && address.UserInfo.Length == 0
-                ? address
-                : throw new EnvelopeConfigurationException(CliMessages.MalformedAddress(name));
+            : known.TryGetValue(text, out var value) ? value
+            : throw new EnvelopeConfigurationException(CliMessages.UnknownValue(name, text, known.Keys));
+
+    /// <summary>Finds how long one attempt at a KMS may take, and how often it is made again, or takes what the library has.</summary>
+    public (TimeSpan Timeout, int Retries) FindLimits(KmsHttpOptions defaults)
+        => (Find("timeout") is { } text ? Durations.Parse("timeout", text) : defaults.Timeout,
+            Find("retries") is not { } count ? defaults.MaxRetries
+                : int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out var retries) ? retries
+                : throw new EnvelopeConfigurationException(CliMessages.MalformedCount("retries")));
 
     public bool? FindFlag(string name)
         => Find(name) is not { } text ? null
@@ -73,6 +101,13 @@ internal sealed record KmsSettings(
 
         return null;
     }
+
+    private static Uri AddressOf(string source, string text)
+        => Uri.TryCreate(text, UriKind.Absolute, out var address)
+            && (address.Scheme == Uri.UriSchemeHttps || (address.Scheme == Uri.UriSchemeHttp && address.IsLoopback))
+            && address.UserInfo.Length == 0
+                ? address
+                : throw new EnvelopeConfigurationException(CliMessages.MalformedAddress(source));
 
     public static string ReadFirstLine(string path)
     {

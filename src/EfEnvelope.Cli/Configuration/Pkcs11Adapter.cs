@@ -13,7 +13,7 @@ internal sealed class Pkcs11Adapter : IKmsAdapter
 
     public string Scheme => "pkcs11";
 
-    public IReadOnlyList<string> Settings { get; } = ["module", .. KmsSettings.SecretSettings("pin")];
+    public IReadOnlyList<string> Settings { get; } = ["module", "moduleParameters", .. KmsSettings.SecretSettings("pin")];
 
     public IReadOnlyList<string> Secrets { get; } = ["pin"];
 
@@ -22,7 +22,13 @@ internal sealed class Pkcs11Adapter : IKmsAdapter
         var (token, label) = Parse(this.Require(key, Example));
         var module = settings.FindFile("module") ?? throw this.Missing("module");
         var pin = settings.FindSecret("pin") is { } text ? Pkcs11Pin.Of(text) : throw this.Missing("pin");
-        this.Guard(() => builder.UsePkcs11(label, new Pkcs11Options { ModulePath = module, TokenLabel = token, Pin = pin }));
+        this.Guard(() => builder.UsePkcs11(label, new Pkcs11Options
+        {
+            ModulePath = module,
+            ModuleParameters = settings.Find("moduleParameters"),
+            TokenLabel = token,
+            Pin = pin,
+        }));
         return new ConfiguredKek(new KekUri(Scheme, $"token={Uri.EscapeDataString(token)};object={Uri.EscapeDataString(label)}"));
     }
 

@@ -135,7 +135,7 @@ internal sealed class ToolConfiguration
         if (_file.Kms.Count > 1 && flags.Count > 0)
             throw new EnvelopeConfigurationException(CliMessages.SeveralKms());
         if (_file.Kms.Count > 1)
-            return [.. _file.Kms.Select(values => new KmsSettings([(_file.Directory, values)], _environment))];
+            return [.. _file.Kms.Select(values => new KmsSettings([(_file.Directory, values)], _environment, _directory))];
         var variables = new Dictionary<string, string>();
         foreach (var name in KmsRegistry.All.SelectMany(a => a.Settings).Concat(KmsGlobals).Distinct())
         {
@@ -143,8 +143,9 @@ internal sealed class ToolConfiguration
                 variables[name] = value;
         }
 
+        var ofFile = _file.Kms.SingleOrDefault() ?? new Dictionary<string, string>();
         var settings = new KmsSettings(
-            [(_directory, flags), (_directory, variables), (_file.Directory, _file.Kms.SingleOrDefault() ?? new Dictionary<string, string>())], _environment);
+            [(_directory, flags), (_directory, variables), (_file.Directory, ofFile)], _environment, _directory);
         return settings.IsEmpty ? [] : [settings];
     }
 

@@ -33,17 +33,18 @@ internal sealed class OciSigningKey(string keyId, RSA key)
 
     // The lines 'name: value' of the signed headers, in the order that the header names, joined by '\n'. The order and the writing of the names are those of
     // Oracle's own SDK for Node.js, so that its signature of the same request is the same, byte for byte.
-    public async ValueTask SignAsync(HttpRequestMessage request, DateTimeOffset now, CancellationToken cancellationToken)
+    public async ValueTask SignAsync(
+        HttpRequestMessage request, DateTimeOffset now, CancellationToken cancellationToken, string dateHeader = "x-date")
     {
         var address = request.RequestUri!;
         var date = now.ToString("R", CultureInfo.InvariantCulture);
         var text = new StringBuilder();
-        text.Append("x-date: ").Append(date)
+        text.Append(dateHeader).Append(": ").Append(date)
             .Append("\n(request-target): ").Append(request.Method.Method.ToLowerInvariant()).Append(' ').Append(address.PathAndQuery)
             .Append("\nhost: ").Append(address.Authority);
-        var names = "x-date (request-target) host";
-        request.Headers.Remove("x-date");
-        request.Headers.TryAddWithoutValidation("x-date", date);
+        var names = $"{dateHeader} (request-target) host";
+        request.Headers.Remove(dateHeader);
+        request.Headers.TryAddWithoutValidation(dateHeader, date);
         request.Headers.Host = address.Authority;
         if (request.Content is { } content)
         {

@@ -10,6 +10,12 @@ public sealed class ComplianceTests
     {
         ["KeyVaultConformanceTests"] = ([KmsLever.ScheduleDeletion], [(KmsFact.OtherKey, KmsErrorKind.NotFound)]),
         ["ManagedHsmConformanceTests"] = ([KmsLever.ScheduleDeletion], [(KmsFact.OtherKey, KmsErrorKind.NotFound)]),
+        ["NssPkcs11ConformanceTests"] = (
+            [
+                KmsLever.ScheduleDeletion, KmsLever.Deny, KmsLever.ExpireCredentials, KmsLever.Throttle, KmsLever.Fail, KmsLever.Hang, KmsLever.Drop,
+                KmsLever.Stop,
+            ],
+            [(KmsFact.OtherKey, KmsErrorKind.NotFound)]),
         ["OciConformance"] = (
             [],
             [

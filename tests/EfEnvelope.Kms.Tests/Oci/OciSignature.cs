@@ -11,7 +11,7 @@ namespace EfEnvelope.Kms.Tests.Oci;
 internal static partial class OciSignature
 {
     /// <summary>Says what is wrong with the signature of a request; nothing when it is right.</summary>
-    public static string? Check(HttpContext context, byte[] body, Func<string, RSA?> publicKeyOf)
+    public static string? Check(HttpContext context, byte[] body, Func<string, RSA?> publicKeyOf, TimeProvider? time = null)
     {
         var request = context.Request;
         if (Form().Match(request.Headers.Authorization.ToString()) is not { Success: true } parts)
@@ -26,7 +26,7 @@ internal static partial class OciSignature
             return "no date is signed";
         if (!DateTimeOffset.TryParseExact(
                 request.Headers[names.Contains("x-date") ? "x-date" : "date"], "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date)
-            || (date - TimeProvider.System.GetUtcNow()).Duration() > TimeSpan.FromMinutes(5))
+            || (date - (time ?? TimeProvider.System).GetUtcNow()).Duration() > TimeSpan.FromMinutes(5))
             return "the date is more than 5 minutes off";
         if (request.Method != "GET")
         {

@@ -36,6 +36,19 @@ public sealed class OtherModulePkcs11ConformanceTests : KmsConformance
     }
 }
 
+/// <summary>The same on the software token of NSS, whose answers differ from SoftHSM's: it does not say how long a ciphertext with its tag is.</summary>
+[Collection("PKCS#11")]
+public sealed class NssPkcs11ConformanceTests : KmsConformance
+{
+    protected override async ValueTask<KmsHarness> StartAsync()
+    {
+        var options = Nss.Token();
+        SoftHsm.Remove(options, "first");
+        SoftHsm.Remove(options, "other");
+        return await Pkcs11Harness.StartAsync(options);
+    }
+}
+
 /// <summary>The modules' state belongs to the process, and one test takes it away from all others.</summary>
 [CollectionDefinition("PKCS#11", DisableParallelization = true)]
 public sealed class Pkcs11CollectionDefinition;

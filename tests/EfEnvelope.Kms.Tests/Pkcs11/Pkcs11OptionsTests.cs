@@ -14,6 +14,8 @@ public sealed class Pkcs11OptionsTests
         Pkcs11Options[] wrong =
         [
             Options with { ModulePath = "" },
+            Options with { ModuleParameters = " " },
+            Options with { ModuleParameters = "configdir\0" },
             Options with { TokenLabel = " " },
             Options with { TokenLabel = new string('x', 33) },
             Options with { Pin = null! },
@@ -45,6 +47,7 @@ public sealed class Pkcs11OptionsTests
         Assert.Equal(new Pkcs11Identity("kek", Options).GetHashCode(), new Pkcs11Identity("kek", same).GetHashCode());
         Assert.NotEqual(new Pkcs11Identity("kek", Options), new Pkcs11Identity("kek", Options with { Pin = Pkcs11Pin.Of("other") }));
         Assert.NotEqual(new Pkcs11Identity("kek", Options), new Pkcs11Identity("other", Options));
+        Assert.NotEqual(new Pkcs11Identity("kek", Options), new Pkcs11Identity("kek", Options with { ModuleParameters = "configdir=x" }));
         Assert.NotEqual(Pkcs11Pin.Of("/pin"), Pkcs11Pin.FromFile("/pin"));
     }
 

@@ -50,12 +50,13 @@ internal static class SoftHsm
     {
         _ = Configured.Value;
         // Loading sets the resolver for the name 'libdl', too.
-        Assert.Throws<KmsException>(() => Pkcs11Module.Of(Module!).FindToken("no such token"));
+        var none = new Pkcs11Options { ModulePath = Module!, TokenLabel = "no such token", Pin = Pkcs11Pin.Of("1") };
+        Assert.Throws<KmsException>(() => Slot(none));
         var factories = new Pkcs11InteropFactories();
         return factories.Pkcs11LibraryFactory.LoadPkcs11Library(factories, Module!, AppType.MultiThreaded);
     }
 
-    public static ISlot Slot(Pkcs11Options options) => Pkcs11Module.Of(options.ModulePath).FindToken(options.TokenLabel);
+    public static ISlot Slot(Pkcs11Options options) => Pkcs11Module.Of(options.ModulePath).FindToken(options);
 
     /// <summary>Does something in a session that may write, logged in as the token's user, as an administrator would.</summary>
     public static T Administer<T>(Pkcs11Options options, Func<ISession, T> action)
@@ -127,6 +128,6 @@ internal static class SoftHsm
     }
 
     [DllImport("libc", EntryPoint = "setenv")]
-    private static extern int SetEnvironment(
+    public static extern int SetEnvironment(
         [MarshalAs(UnmanagedType.LPUTF8Str)] string name, [MarshalAs(UnmanagedType.LPUTF8Str)] string value, int overwrite);
 }
