@@ -284,6 +284,9 @@ internal static class EnvelopeMessages
     public static string KeyRowMalformed(string table, object scope, object version)
         => $"The row of '{scope}:v{version}' in table '{table}' could not be read. It was altered, or written by something else; restore it from a backup.";
 
+    public static string ScopeTakenForAnother(object? scope, string table)
+        => $"The scope '{scope}' has no row in table '{table}', but the database takes its name for that of another scope, by the collation of the column 'Scope'. Nothing was encrypted. Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it; elsewhere give the column the database's binary collation ('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite). Or choose a name that differs by more than case, accents or trailing spaces.";
+
     public static string UsedInUsage(string table, object version) => $"table '{table}' counts values that were encrypted under '{version}'";
 
     public static string UsedByDataKey(string table, object version) => $"the key of '{version}' in table '{table}' is wrapped under it";

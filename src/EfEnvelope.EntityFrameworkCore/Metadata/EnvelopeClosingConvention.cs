@@ -39,7 +39,7 @@ internal sealed class EnvelopeClosingConvention(ConventionSet conventions, ISqlG
 
         MakeNamesUnique(modelBuilder, context);
         NextColumns.SetFilters(model, sql);
-        foreach (var annotation in StoreDescription.Of(model.GetDefaultSchema(), MapRow.Of(model)).ToAnnotations())
+        foreach (var annotation in StoreDescription.Of(model.GetDefaultSchema(), MapRow.Of(model), provider.Name).ToAnnotations())
             model.SetAnnotation(annotation.Name, annotation.Value);
     }
 

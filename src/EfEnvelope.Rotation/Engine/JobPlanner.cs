@@ -60,7 +60,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
     {
         var isNull = string.Join(" OR ", table.Key.Where(k => k.IsNullable).Select(k => $"{session.Dialect.Quote(k.Name)} IS NULL"));
         if (isNull.Length > 0
-            && await session.ScalarAsync($"SELECT COUNT(*) FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
+            && await session.ScalarAsync($"SELECT {session.Dialect.Count()} FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
             throw new EnvelopeConfigurationException(RotationMessages.NullInPrimaryKey(table.DisplayName));
     }
 

@@ -59,6 +59,9 @@ internal abstract partial class Dialect(Func<string, string> quote)
     public string Sql(FormattableString statement)
         => string.Format(CultureInfo.InvariantCulture, OwnName().Replace(statement.Format, name => Quote(name.Groups[1].Value)), statement.GetArguments());
 
+    /// <summary>Makes the condition that a column of EfEnvelope's own tables holds a name, byte by byte.</summary>
+    public string IsName(string column, string parameter) => EnvelopeTablesSql.IsName(Provider, Quote(column), parameter);
+
     public string Clock => DatabaseClock.Sql(Provider);
 
     /// <summary>Sets up a connection.</summary>
@@ -97,6 +100,12 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     /// <summary>Makes the expression that stands for a part of a key that was read.</summary>
     public virtual string KeyParameter(TableColumn key, string parameter) => parameter;
+
+    /// <summary>Makes the expression that counts rows, or those where an expression is not null, however many there are.</summary>
+    public virtual string Count(string what = "*") => $"COUNT({what})";
+
+    /// <summary>Makes the expression that stands for the name of a scope in the key table.</summary>
+    public virtual string ScopeParameter(string parameter) => parameter;
 
     /// <summary>Makes the expression that reads a value.</summary>
     public virtual string SelectValue(RowColumn column, string alias) => $"{alias}.{Quote(column.Name)}";

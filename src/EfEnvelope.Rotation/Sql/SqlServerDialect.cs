@@ -70,6 +70,11 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     public override string KeyParameter(TableColumn key, string parameter) => $"CAST({parameter} AS {key.StoreType})";
 
+    public override string Count(string what = "*") => $"COUNT_BIG({what})";
+
+    // The column's own type: another one would keep the server from the index of the key table.
+    public override string ScopeParameter(string parameter) => $"CAST({parameter} AS varchar(200))";
+
     public override string After(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, ">", ">");
 
     public override string UpTo(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, "<", "<=");

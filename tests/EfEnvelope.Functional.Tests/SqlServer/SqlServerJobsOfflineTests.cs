@@ -89,6 +89,38 @@ public sealed class SqlServerJobsOfflineTests
     }
 
     [Fact]
+    public void Names_in_the_tables_of_jobs_are_compared_byte_by_byte_also_in_those_of_an_earlier_build()
+    {
+        var statements = _dialect.CreateJobTables("it's]").Select(s => (IfStatement)Parse(s)).ToList();
+        Assert.Equal(
+            ["Active Latin1_General_100_BIN2", "Scope Latin1_General_100_BIN2"],
+            ((CreateTableStatement)statements[0].ThenStatement).Definition.ColumnDefinitions.Where(c => c.Collation is not null).Select(c => $"{c.ColumnIdentifier.Value} {c.Collation.Value}"));
+
+        var change = Assert.IsType<ExecuteStatement>(statements[^1].ThenStatement);
+        Assert.Contains("collation_name <> N'Latin1_General_100_BIN2'", statements[^1].Predicate.ToText(), StringComparison.Ordinal);
+        Assert.Contains("HAS_PERMS_BY_NAME(N'[it''s]]].[__EnvelopeJobs]', 'OBJECT', 'ALTER') = 1", statements[^1].Predicate.ToText(), StringComparison.Ordinal);
+        var text = ((StringLiteral)Assert.Single(((ExecutableStringList)change.ExecuteSpecification.ExecutableEntity).Strings)).Value;
+        Assert.Empty(Errors(text, out var fragment));
+        Assert.Equal(
+            [
+                typeof(PredicateSetStatement), typeof(BeginTransactionStatement), typeof(DropIndexStatement), typeof(AlterTableAlterColumnStatement),
+                typeof(AlterTableAlterColumnStatement), typeof(CreateIndexStatement), typeof(CommitTransactionStatement),
+            ],
+            Assert.Single(((TSqlScript)fragment).Batches).Statements.Select(s => s.GetType()));
+    }
+
+    [Fact]
+    public void Rows_are_counted_however_many_there_are()
+    {
+        Assert.Equal("COUNT_BIG(*)", _dialect.Count());
+        Assert.Equal("COUNT_BIG(CASE WHEN 1 = 1 THEN 1 END)", _dialect.Count("CASE WHEN 1 = 1 THEN 1 END"));
+    }
+
+    [Fact]
+    public void Name_of_a_scope_is_compared_in_the_type_of_its_column()
+        => Assert.Equal("CAST(@p0 AS varchar(200))", _dialect.ScopeParameter("@p0"));
+
+    [Fact]
     public void Columns_are_widened_as_far_as_is_needed_and_stay_nullable_or_not()
     {
         Assert.Null(_dialect.Widen(Table, Memo, 200));
