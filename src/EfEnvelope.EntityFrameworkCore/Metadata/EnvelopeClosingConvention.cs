@@ -38,7 +38,7 @@ internal sealed class EnvelopeClosingConvention(ConventionSet conventions, ISqlG
         }
 
         MakeNamesUnique(modelBuilder, context);
-        NextColumns.SetFilters(model, sql);
+        NextColumns.SetFilters(model, sql, provider.Name);
         foreach (var annotation in StoreDescription.Of(model.GetDefaultSchema(), MapRow.Of(model), provider.Name).ToAnnotations())
             model.SetAnnotation(annotation.Name, annotation.Value);
     }

@@ -11,6 +11,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
     public async Task<JobPlan> PlanAsync(Session session, JobRequest request, CancellationToken cancellationToken)
     {
         Validate(request);
+        await RequireSupportedAsync(session, cancellationToken).ConfigureAwait(false);
         var scope = await keys.ResolveScopeAsync(request.Scope, mayBeNew: request.Kind == JobKind.Backfill, cancellationToken).ConfigureAwait(false);
         if (request.Kind == JobKind.Rotate)
         {
@@ -45,6 +46,12 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
     }
 
     public static string ActiveName(JobRequest request) => request.Kind == JobKind.Rotate ? "" : $"{request.Schema}\u001f{request.Table}";
+
+    public static async Task RequireSupportedAsync(Session session, CancellationToken cancellationToken)
+    {
+        if (await session.Dialect.FindFaultAsync(session, cancellationToken).ConfigureAwait(false) is { } fault)
+            throw new EnvelopeConfigurationException(fault);
+    }
 
     public static async Task<TableInfo> RequireTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
     {
@@ -162,8 +169,14 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             warnings.Add(RotationMessages.IndexBecomesUseless(name));
 
         // As wide as the model makes it, so that both agree. A column that the map has was made so by a migration, or by a job before.
-        if (known is null && column.MaxLength is { } max && dialect.Widen(table, column, TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm))) is { } widen)
+        if (known is null && column.MaxLength is { } max && TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm)) is var length
+            && dialect.Widen(table, column, length) is { } widen)
+        {
+            if (dialect.FindIndexInTheWay(column, length) is var (index, type))
+                throw new EnvelopeConfigurationException(RotationMessages.IndexInTheWay(name, type, index));
             changes.Add(widen);
+        }
+
         mapRows.Add(row with { AllowsPlaintext = true, Definition = null, EndedBy = null });
         if (known is null)
             warnings.Add(RotationMessages.NewToMap(name));

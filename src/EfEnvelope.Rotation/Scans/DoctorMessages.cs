@@ -19,6 +19,9 @@ internal static class DoctorMessages
     public static Diagnosis RowMalformed(MalformedRow row)
         => Error("row-malformed", $"{row.Table} {row.Key}", $"The row cannot be read: {row.Reason}.", RotationMessages.RepairOf(row));
 
+    public static Diagnosis DatabaseUnsupported(string database, string fault)
+        => Error("compatibility-level", database, fault, "Ask the database's administrator to raise its compatibility level.");
+
     public static Diagnosis NamesIgnoreCase(string table, string column)
         => Warning("names-ignore-case", $"{table}.{column}", "The column's collation takes names that differ in case for one name, so a scope or a table whose name differs in nothing else is refused.",
             "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it, or begin a job as a user who may alter the table; "

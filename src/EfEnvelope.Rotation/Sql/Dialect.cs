@@ -175,6 +175,12 @@ internal abstract partial class Dialect(Func<string, string> quote)
     /// <summary>Makes the statement that lets a column hold longer values.</summary>
     public abstract string? Widen(TableInfo table, TableColumn column, int? length);
 
+    /// <summary>Finds the index that keeps a column from being widened, and the type that the column would have.</summary>
+    public virtual (string Index, string Type)? FindIndexInTheWay(TableColumn column, int? length) => null;
+
+    /// <summary>Finds what keeps jobs from running in this database at all, and the way out.</summary>
+    public virtual ValueTask<string?> FindFaultAsync(Session session, CancellationToken cancellationToken) => new((string?)null);
+
     /// <summary>Makes the statement that adds a column for envelopes, or for plaintexts of a type.</summary>
     public abstract string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType);
 

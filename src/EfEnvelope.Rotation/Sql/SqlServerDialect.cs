@@ -24,7 +24,9 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                 CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
                 CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
                     WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
-                c.collation_name
+                c.collation_name, CAST(c.is_sparse AS int),
+                (SELECT MIN(i.name) FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
+                    WHERE i.object_id = o.object_id AND ic.column_id = c.column_id)
             FROM sys.tables o
             JOIN sys.columns c ON c.object_id = o.object_id
             JOIN sys.types t ON t.user_type_id = c.system_type_id
@@ -142,9 +144,19 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     {
         if (column.MaxLength is not { } has || has >= (length ?? int.MaxValue))
             return null;
+
+        // What is not said is not kept, but for a default, which is a constraint of its own.
+        var collate = column.Collation is { } collation ? $" COLLATE {collation}" : "";
+        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {WidenedType(column, length)}{collate}{(column.IsSparse ? " SPARSE" : "")} {(column.IsNullable ? "NULL" : "NOT NULL")}";
+    }
+
+    public override (string Index, string Type)? FindIndexInTheWay(TableColumn column, int? length)
+        => column.Index is { } index && WidenedType(column, length) is var type && type.EndsWith("(max)", StringComparison.Ordinal) ? (index, type) : null;
+
+    private static string WidenedType(TableColumn column, int? length)
+    {
         var type = column.IsBinary ? "varbinary" : column.StoreType.StartsWith('n') ? "nvarchar" : "varchar";
-        var limit = type == "nvarchar" ? 4000 : 8000;
-        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {type}({(length <= limit ? length.Value.ToString(CultureInfo.InvariantCulture) : "max")}) {(column.IsNullable ? "NULL" : "NOT NULL")}";
+        return length <= (type == "nvarchar" ? 4000 : 8000) ? string.Create(CultureInfo.InvariantCulture, $"{type}({length})") : $"{type}(max)";
     }
 
     protected override int MaxNameLength => 128;
@@ -154,6 +166,17 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     // A scan that reads committed rows by locks waits for every writer by itself; see 'ScanHint'.
     public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    // OPENJSON, by which rows are written, is not known below.
+    private const int CompatibilityLevel = 130;
+
+    public override async ValueTask<string?> FindFaultAsync(Session session, CancellationToken cancellationToken)
+        => await session.ScalarAsync(ReadCompatibilityLevel, [], cancellationToken).ConfigureAwait(false) is int level && level < CompatibilityLevel
+            ? RotationMessages.CompatibilityLevelTooLow(level, CompatibilityLevel)
+            : null;
+
+    /// <summary>Gets the query of the level by which the database reads T-SQL.</summary>
+    public const string ReadCompatibilityLevel = "SELECT CAST(compatibility_level AS int) FROM sys.databases WHERE name = DB_NAME()";
 
     private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
 
@@ -265,7 +288,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return new TableColumn(
             (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
             length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary",
-            Collation: (string?)c[9]);
+            Collation: (string?)c[9], IsSparse: (int)c[10]! == 1, Index: (string?)c[11]);
     }
 
     public override string NewTypeOf(StoredForm form, string plaintextType)

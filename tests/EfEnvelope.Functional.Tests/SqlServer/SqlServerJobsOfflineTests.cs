@@ -132,6 +132,27 @@ public sealed class SqlServerJobsOfflineTests
     }
 
     [Fact]
+    public void Columns_that_are_widened_keep_their_collation_and_stay_sparse()
+    {
+        var memo = Memo with { Collation = "Polish_CI_AS", IsSparse = true };
+        var text = _dialect.Widen(Table, memo, 900)!;
+        Assert.EndsWith("ALTER COLUMN [Memo] varchar(900) COLLATE Polish_CI_AS SPARSE NULL", text, StringComparison.Ordinal);
+        Assert.Equal("Polish_CI_AS", Assert.IsType<AlterTableAlterColumnStatement>(Parse(text)).Collation.Value);
+        Assert.EndsWith("nvarchar(max) COLLATE Polish_CI_AS NOT NULL", _dialect.Widen(Table, Nick with { Collation = "Polish_CI_AS", IsNullable = false }, null), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(900, "IX", null)]
+    [InlineData(8001, null, null)]
+    [InlineData(8001, "IX", "varchar(max)")]
+    public void Index_keeps_a_column_from_becoming_longer_than_it_can_hold(int length, string? index, string? type)
+        => Assert.Equal(type is null ? null : (index!, type), _dialect.FindIndexInTheWay(Memo with { Index = index }, length));
+
+    [Fact]
+    public void Level_of_compatibility_is_read_of_this_database()
+        => Assert.IsType<SelectStatement>(Parse(SqlServerDialect.ReadCompatibilityLevel));
+
+    [Fact]
     public void A_column_is_added_for_envelopes_and_for_every_type_of_plaintext()
     {
         Assert.IsType<AlterTableAddTableElementStatement>(Parse(_dialect.AddColumn(Table, "x]", StoredForm.Binary, "string")));
