@@ -31,6 +31,9 @@ internal static class RotationMessages
     public static string TableMissing(string table)
         => $"There is no table '{table}' in this database. Check its name, its schema, and that this is the right database; names are compared letter by letter.";
 
+    public static string TableSpelledOtherwise(string table, string known)
+        => $"Table '{table}' is called '{known}' in the encryption map, which compares names letter by letter. Nothing was changed. Use that name.";
+
     public static string ColumnMissing(string table, string column) => $"Table '{table}' has no column '{column}'. Check its name, which is compared letter by letter, and the encryption map.";
 
     public static string NoPrimaryKey(string table) => $"Table '{table}' has no primary key, so its rows cannot be told apart while they change. Add one, and retry.";

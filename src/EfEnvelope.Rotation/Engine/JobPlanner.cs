@@ -21,7 +21,9 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
 
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
-        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Require(request.Schema, request.Table);
+        var known = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        await RequireSpellingAsync(session, table, known, cancellationToken).ConfigureAwait(false);
+        var map = known.Require(request.Schema, request.Table);
         await RequireNoCheckAsync(session, request, table, cancellationToken).ConfigureAwait(false);
         var changes = new List<string>();
         var warnings = new List<string>();
@@ -60,6 +62,17 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (table.Key.Count == 0)
             throw new EnvelopeConfigurationException(RotationMessages.NoPrimaryKey(table.DisplayName));
         return table;
+    }
+
+    // The map would have one column twice, under two stable names.
+    private static async Task RequireSpellingAsync(Session session, TableInfo table, EncryptionMap map, CancellationToken cancellationToken)
+    {
+        foreach (var (schema, name) in map.Columns.Select(c => (c.Schema, c.Table)).Distinct().Where(t => t != (table.Schema, table.Name)))
+        {
+            if ($"{schema}.{name}".Equals($"{table.Schema}.{table.Name}", StringComparison.OrdinalIgnoreCase)
+                && await session.Dialect.IsOneTableAsync(session, session.Dialect.Table(schema, name), session.Dialect.Table(table), cancellationToken).ConfigureAwait(false))
+                throw new EnvelopeConfigurationException(RotationMessages.TableSpelledOtherwise(table.DisplayName, schema.Length == 0 ? name : $"{schema}.{name}"));
+        }
     }
 
     // SQLite takes null in a primary key, even more than once.

@@ -37,6 +37,12 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]);
     }
 
+    /// <summary>Gets the query whose answer is 1 if two names are of one table, as they are where the database ignores case.</summary>
+    public const string CompareTables = "SELECT CASE WHEN OBJECT_ID(@p0) = OBJECT_ID(@p1) THEN 1 ELSE 0 END";
+
+    public override async ValueTask<bool> IsOneTableAsync(Session session, string left, string right, CancellationToken cancellationToken)
+        => await session.ScalarAsync(CompareTables, [left, right], cancellationToken).ConfigureAwait(false) is 1;
+
     public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
                 "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",

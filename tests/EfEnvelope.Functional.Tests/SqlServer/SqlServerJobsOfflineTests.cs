@@ -153,6 +153,10 @@ public sealed class SqlServerJobsOfflineTests
         => Assert.IsType<SelectStatement>(Parse(SqlServerDialect.ReadCompatibilityLevel));
 
     [Fact]
+    public void Tables_are_compared_as_the_database_finds_them()
+        => Assert.IsType<SelectStatement>(Parse(SqlServerDialect.CompareTables));
+
+    [Fact]
     public void A_column_is_added_for_envelopes_and_for_every_type_of_plaintext()
     {
         Assert.IsType<AlterTableAddTableElementStatement>(Parse(_dialect.AddColumn(Table, "x]", StoredForm.Binary, "string")));
