@@ -80,7 +80,7 @@ internal static class RotationMessages
     public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
 
     public static string IndexInTheWay(string column, string type, string index)
-        => $"'{column}' would become '{type}' to hold envelopes, which no index can hold, and the index '{index}' has it. Drop the index, then plan the job again; or encrypt into another column ('Into', in the tool '--into'), with a blind index if it is searched.";
+        => $"'{column}' would become '{type}' to hold envelopes, which no index can compare, and the index '{index}' has it in its key. Drop the index, then plan the job again; or encrypt into another column ('Into', in the tool '--into'), with a blind index if it is searched.";
 
     public static string CompatibilityLevelTooLow(int level, int needed)
         => FormattableString.Invariant($"The database has compatibility level {level}, and jobs need {needed} or more, because they write rows by OPENJSON. Nothing was changed. Raise it: 'ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = {needed}'.");

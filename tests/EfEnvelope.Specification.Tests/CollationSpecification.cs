@@ -53,11 +53,13 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
         await using var db = Open(Upper);
         db.Add(Registration.Of(2));
 
-        var refused = Assert.IsType<EnvelopeConfigurationException>((await Assert.ThrowsAsync<DbUpdateException>(() => db.SaveChangesAsync())).GetBaseException());
+        var failed = await Assert.ThrowsAsync<DbUpdateException>(() => db.SaveChangesAsync());
+        var refused = Assert.IsType<EnvelopeConfigurationException>(failed.GetBaseException());
 
         Assert.Contains("'TENANT-A'", refused.Message, StringComparison.Ordinal);
         Assert.Contains("collation", refused.Message, StringComparison.Ordinal);
-        Assert.Contains("'__EnvelopeKeys'", (await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => _encrypted.Keys.CreateAsync(Upper))).Message, StringComparison.Ordinal);
+        var created = await Assert.ThrowsAsync<EnvelopeConfigurationException>(() => _encrypted.Keys.CreateAsync(Upper));
+        Assert.Contains("'__EnvelopeKeys'", created.Message, StringComparison.Ordinal);
         await AssertReadableAsync(Lower, 1);
     }
 
@@ -68,7 +70,8 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
         await using var db = Open(Upper);
         db.Add(Registration.Of(2));
 
-        var refused = Assert.IsType<EnvelopeConfigurationException>(Assert.Throws<DbUpdateException>(() => db.SaveChanges()).GetBaseException());
+        var failed = Assert.Throws<DbUpdateException>(() => db.SaveChanges());
+        var refused = Assert.IsType<EnvelopeConfigurationException>(failed.GetBaseException());
         Assert.Contains("'TENANT-A'", refused.Message, StringComparison.Ordinal);
     }
 
@@ -120,25 +123,25 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
     public async Task Job_of_a_table_leaves_the_map_of_another_alone()
     {
         await Database.QueryAsync($"CREATE TABLE {Q("t")} ({Q("Id")} int NOT NULL PRIMARY KEY, {Q("Note")} {Text} NULL)");
-        await Database.QueryAsync(
-            $"INSERT INTO {Q("__EnvelopeMap")} ({Q("TableSchema")}, {Q("TableName")}, {Q("ColumnName")}, {Q("Field")}, {Q("Mode")}, {Q("PlaintextType")}) VALUES ('', 'T', 'Note', 'other', 'randomized', 'string')");
+        var columns = string.Join(", ", new[] { "TableSchema", "TableName", "ColumnName", "Field", "Mode", "PlaintextType" }.Select(Q));
+        await Database.QueryAsync($"INSERT INTO {Q("__EnvelopeMap")} ({columns}) VALUES ('', 'T', 'Note', 'other', 'randomized', 'string')");
         await IgnoreCaseAsync("__EnvelopeMap", "TableName", withKey: false);
 
-        await _encrypted.Jobs.EnqueueAsync(
-            await _encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Backfill, Table = "t", Columns = ["Note"], Scope = "tenant-a" }));
+        await EnqueueAsync(new JobRequest { Kind = JobKind.Backfill, Table = "t", Columns = ["Note"], Scope = "tenant-a" });
 
-        Assert.Equal(["T", "t"], (await _encrypted.ReadMapAsync()).Columns.Where(c => c.Column == "Note" && c.Table.Length == 1).Select(c => c.Table));
+        var map = await _encrypted.ReadMapAsync();
+        Assert.Equal(["T", "t"], map.Columns.Where(c => c.Column == "Note" && c.Table.Length == 1).Select(c => c.Table));
     }
 
     [Fact]
     public async Task Job_does_not_wait_for_the_rotation_of_another_scope()
     {
         await _encrypted.Keys.CreateAsync(Upper);
-        await _encrypted.Jobs.EnqueueAsync(await _encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Rotate, Scope = "TENANT-A" }));
+        await EnqueueAsync(new JobRequest { Kind = JobKind.Rotate, Scope = "TENANT-A" });
         await IgnoreCaseAsync("__EnvelopeJobs", "Scope", withKey: false);
         await _encrypted.Keys.RotateAsync(Lower, TimeSpan.Zero, includeSearch: true);
 
-        var job = await _encrypted.Jobs.EnqueueAsync(await _encrypted.Jobs.PlanAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Registrations", Scope = "tenant-a" }));
+        var job = await EnqueueAsync(new JobRequest { Kind = JobKind.Reencrypt, Table = "Registrations", Scope = "tenant-a" });
         for (var i = 0; i < 200 && (await _encrypted.Jobs.GetAsync(job.Id)).State == JobState.Pending; i++)
             await _encrypted.Jobs.RunRangeAsync(job.Id);
 
@@ -160,7 +163,10 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
 
     private string Text => Database.Quote("x") == "[x]" ? "nvarchar(100)" : "text";
 
-    private async Task<IEnumerable<int>> VersionsAsync(KeyScope scope) => (await _encrypted.Keys.ListAsync(scope)).Select(v => v.Version.Number);
+    private async Task<JobInfo> EnqueueAsync(JobRequest request) => await _encrypted.Jobs.EnqueueAsync(await _encrypted.Jobs.PlanAsync(request));
+
+    private async Task<IEnumerable<int>> VersionsAsync(KeyScope scope)
+        => (await _encrypted.Keys.ListAsync(scope)).Select(v => v.Version.Number);
 
     private async Task AssertReadableAsync(KeyScope scope, int id)
     {
@@ -172,5 +178,6 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
 
     private DbContextOptions<RegistrationContext> NewOptions(KeyScope scope)
         => Options<RegistrationContext>(
-            e => e.UseScope(scope.Name).Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1), ActivationDelay = TimeSpan.FromSeconds(1) }));
+            e => e.UseScope(scope.Name)
+                .Configure(o => o with { RefreshInterval = TimeSpan.FromSeconds(1), ActivationDelay = TimeSpan.FromSeconds(1) }));
 }

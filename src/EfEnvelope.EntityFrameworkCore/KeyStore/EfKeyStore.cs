@@ -85,8 +85,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                         continue;
                     }
 
-                    // The counter never goes down, nor this far up, is one, and is what it is compared with: the row was altered, and what it
-                    // would allow may not be trusted.
+                    // The counter is one, never goes down, nor this far up, and is what it is compared with: the row was altered, and
+                    // what it would allow may not be trusted.
                     if (rows is not [{ } reserved] || reserved < 0 || reserved > long.MaxValue - count || reserved == refused)
                         throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field));
                     var total = reserved + count;
@@ -141,7 +141,8 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             .Count > 0;
 
     // Those of EfEnvelope itself begin with a tilde, which comes after every letter and digit.
-    private static string OfApplications(StoreLink link) => $"{EnvelopeTablesSql.ByBytes(link.Provider, link.Quote(EnvelopeTables.Scope))} < '~'";
+    private static string OfApplications(StoreLink link)
+        => $"{EnvelopeTablesSql.ByBytes(link.Provider, link.Quote(EnvelopeTables.Scope))} < '~'";
 
     private static StoreTable Find(string name) => EnvelopeTables.All.Single(t => t.Name == name);
 

@@ -9,7 +9,7 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
     private const string SqlServer = "Microsoft.EntityFrameworkCore.SqlServer";
     private const string PostgreSql = "Npgsql.EntityFrameworkCore.PostgreSQL";
 
-    /// <summary>The collation of names on SQL Server, whose usual ones take 'tenant-a' for 'TENANT-A'. The embedded KMS has the same.</summary>
+    /// <summary>The collation of names on SQL Server, whose usual ones take 'tenant-a' for 'TENANT-A'; the embedded KMS's own.</summary>
     private const string ByteOrder = "Latin1_General_100_BIN2";
 
     private static readonly StoreTable Map = EnvelopeTables.All.Single(t => t.Name == EnvelopeTables.Map);
@@ -29,32 +29,35 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
         return IsSqlServer ? $"IF OBJECT_ID({Literal(name)}) IS NULL\nCREATE TABLE {body}" : $"CREATE TABLE IF NOT EXISTS {body}";
     }
 
-    /// <summary>Makes the condition that a name is another one byte by byte, whatever the collation of its column, which whoever owns the table may change.</summary>
+    /// <summary>
+    /// Makes the condition that a name is another one byte by byte, whatever the collation of its column, which the table's owner may change.
+    /// </summary>
     /// <param name="provider">The name of the provider.</param>
     /// <param name="column">The column, quoted.</param>
     /// <param name="name">The other name, as SQL.</param>
     // The first comparison finds the rows by the table's index, the second one judges them.
-    public static string IsName(string? provider, string column, string name) => $"{column} = {name} AND {ByBytes(provider, column)} = {name}";
+    public static string IsName(string? provider, string column, string name)
+        => $"{column} = {name} AND {ByBytes(provider, column)} = {name}";
 
     /// <summary>Makes the expression of a name that is compared and told apart byte by byte.</summary>
     public static string ByBytes(string? provider, string column) => $"{column} COLLATE {CollationOf(provider)}";
 
-    /// <summary>Gets what the column of a name has behind its type, so that names are compared byte by byte; empty where they are by default.</summary>
+    /// <summary>Gets the collation clause of a name's column; empty where the database compares byte by byte by default.</summary>
     public static string Collate(string? provider) => provider == SqlServer ? $" COLLATE {ByteOrder}" : "";
 
-    /// <summary>Gets what a model says of the names in our tables, so that a migration follows when a later version keeps them in another way.</summary>
+    /// <summary>Gets what a model says of the names in our tables, so that one that keeps them in another way needs a migration.</summary>
     public static string DescribeNames(string? provider) => provider == SqlServer ? $" (names: {ByteOrder})" : "";
 
-    /// <summary>Makes the condition that a table has one of some columns whose texts are not compared byte by byte, in SQL Server.</summary>
+    /// <summary>Makes the condition that one of some columns of a table is not compared byte by byte, in SQL Server.</summary>
     /// <param name="table">The table's quoted name as a literal.</param>
     /// <param name="columns">The columns.</param>
     public static string HasOtherCollation(string table, IEnumerable<string> columns)
-        => $"EXISTS (SELECT 1 FROM sys.columns WHERE object_id = OBJECT_ID({table}) AND name IN ({string.Join(", ", columns.Select(c => $"N'{c}'"))})"
-            + $" AND collation_name <> N'{ByteOrder}')";
+        => $"EXISTS (SELECT 1 FROM sys.columns WHERE object_id = OBJECT_ID({table})"
+            + $" AND name IN ({string.Join(", ", columns.Select(c => $"N'{c}'"))}) AND collation_name <> N'{ByteOrder}')";
 
     /// <summary>
-    /// Makes the statement that lets the names of a table of an earlier version be compared byte by byte; none where they are. A column of the key cannot be
-    /// changed, so the key is dropped and made again, all or nothing.
+    /// Makes the statement that lets the names of a table of an earlier version be compared byte by byte; none where they are. A column of
+    /// the key cannot be changed, so the statement drops the key and makes it again, all or nothing.
     /// </summary>
     public string? ChangeNames(StoreTable table, string? schema)
     {
@@ -63,10 +66,12 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
         var (name, variable) = (Table(table.Name, schema), $"@{table.Name}Names");
         var literal = Literal(name);
         var names = table.Columns.Where(c => c.IsName).ToList();
-        var then = $" {string.Concat(names.Select(c => $"ALTER TABLE {name} ALTER COLUMN {Quote(c.Name)} {TypeOf(c)}; "))}ALTER TABLE {name} ADD {KeyOf(table)}; COMMIT;";
+        var drop = $" ALTER TABLE {name} DROP CONSTRAINT ";
+        var change = string.Concat(names.Select(c => $" ALTER TABLE {name} ALTER COLUMN {Quote(c.Name)} {TypeOf(c)};"));
+        var key = $"(SELECT QUOTENAME(name) FROM sys.key_constraints WHERE parent_object_id = OBJECT_ID({literal}) AND type = 'PK')";
         return $"IF {HasOtherCollation(literal, names.Select(c => c.Name))}\nBEGIN\n"
-            + $"DECLARE {variable} nvarchar(max) = N'SET XACT_ABORT ON; BEGIN TRANSACTION;' + COALESCE({Literal($" ALTER TABLE {name} DROP CONSTRAINT ")}"
-            + $" + (SELECT QUOTENAME(name) FROM sys.key_constraints WHERE parent_object_id = OBJECT_ID({literal}) AND type = 'PK') + N';', N'') + {Literal(then)};\n"
+            + $"DECLARE {variable} nvarchar(max) = N'SET XACT_ABORT ON; BEGIN TRANSACTION;' + COALESCE({Literal(drop)} + {key} + N';', N'')"
+            + $" + {Literal($"{change} ALTER TABLE {name} ADD {KeyOf(table)}; COMMIT;")};\n"
             + $"EXEC({variable});\nEND;";
     }
 

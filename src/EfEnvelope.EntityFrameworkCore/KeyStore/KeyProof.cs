@@ -41,9 +41,10 @@ internal static class KeyProof
         }
     }
 
-    /// <summary>Makes the parameter of the query, of its column's own type: another one would keep SQL Server from the index of the key table.</summary>
+    /// <summary>Makes the parameter of the query, in its column's type: another one keeps SQL Server from the key table's index.</summary>
     public static DbParameter ScopeParameter(DbContext context, DbCommand command, string name, KeyScope scope)
-        => EnvelopeTablesSql.FindMapping(context.GetService<IRelationalTypeMappingSource>(), Scope).CreateParameter(command, name, scope.Name, nullable: false);
+        => EnvelopeTablesSql.FindMapping(context.GetService<IRelationalTypeMappingSource>(), Scope)
+            .CreateParameter(command, name, scope.Name, nullable: false);
 
     /// <summary>Makes the query whose answer <see cref="Holds" /> judges.</summary>
     /// <param name="context">The context that writes, or one of the same database.</param>

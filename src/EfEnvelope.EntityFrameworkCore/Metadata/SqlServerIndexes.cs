@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Metadata;
 namespace EfEnvelope.EntityFrameworkCore.Metadata;
 
 /// <summary>
-/// How long the key of an index may be on SQL Server. The server makes an index whose keys may be longer, with a warning, and fails later, on the first row
-/// that is too long.
+/// How long the key of an index may be on SQL Server. The server makes an index whose keys may be longer, with a warning, and fails later,
+/// on the first row that is too long.
 /// </summary>
 internal static class SqlServerIndexes
 {
@@ -22,28 +22,33 @@ internal static class SqlServerIndexes
     /// <summary>Finds the indexes over several columns, one of them ours, whose keys may be too long.</summary>
     public static IEnumerable<string> FindFaults(IReadOnlyModel model)
     {
-        foreach (var index in model.GetEntityTypes().SelectMany(t => t.GetDeclaredIndexes()).Where(i => i.Properties.Count > 1 && i.Properties.Any(IsOurs)))
+        foreach (var index in model.GetEntityTypes().SelectMany(t => t.GetDeclaredIndexes()).Where(i => i.Properties.Count > 1))
         {
             // A copy is as long as the index that it was made of.
-            var length = index.Properties.Sum(LengthOf);
-            if (length > LimitOf(index) && !index.Properties.Any(p => p[EnvelopeAnnotations.Next] is string))
-                yield return EnvelopeMessages.IndexKeyTooLong(index.DeclaringEntityType.DisplayName(), index.Properties.Select(p => p.Name), length, LimitOf(index));
+            var properties = index.Properties;
+            if (!properties.Any(IsOurs) || properties.Any(p => p[EnvelopeAnnotations.Next] is string))
+                continue;
+            var (length, limit) = (properties.Sum(LengthOf), LimitOf(index));
+            if (length > limit)
+            {
+                var type = index.DeclaringEntityType.DisplayName();
+                yield return EnvelopeMessages.IndexKeyTooLong(type, properties.Select(p => p.Name), length, limit);
+            }
         }
     }
 
     private static int LimitOf(IReadOnlyIndex index) => index["SqlServer:Clustered"] is true ? MaxClusteredKey : MaxKey;
 
     private static bool IsOurs(IReadOnlyProperty property)
-        => property.FindAnnotation(EnvelopeAnnotations.PlaintextType) is not null || property.FindAnnotation(EnvelopeAnnotations.BlindIndex) is not null
-            || property.FindAnnotation(EnvelopeAnnotations.Next) is not null;
+        => property[EnvelopeAnnotations.PlaintextType] is not null || property[EnvelopeAnnotations.BlindIndex] is not null;
 
     // Of a plain text without a length, no more is said than that it may be long.
     private static int LengthOf(IReadOnlyProperty property)
     {
-        var characters = property[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text) || (!IsOurs(property) && ProviderType(property) == typeof(string));
-        if (characters || IsOurs(property) || ProviderType(property) == typeof(byte[]))
-            return property.GetMaxLength() is { } max ? max * (characters && property.IsUnicode() != false ? 2 : 1) : IsOurs(property) ? DefaultLength : 0;
-        var type = ProviderType(property);
+        var (type, isOurs) = (ProviderType(property), IsOurs(property));
+        var isText = isOurs ? property[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text) : type == typeof(string);
+        if (isText || isOurs || type == typeof(byte[]))
+            return (property.GetMaxLength() * (isText && property.IsUnicode() != false ? 2 : 1)) ?? (isOurs ? DefaultLength : 0);
         return type == typeof(Guid) ? 16
             : type == typeof(DateTimeOffset) ? 10
             : type == typeof(decimal) ? 17

@@ -58,7 +58,8 @@ internal sealed class EnvelopeCheckOperations(ISqlGenerationHelper sql, string p
         yield return Run(IsPostgres ? $"ALTER TABLE {table} VALIDATE CONSTRAINT {name};" : $"ALTER TABLE {table} WITH CHECK CHECK CONSTRAINT {name};");
     }
 
-    // The model gives an encrypted column no collation. Its plaintexts were written by the one that it has: in another code page some would be lost.
+    // The model gives an encrypted column no collation. Its plaintexts were written under the one that it has: another code page would lose
+    // some of their characters.
     private static void KeepCollation(AlterColumnOperation alter)
     {
         if (alter.Collation is null && alter[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text))

@@ -71,8 +71,8 @@ internal static class StoreErrors
         "42P01" or "42703" => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store), exception),
         _ => SqlServerNumber(exception) switch
         {
-            // A login that is refused, disabled, locked or expired, or may not use the database; and rights that it lacks. A server that admits
-            // administrators alone, or is being upgraded, is an outage.
+            // A login that is refused, disabled, locked or expired, or may not use the database; and rights that it lacks. A server
+            // that admits administrators alone, or is being upgraded, is an outage.
             18450 or 18452 or 18456 or 18470 or 18486 or 18487 or 18488 or 916 or 4064 or 229 or 230 or 262 or 297 or 300
                 => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(store), exception),
             911 or 4060 => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDatabase(store), exception),

@@ -67,11 +67,13 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
     // The map would have one column twice, under two stable names.
     private static async Task RequireSpellingAsync(Session session, TableInfo table, EncryptionMap map, CancellationToken cancellationToken)
     {
-        foreach (var (schema, name) in map.Columns.Select(c => (c.Schema, c.Table)).Distinct().Where(t => t != (table.Schema, table.Name)))
+        var dialect = session.Dialect;
+        foreach (var other in map.Columns.DistinctBy(c => c.TableName).Where(c => (c.Schema, c.Table) != (table.Schema, table.Name)))
         {
-            if ($"{schema}.{name}".Equals($"{table.Schema}.{table.Name}", StringComparison.OrdinalIgnoreCase)
-                && await session.Dialect.IsOneTableAsync(session, session.Dialect.Table(schema, name), session.Dialect.Table(table), cancellationToken).ConfigureAwait(false))
-                throw new EnvelopeConfigurationException(RotationMessages.TableSpelledOtherwise(table.DisplayName, schema.Length == 0 ? name : $"{schema}.{name}"));
+            if (other.TableName.Equals(table.DisplayName, StringComparison.OrdinalIgnoreCase)
+                && await dialect.IsOneTableAsync(session, dialect.Table(other.Schema, other.Table), dialect.Table(table), cancellationToken)
+                    .ConfigureAwait(false))
+                throw new EnvelopeConfigurationException(RotationMessages.TableSpelledOtherwise(table.DisplayName, other.TableName));
         }
     }
 
@@ -182,7 +184,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             warnings.Add(RotationMessages.IndexBecomesUseless(name));
 
         // As wide as the model makes it, so that both agree. A column that the map has was made so by a migration, or by a job before.
-        if (known is null && column.MaxLength is { } max && TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm)) is var length
+        if (known is null && column.MaxLength is { } max
+            && TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm)) is var length
             && dialect.Widen(table, column, length) is { } widen)
         {
             if (dialect.FindIndexInTheWay(column, length) is var (index, type))

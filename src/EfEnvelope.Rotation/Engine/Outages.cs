@@ -14,7 +14,8 @@ internal static class Outages
 
     /// <summary>Tells whether a statement waited for another transaction for longer than it may: the database itself is well.</summary>
     // SQL Server's client says no more than that a statement has run for too long.
-    public static bool IsLockWait(Exception e) => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) is 1222 or -2);
+    public static bool IsLockWait(Exception e)
+        => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) is 1222 or -2);
 
     // No dialect is at hand where a connection could not even be opened.
     private static bool IsTransient(DbException e)

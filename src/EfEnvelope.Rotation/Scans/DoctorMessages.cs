@@ -24,7 +24,7 @@ internal static class DoctorMessages
 
     public static Diagnosis NamesIgnoreCase(string table, string column)
         => Warning("names-ignore-case", $"{table}.{column}", "The column's collation takes names that differ in case for one name, so a scope or a table whose name differs in nothing else is refused.",
-            "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it, or begin a job as a user who may alter the table; "
+            "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it (without migrations, run what 'Database.GenerateCreateScript()' has for the table), or begin a job as a user who may alter its table; "
             + "elsewhere give it the binary collation ('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite).");
 
     public static Diagnosis TableMissing(string table)

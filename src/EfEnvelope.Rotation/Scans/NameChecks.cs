@@ -25,7 +25,8 @@ internal static class NameChecks
             if (!await MapStore.ExistsAsync(session, table, cancellationToken).ConfigureAwait(false))
                 continue;
             var count = await session.ScalarAsync(
-                $"SELECT {dialect.Count()} FROM {dialect.Table(session.Schema, table)} WHERE {Ignores(dialect, column, "UPPER")} OR {Ignores(dialect, column, "LOWER")}",
+                $"SELECT {dialect.Count()} FROM {dialect.Table(session.Schema, table)}"
+                    + $" WHERE {Ignores(dialect, column, "UPPER")} OR {Ignores(dialect, column, "LOWER")}",
                 [], cancellationToken).ConfigureAwait(false);
             if (Convert.ToInt64(count, CultureInfo.InvariantCulture) > 0)
                 found.Add(DoctorMessages.NamesIgnoreCase(table, column));

@@ -98,7 +98,8 @@ internal sealed class DatabaseSource : IAsyncDisposable
             catch (DbException e)
             {
                 throw session.Dialect.IsTransient(e)
-                    ? new KeyUnavailableException(Outages.IsLockWait(e) ? RotationMessages.LockedForTooLong() : RotationMessages.DatabaseUnreachable(), e)
+                    ? new KeyUnavailableException(
+                        Outages.IsLockWait(e) ? RotationMessages.LockedForTooLong() : RotationMessages.DatabaseUnreachable(), e)
                     : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
             }
         }

@@ -79,7 +79,8 @@ internal abstract partial class Dialect(Func<string, string> quote)
     public abstract ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken);
 
     /// <summary>Tells whether two quoted names, which differ in case only, are of one table.</summary>
-    public virtual ValueTask<bool> IsOneTableAsync(Session session, string left, string right, CancellationToken cancellationToken) => new(false);
+    public virtual ValueTask<bool> IsOneTableAsync(Session session, string left, string right, CancellationToken cancellationToken)
+        => new(false);
 
     /// <summary>Lists all tables of the database, those of EfEnvelope and of the database itself left out.</summary>
     public abstract ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken);

@@ -56,8 +56,8 @@ internal static class JobTables
     }
 
     /// <summary>
-    /// Makes the statement that lets the names in a table of an earlier version be compared byte by byte, on SQL Server. It does nothing where they are, and
-    /// where the user may not change the table.
+    /// Makes the statement that lets the names in a table of an earlier version be compared byte by byte, on SQL Server. It does nothing
+    /// where they are, and where the user may not change the table.
     /// </summary>
     public static string? ChangeNames(Dialect dialect, string? schema)
     {
@@ -65,9 +65,12 @@ internal static class JobTables
             return null;
         var (table, collate) = (dialect.Table(schema, Jobs), EnvelopeTablesSql.Collate(dialect.Provider));
         var change = $"SET XACT_ABORT ON; BEGIN TRANSACTION; DROP INDEX IF EXISTS {dialect.Quote(Unique)} ON {table};"
-            + $" ALTER TABLE {table} ALTER COLUMN [Active] nvarchar(300){collate} NULL; ALTER TABLE {table} ALTER COLUMN [Scope] nvarchar(200){collate} NOT NULL;"
+            + $" ALTER TABLE {table} ALTER COLUMN [Active] nvarchar(300){collate} NULL;"
+            + $" ALTER TABLE {table} ALTER COLUMN [Scope] nvarchar(200){collate} NOT NULL;"
             + $" CREATE UNIQUE INDEX {dialect.Quote(Unique)} ON {table} ([Active]) WHERE [Active] IS NOT NULL; COMMIT;";
-        return $"IF {EnvelopeTablesSql.HasOtherCollation($"N'{Escape(table)}'", ["Active", "Scope"])} AND HAS_PERMS_BY_NAME(N'{Escape(table)}', 'OBJECT', 'ALTER') = 1 EXEC(N'{Escape(change)}')";
+        var name = $"N'{Escape(table)}'";
+        return $"IF {EnvelopeTablesSql.HasOtherCollation(name, ["Active", "Scope"])}"
+            + $" AND HAS_PERMS_BY_NAME({name}, 'OBJECT', 'ALTER') = 1 EXEC(N'{Escape(change)}')";
     }
 
     private static string Escape(string text) => text.Replace("'", "''", StringComparison.Ordinal);

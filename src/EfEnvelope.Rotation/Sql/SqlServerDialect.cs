@@ -26,7 +26,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                     WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
                 c.collation_name, CAST(c.is_sparse AS int),
                 (SELECT MIN(i.name) FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
-                    WHERE i.object_id = o.object_id AND ic.column_id = c.column_id)
+                    WHERE i.object_id = o.object_id AND ic.column_id = c.column_id AND ic.is_included_column = 0)
             FROM sys.tables o
             JOIN sys.columns c ON c.object_id = o.object_id
             JOIN sys.types t ON t.user_type_id = c.system_type_id
@@ -129,6 +129,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     }
 
     /// <summary>Makes the statement of a batch.</summary>
+    // Where readers see versions of rows (READ_COMMITTED_SNAPSHOT), only what reads by locks may skip locked rows.
     public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
     {
         var fields = table.Key.Select((k, i) => $"k{i} {k.StoreType} '$.k{i}'")
@@ -137,7 +138,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
         return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text || HoldsText(c.StoreType) ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
-            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+            + $" FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
     }
 
     public override string ClaimRange(string table)
@@ -153,16 +154,20 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
         // What is not said is not kept, but for a default, which is a constraint of its own.
         var collate = column.Collation is { } collation ? $" COLLATE {collation}" : "";
-        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {WidenedType(column, length)}{collate}{(column.IsSparse ? " SPARSE" : "")} {(column.IsNullable ? "NULL" : "NOT NULL")}";
+        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {WidenedType(column, length)}{collate}"
+            + $"{(column.IsSparse ? " SPARSE" : "")} {(column.IsNullable ? "NULL" : "NOT NULL")}";
     }
 
     public override (string Index, string Type)? FindIndexInTheWay(TableColumn column, int? length)
-        => column.Index is { } index && WidenedType(column, length) is var type && type.EndsWith("(max)", StringComparison.Ordinal) ? (index, type) : null;
+        => column.Index is { } index && WidenedType(column, length) is var type && type.EndsWith("(max)", StringComparison.Ordinal)
+            ? (index, type)
+            : null;
 
     private static string WidenedType(TableColumn column, int? length)
     {
         var type = column.IsBinary ? "varbinary" : column.StoreType.StartsWith('n') ? "nvarchar" : "varchar";
-        return length <= (type == "nvarchar" ? 4000 : 8000) ? string.Create(CultureInfo.InvariantCulture, $"{type}({length})") : $"{type}(max)";
+        var fits = length <= (type == "nvarchar" ? 4000 : 8000);
+        return fits ? string.Create(CultureInfo.InvariantCulture, $"{type}({length})") : $"{type}(max)";
     }
 
     protected override int MaxNameLength => 128;
@@ -177,7 +182,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     private const int CompatibilityLevel = 130;
 
     public override async ValueTask<string?> FindFaultAsync(Session session, CancellationToken cancellationToken)
-        => await session.ScalarAsync(ReadCompatibilityLevel, [], cancellationToken).ConfigureAwait(false) is int level && level < CompatibilityLevel
+        => await session.ScalarAsync(ReadCompatibilityLevel, [], cancellationToken).ConfigureAwait(false) is int level
+            && level < CompatibilityLevel
             ? RotationMessages.CompatibilityLevelTooLow(level, CompatibilityLevel)
             : null;
 

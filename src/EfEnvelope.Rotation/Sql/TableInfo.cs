@@ -35,7 +35,7 @@ internal sealed record TableInfo(string Schema, string Name, IReadOnlyList<Table
 /// <param name="IsPadded">Whether it pads its values, so that they do not come back as they went.</param>
 /// <param name="Collation">By which rules its texts are compared, where a statement has to say so, or <see langword="null" />.</param>
 /// <param name="IsSparse">Whether it takes no room for nulls, where a statement has to say so.</param>
-/// <param name="Index">The name of an index that holds it, where that keeps it from being widened, or <see langword="null" />.</param>
+/// <param name="Index">The name of an index that compares it, where that keeps it from being widened, or <see langword="null" />.</param>
 internal sealed record TableColumn(
     string Name, string StoreType, bool IsNullable, bool IsBinary, bool IsText, int? MaxLength, int KeyOrder, bool IsIndexed, bool IsUnique,
     bool IsPadded = false, string? Collation = null, bool IsSparse = false, string? Index = null);

@@ -31,7 +31,7 @@ public sealed class SqlServerJobsOfflineTests
         var sql = Parse(_dialect.UpdateStatement(Table, Columns, compares: true));
         Assert.IsType<UpdateStatement>(sql);
         var text = _dialect.UpdateStatement(Table, Columns, compares: true);
-        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST)", text, StringComparison.Ordinal);
+        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST)", text, StringComparison.Ordinal);
         Assert.Contains("t.[Num ber]]] = u.k0", text, StringComparison.Ordinal);
         Assert.Contains("t.[Na'me] = u.k1 COLLATE Latin1_General_CS_AS", text, StringComparison.Ordinal);
         Assert.Contains("DATALENGTH(t.[Secret]) = DATALENGTH(u.o0)", text, StringComparison.Ordinal);
