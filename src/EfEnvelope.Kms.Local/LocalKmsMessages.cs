@@ -42,7 +42,7 @@ internal static class LocalKmsMessages
             + "SQLite file instead.";
 
     public static string NoDatabase(string store)
-        => $"The database '{store}' does not exist. Create it, or correct the connection string of the KMS.";
+        => $"The database '{store}' does not exist, or the login may not open it. Create it, grant the login access to it, or correct the connection string of the KMS.";
 
     public static string Damaged(string file)
         => $"The KMS '{file}' is damaged or was altered. Restore it from a backup.";

@@ -31,6 +31,9 @@ internal static class RotationMessages
     public static string TableMissing(string table)
         => $"There is no table '{table}' in this database. Check its name, its schema, and that this is the right database; names are compared letter by letter.";
 
+    public static string TableSpelledOtherwise(string table, string known)
+        => $"Table '{table}' is called '{known}' in the encryption map, which compares names letter by letter. Nothing was changed. Use that name.";
+
     public static string ColumnMissing(string table, string column) => $"Table '{table}' has no column '{column}'. Check its name, which is compared letter by letter, and the encryption map.";
 
     public static string NoPrimaryKey(string table) => $"Table '{table}' has no primary key, so its rows cannot be told apart while they change. Add one, and retry.";
@@ -75,6 +78,17 @@ internal static class RotationMessages
         => $"'{column}' is under a unique index, which cannot see that a plaintext and its envelope are equal. Leave it as it is and write into a new column ('Into', in the tool '--into') that has a unique blind index.";
 
     public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
+
+    public static string IndexInTheWay(string column, string type, string index)
+        => $"'{column}' would become '{type}' to hold envelopes, which no index can compare, and the index '{index}' has it in its key. Drop the index, then plan the job again; or encrypt into another column ('Into', in the tool '--into'), with a blind index if it is searched.";
+
+    public static string CompatibilityLevelTooLow(int level, int needed)
+        => FormattableString.Invariant($"The database has compatibility level {level}, and jobs need {needed} or more, because they write rows by OPENJSON. Nothing was changed. Raise it: 'ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = {needed}'.");
+
+    public static string WaitsForLocks() => "another transaction holds locks for longer than a statement may wait, or a statement takes that long; it is tried again";
+
+    public static string LockedForTooLong()
+        => "The database did not finish a statement in time: another transaction holds locks that it needs, or it takes longer than the command time-out. Nothing was changed by this call. Retry when that transaction has ended, or raise the time-out ('Command Timeout' in the connection string).";
 
     public static string BackfillWarning(string column)
         => $"Until the job has ended, and for as long as an application writes '{column}' in clear text, every reader has to take both forms: 'AllowPlaintextWhileBackfilling()'.";

@@ -79,7 +79,7 @@ public sealed class SqlTextTests
     }
 
     [Theory]
-    [InlineData(SqlServer, "[Scope] varchar(200) NOT NULL", "[WrappedKey] nvarchar(max) NULL", "[Reserved] bigint NOT NULL", "[Field] nvarchar(256) NOT NULL")]
+    [InlineData(SqlServer, "[Scope] varchar(200) COLLATE Latin1_General_100_BIN2 NOT NULL", "[WrappedKey] nvarchar(max) NULL", "[Reserved] bigint NOT NULL", "[Field] nvarchar(256) COLLATE Latin1_General_100_BIN2 NOT NULL")]
     [InlineData(Sqlite, "\"Scope\" TEXT NOT NULL", "\"WrappedKey\" TEXT NULL", "\"Reserved\" INTEGER NOT NULL", "\"Field\" TEXT NOT NULL")]
     [InlineData(
         Postgres, "\"Scope\" character varying(200) NOT NULL", "\"WrappedKey\" text", "\"Reserved\" bigint NOT NULL",

@@ -87,6 +87,26 @@ public sealed class PostgresJobRacesTests() : JobRacesSpecification(new Postgres
     }
 
     [Fact]
+    public async Task A_lock_that_a_statement_waits_for_too_long_is_no_outage()
+    {
+        var job = await PrepareAsync();
+        await SqlAsync("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 100', current_database()); END $$");
+        NpgsqlConnection.ClearPool(new NpgsqlConnection(((PostgresTestDatabase)Database).ConnectionString));
+        await using var connection = (NpgsqlConnection)Database.CreateConnection();
+        await connection.OpenAsync();
+        var transaction = await connection.BeginTransactionAsync();
+        await using (var command = new NpgsqlCommand("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", connection, transaction))
+            await command.ExecuteNonQueryAsync();
+
+        // An outage of no length at all is tolerated.
+        var running = RunAsync(job.Id, new RunOptions { OutageTolerance = TimeSpan.Zero });
+        Assert.NotSame(running, await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(1.5))));
+        await transaction.CommitAsync();
+
+        AssertCompleted(await running, 50);
+    }
+
+    [Fact]
     public async Task An_open_transaction_in_another_database_of_the_server_is_nobodys_business()
     {
         var job = await PrepareAsync();

@@ -77,7 +77,7 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                     cancellationToken.ThrowIfCancellationRequested();
                     var rows = await link.ReadAsync(query, usage, static r => r.IsDBNull(0) ? (long?)null : r.GetInt64(0), cancellationToken)
                         .ConfigureAwait(false);
-                    if (rows is not [var stored])
+                    if (rows.Count == 0)
                     {
                         if (await link.TryInsertAsync(Usage, [version.Scope.Name, version.Number, field, count], cancellationToken)
                             .ConfigureAwait(false))
@@ -85,9 +85,9 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
                         continue;
                     }
 
-                    // The counter never goes down, nor this far up, and is what it is compared with: the row was altered, and what it would
-                    // allow may not be trusted.
-                    if (stored is not { } reserved || reserved < 0 || reserved > long.MaxValue - count || reserved == refused)
+                    // The counter is one, never goes down, nor this far up, and is what it is compared with: the row was altered, and
+                    // what it would allow may not be trusted.
+                    if (rows is not [{ } reserved] || reserved < 0 || reserved > long.MaxValue - count || reserved == refused)
                         throw new EnvelopeDecryptionException(EnvelopeMessages.UsageRowMalformed(EnvelopeTables.Usage, version, field));
                     var total = reserved + count;
                     if (await link.UpdateAsync(
@@ -140,7 +140,9 @@ internal sealed class EfKeyStore(KeyStoreConnection connection, bool synchronous
             .ConfigureAwait(false))
             .Count > 0;
 
-    private static string OfApplications(StoreLink link) => $"{link.Quote(EnvelopeTables.Scope)} NOT LIKE '~%'";
+    // Those of EfEnvelope itself begin with a tilde, which comes after every letter and digit.
+    private static string OfApplications(StoreLink link)
+        => $"{EnvelopeTablesSql.ByBytes(link.Provider, link.Quote(EnvelopeTables.Scope))} < '~'";
 
     private static StoreTable Find(string name) => EnvelopeTables.All.Single(t => t.Name == name);
 

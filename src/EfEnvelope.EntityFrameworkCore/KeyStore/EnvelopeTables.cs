@@ -54,7 +54,7 @@ internal static class EnvelopeTables
             Keys,
             KeyLength: 2,
             [
-                new(Scope, typeof(string), MaxLength: 200, IsAscii: true),
+                new(Scope, typeof(string), MaxLength: 200, IsAscii: true, IsName: true),
                 new(Version, typeof(int)),
                 new(Status, typeof(string), MaxLength: 20, IsAscii: true),
                 new(WrappedKey, typeof(string), IsNullable: true),
@@ -71,19 +71,19 @@ internal static class EnvelopeTables
             Usage,
             KeyLength: 3,
             [
-                new(Scope, typeof(string), MaxLength: 200, IsAscii: true),
+                new(Scope, typeof(string), MaxLength: 200, IsAscii: true, IsName: true),
                 new(Version, typeof(int)),
-                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength),
+                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength, IsName: true),
                 new(Reserved, typeof(long)),
             ]),
         new(
             Map,
             KeyLength: 3,
             [
-                new(TableSchema, typeof(string), MaxLength: 128),
-                new(TableName, typeof(string), MaxLength: 128),
-                new(ColumnName, typeof(string), MaxLength: 128),
-                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength),
+                new(TableSchema, typeof(string), MaxLength: 128, IsName: true),
+                new(TableName, typeof(string), MaxLength: 128, IsName: true),
+                new(ColumnName, typeof(string), MaxLength: 128, IsName: true),
+                new(Field, typeof(string), MaxLength: FieldContext.MaxNameLength, IsName: true),
                 new(Mode, typeof(string), MaxLength: 20, IsAscii: true),
                 new(PlaintextType, typeof(string), MaxLength: 20, IsAscii: true),
                 new(Definition, typeof(string), IsNullable: true),
@@ -147,5 +147,6 @@ internal sealed record StoreTable(string Name, int KeyLength, IReadOnlyList<Stor
     public StoreValue Value(string column, object? value) => new(Columns.Single(c => c.Name == column), value);
 }
 
-/// <summary>A column of a table of EfEnvelope.</summary>
-internal sealed record StoreColumn(string Name, Type Type, int? MaxLength = null, bool IsAscii = false, bool IsNullable = false);
+/// <summary>A column of a table of EfEnvelope. Names are compared byte by byte.</summary>
+internal sealed record StoreColumn(
+    string Name, Type Type, int? MaxLength = null, bool IsAscii = false, bool IsNullable = false, bool IsName = false);

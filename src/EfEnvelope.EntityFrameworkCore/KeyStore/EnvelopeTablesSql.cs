@@ -9,6 +9,9 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
     private const string SqlServer = "Microsoft.EntityFrameworkCore.SqlServer";
     private const string PostgreSql = "Npgsql.EntityFrameworkCore.PostgreSQL";
 
+    /// <summary>The collation of names on SQL Server, whose usual ones take 'tenant-a' for 'TENANT-A'; the embedded KMS's own.</summary>
+    private const string ByteOrder = "Latin1_General_100_BIN2";
+
     private static readonly StoreTable Map = EnvelopeTables.All.Single(t => t.Name == EnvelopeTables.Map);
 
     private bool IsSqlServer => provider == SqlServer;
@@ -20,11 +23,56 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
     public string Create(StoreTable table, string? schema)
     {
         var parts = table.Columns
-            .Select(c => $"{Quote(c.Name)} {FindMapping(types, c).StoreType} {(c.IsNullable ? "NULL" : "NOT NULL")}")
-            .Append($"CONSTRAINT {Quote($"PK_{table.Name}")} PRIMARY KEY ({string.Join(", ", table.Key.Select(c => Quote(c.Name)))})");
+            .Select(c => $"{Quote(c.Name)} {TypeOf(c)}").Append(KeyOf(table));
         var name = Table(table.Name, schema);
         var body = $"{name} (\n    {string.Join(",\n    ", parts)}\n);";
         return IsSqlServer ? $"IF OBJECT_ID({Literal(name)}) IS NULL\nCREATE TABLE {body}" : $"CREATE TABLE IF NOT EXISTS {body}";
+    }
+
+    /// <summary>
+    /// Makes the condition that a name is another one byte by byte, whatever the collation of its column, which the table's owner may change.
+    /// </summary>
+    /// <param name="provider">The name of the provider.</param>
+    /// <param name="column">The column, quoted.</param>
+    /// <param name="name">The other name, as SQL.</param>
+    // The first comparison finds the rows by the table's index, the second one judges them.
+    public static string IsName(string? provider, string column, string name)
+        => $"{column} = {name} AND {ByBytes(provider, column)} = {name}";
+
+    /// <summary>Makes the expression of a name that is compared and told apart byte by byte.</summary>
+    public static string ByBytes(string? provider, string column) => $"{column} COLLATE {CollationOf(provider)}";
+
+    /// <summary>Gets the collation clause of a name's column; empty where the database compares byte by byte by default.</summary>
+    public static string Collate(string? provider) => provider == SqlServer ? $" COLLATE {ByteOrder}" : "";
+
+    /// <summary>Gets what a model says of the names in our tables, so that one that keeps them in another way needs a migration.</summary>
+    public static string DescribeNames(string? provider) => provider == SqlServer ? $" (names: {ByteOrder})" : "";
+
+    /// <summary>Makes the condition that one of some columns of a table is not compared byte by byte, in SQL Server.</summary>
+    /// <param name="table">The table's quoted name as a literal.</param>
+    /// <param name="columns">The columns.</param>
+    public static string HasOtherCollation(string table, IEnumerable<string> columns)
+        => $"EXISTS (SELECT 1 FROM sys.columns WHERE object_id = OBJECT_ID({table})"
+            + $" AND name IN ({string.Join(", ", columns.Select(c => $"N'{c}'"))}) AND collation_name <> N'{ByteOrder}')";
+
+    /// <summary>
+    /// Makes the statement that lets the names of a table of an earlier version be compared byte by byte; none where they are. A column of
+    /// the key cannot be changed, so the statement drops the key and makes it again, all or nothing.
+    /// </summary>
+    public string? ChangeNames(StoreTable table, string? schema)
+    {
+        if (!IsSqlServer)
+            return null;
+        var (name, variable) = (Table(table.Name, schema), $"@{table.Name}Names");
+        var literal = Literal(name);
+        var names = table.Columns.Where(c => c.IsName).ToList();
+        var drop = $" ALTER TABLE {name} DROP CONSTRAINT ";
+        var change = string.Concat(names.Select(c => $" ALTER TABLE {name} ALTER COLUMN {Quote(c.Name)} {TypeOf(c)};"));
+        var key = $"(SELECT QUOTENAME(name) FROM sys.key_constraints WHERE parent_object_id = OBJECT_ID({literal}) AND type = 'PK')";
+        return $"IF {HasOtherCollation(literal, names.Select(c => c.Name))}\nBEGIN\n"
+            + $"DECLARE {variable} nvarchar(max) = N'SET XACT_ABORT ON; BEGIN TRANSACTION;' + COALESCE({Literal(drop)} + {key} + N';', N'')"
+            + $" + {Literal($"{change} ALTER TABLE {name} ADD {KeyOf(table)}; COMMIT;")};\n"
+            + $"EXEC({variable});\nEND;";
     }
 
     /// <summary>Makes the statement that moves a table to another schema, if it is in the old one; none where there are no schemas.</summary>
@@ -143,6 +191,20 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
             tag = tag.Insert(1, "x");
         return $"DO {tag} BEGIN\n{body}\nEND {tag};";
     }
+
+    private static string CollationOf(string? provider)
+        => provider switch
+        {
+            SqlServer => ByteOrder,
+            PostgreSql => "\"C\"",
+            _ => "BINARY",
+        };
+
+    private string TypeOf(StoreColumn column)
+        => $"{FindMapping(types, column).StoreType}{(column.IsName ? Collate(provider) : "")} {(column.IsNullable ? "NULL" : "NOT NULL")}";
+
+    private string KeyOf(StoreTable table)
+        => $"CONSTRAINT {Quote($"PK_{table.Name}")} PRIMARY KEY ({string.Join(", ", table.Key.Select(c => Quote(c.Name)))})";
 
     private string IsRow(MapRow row) => string.Join(" AND ", Map.Key.Select((c, i) => $"{Quote(c.Name)} = {Literal(row.Values[i])}"));
 

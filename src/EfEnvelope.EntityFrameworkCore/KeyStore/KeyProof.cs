@@ -15,6 +15,8 @@ namespace EfEnvelope.EntityFrameworkCore.KeyStore;
 /// </summary>
 internal static class KeyProof
 {
+    private static readonly StoreColumn Scope = EnvelopeTables.All.Single(t => t.Name == EnvelopeTables.Keys).Columns[0];
+
     /// <summary>Asks the database.</summary>
     /// <exception cref="KeyUnavailableException">It does not answer.</exception>
     public static async ValueTask<bool> HoldsAsync(
@@ -23,12 +25,11 @@ internal static class KeyProof
         var command = context.GetService<IRelationalConnection>().DbConnection.CreateCommand();
         await using (command.ConfigureAwait(false))
         {
-            var scope = command.CreateParameter();
-            (scope.ParameterName, scope.Value) = (context.GetService<ISqlGenerationHelper>().GenerateParameterName("scope"), keys[0].Version.Scope.Name);
-            command.CommandText = Query(context, scope.ParameterName);
+            var scope = context.GetService<ISqlGenerationHelper>().GenerateParameterName("scope");
+            command.CommandText = Query(context, scope);
             if (context.Database.CurrentTransaction is { } transaction)
                 command.Transaction = transaction.GetDbTransaction();
-            command.Parameters.Add(scope);
+            command.Parameters.Add(ScopeParameter(context, command, scope, keys[0].Version.Scope));
             try
             {
                 return Holds(synchronous ? Read(command) : await ReadAsync(command, cancellationToken).ConfigureAwait(false), keys, newest);
@@ -40,6 +41,11 @@ internal static class KeyProof
         }
     }
 
+    /// <summary>Makes the parameter of the query, in its column's type: another one keeps SQL Server from the key table's index.</summary>
+    public static DbParameter ScopeParameter(DbContext context, DbCommand command, string name, KeyScope scope)
+        => EnvelopeTablesSql.FindMapping(context.GetService<IRelationalTypeMappingSource>(), Scope)
+            .CreateParameter(command, name, scope.Name, nullable: false);
+
     /// <summary>Makes the query whose answer <see cref="Holds" /> judges.</summary>
     /// <param name="context">The context that writes, or one of the same database.</param>
     /// <param name="scope">The parameter that holds the name of the scope.</param>
@@ -48,7 +54,7 @@ internal static class KeyProof
         var sql = context.GetService<ISqlGenerationHelper>();
         return $"SELECT {sql.DelimitIdentifier(EnvelopeTables.Version)}, {sql.DelimitIdentifier(EnvelopeTables.Commitment)}, {sql.DelimitIdentifier(EnvelopeTables.SearchesFrom)}"
             + $" FROM {sql.DelimitIdentifier(EnvelopeTables.Keys, EnvelopeTables.FindSchema(context.Model))}"
-            + $" WHERE {sql.DelimitIdentifier(EnvelopeTables.Scope)} = {scope}"
+            + $" WHERE {EnvelopeTablesSql.IsName(context.Database.ProviderName, sql.DelimitIdentifier(EnvelopeTables.Scope), scope)}"
             + $" AND {sql.DelimitIdentifier(EnvelopeTables.Status)} = '{EnvelopeTables.StatusOf(KeyVersionStatus.Enabled)}'"
             + $" AND {sql.DelimitIdentifier(EnvelopeTables.RetiredAt)} IS NULL";
     }

@@ -38,8 +38,8 @@ internal sealed class EnvelopeClosingConvention(ConventionSet conventions, ISqlG
         }
 
         MakeNamesUnique(modelBuilder, context);
-        NextColumns.SetFilters(model, sql);
-        foreach (var annotation in StoreDescription.Of(model.GetDefaultSchema(), MapRow.Of(model)).ToAnnotations())
+        NextColumns.SetFilters(model, sql, provider.Name);
+        foreach (var annotation in StoreDescription.Of(model.GetDefaultSchema(), MapRow.Of(model), provider.Name).ToAnnotations())
             model.SetAnnotation(annotation.Name, annotation.Value);
     }
 

@@ -17,7 +17,7 @@ internal sealed class EnvelopeConvention(
     IRelationalTypeMappingSource typeMappings, IValueConverterSelector converters, IDatabaseProvider provider)
     : IModelInitializedConvention, IModelFinalizingConvention
 {
-    private const int MaxIndexedLength = 1700;
+    private readonly bool _isSqlServer = provider.Name == "Microsoft.EntityFrameworkCore.SqlServer";
 
     public void ProcessModelInitialized(IConventionModelBuilder modelBuilder, IConventionContext<IConventionModelBuilder> context)
         => ((IMutableModel)modelBuilder.Metadata).SetAnnotation(EnvelopeAnnotations.Enabled, true);
@@ -60,6 +60,8 @@ internal sealed class EnvelopeConvention(
                 next.Add(column.Property, column.IsText ? typeof(TextEnvelope) : typeof(Envelope));
             next.CopyIndexes();
             faults.AddRange(next.Faults);
+            if (_isSqlServer)
+                faults.AddRange(SqlServerIndexes.FindFaults(model));
         }
 
         if (faults.Count > 0)
@@ -119,9 +121,12 @@ internal sealed class EnvelopeConvention(
         var sealing = EnvelopeConverters.Create(plainType, column);
         var comparer = FindComparer(property, clrType, usual);
         var maxLength = CodecFacts.MaxLength(plainType, property.GetMaxLength() ?? userConverter?.MappingHints?.Size) + FieldCipher.OverheadOf(column.Algorithm);
-        var maxIndexed = column.IsText ? TextEnvelope.EnvelopeLengthIn(MaxIndexedLength / (property.IsUnicode() == false ? 1 : 2)) : MaxIndexedLength;
-        if (maxLength > maxIndexed && IsIndexedOnSqlServer(property))
-            faults.Add(EnvelopeMessages.IndexTooLong(column.Name, (maxIndexed - FieldCipher.OverheadOf(column.Algorithm)) / 3));
+        if (_isSqlServer && mark.Mode == EncryptionMode.Deterministic && SqlServerIndexes.FindLimit(property) is { } limit)
+        {
+            var maxIndexed = column.IsText ? TextEnvelope.EnvelopeLengthIn(limit / (property.IsUnicode() == false ? 1 : 2)) : limit;
+            if (maxLength > maxIndexed)
+                faults.Add(EnvelopeMessages.IndexTooLong(column.Name, limit, (maxIndexed - FieldCipher.OverheadOf(column.Algorithm)) / 3));
+        }
 
         property.SetElementType(null);
         property.SetProviderClrType(null);
@@ -139,10 +144,6 @@ internal sealed class EnvelopeConvention(
         if (column.IsText)
             property.SetAnnotation(EnvelopeAnnotations.Storage, mark.Storage.ToString());
     }
-
-    // SQL Server makes such an index, with a warning, and fails later, on the first value that is too long.
-    private bool IsIndexedOnSqlServer(IMutableProperty property)
-        => provider.Name == "Microsoft.EntityFrameworkCore.SqlServer" && property.GetContainingIndexes().Any();
 
     // EF Core takes no copy of a byte[], so that it would miss a change in place, which is then lost. A comparer of the user's own stays.
     private static ValueComparer? FindComparer(IMutableProperty property, Type clrType, CoreTypeMapping? usual)

@@ -79,10 +79,10 @@ internal sealed record StoreDescription(string Schema, string Tables, string Map
 
     public IReadOnlyList<MapRow> Rows => [.. JsonSerializer.Deserialize<List<string?[]>>(Map)!.Select(MapRow.Of)];
 
-    public static StoreDescription Of(string? schema, IEnumerable<MapRow> rows)
+    public static StoreDescription Of(string? schema, IEnumerable<MapRow> rows, string? provider = null)
         => new(
             schema ?? "",
-            string.Join(", ", EnvelopeTables.All.Select(t => t.Name)),
+            string.Join(", ", EnvelopeTables.All.Select(t => t.Name)) + EnvelopeTablesSql.DescribeNames(provider),
             JsonSerializer.Serialize(rows.Select(r => r.Definition is null ? r.Values.Take(6) : r.Values), Readable));
 
     /// <summary>Finds what a model, its database or an operation on it says.</summary>

@@ -91,19 +91,40 @@ internal sealed partial class NextColumns(IMutableModel model, ColumnNames names
             copy.SetAnnotation(EnvelopeAnnotations.NextFilter, isAsked ? (string?)filter!.Value ?? "" : "");
     }
 
-    /// <summary>Gives the copies their filters, once the columns have their last names.</summary>
-    public static void SetFilters(IMutableModel model, ISqlGenerationHelper sql)
+    /// <summary>
+    /// Gives the copies their filters, once the columns have their last names. SQL Server takes two nulls for equal: there each unique
+    /// index over a column of ours gets a filter. EF Core makes one for the main table of a type only, and none where a base type has no table.
+    /// </summary>
+    public static void SetFilters(IMutableModel model, ISqlGenerationHelper sql, string provider)
     {
         foreach (var index in model.GetEntityTypes().SelectMany(t => t.GetDeclaredIndexes()))
         {
+            var table = FindTable(index);
             if (index.RemoveAnnotation(EnvelopeAnnotations.NextFilter)?.Value is string filter)
-                index.SetFilter(And(filter, index.Properties.Where(p => p[EnvelopeAnnotations.Next] is string), sql));
+                index.SetFilter(And(filter, index.Properties.Where(p => p[EnvelopeAnnotations.Next] is string), table, sql));
+            else if (provider == "Microsoft.EntityFrameworkCore.SqlServer" && LacksFilter(index))
+            {
+                var nullable = index.Properties.Where(p => table is null ? p.IsNullable : p.IsColumnNullable(table.Value));
+                index.SetFilter(And("", nullable, table, sql));
+            }
         }
     }
 
-    private static string And(string filter, IEnumerable<IMutableProperty> next, ISqlGenerationHelper sql)
+    private static bool LacksFilter(IMutableIndex index)
+        => index.IsUnique && index[Clustered] is not true && index.GetFilter() is null
+            && ((IConventionIndex)index).GetFilterConfigurationSource() is null or ConfigurationSource.Convention
+            && index.Properties.Any(p => p[EnvelopeAnnotations.Next] is string || p[EnvelopeAnnotations.BlindIndex] is not null);
+
+    // The one that has all of its columns.
+    private static StoreObjectIdentifier? FindTable(IMutableIndex index)
+        => index.Properties.Select(p => EncryptedColumn.FindColumns(p).Select(c => c.Table))
+            .Aggregate((all, tables) => all.Intersect(tables))
+            .Cast<StoreObjectIdentifier?>().FirstOrDefault();
+
+    private static string And(string filter, IEnumerable<IMutableProperty> columns, StoreObjectIdentifier? table, ISqlGenerationHelper sql)
     {
-        var all = next.Select(p => $"{sql.DelimitIdentifier(p.GetColumnName())} IS NOT NULL");
+        var names = columns.Select(p => (table is null ? null : p.GetColumnName(table.Value)) ?? p.GetColumnName());
+        var all = names.Select(n => $"{sql.DelimitIdentifier(n)} IS NOT NULL");
         return string.Join(" AND ", string.IsNullOrWhiteSpace(filter) ? all : all.Prepend(FindOr().IsMatch(filter) ? $"({filter})" : filter));
     }
 

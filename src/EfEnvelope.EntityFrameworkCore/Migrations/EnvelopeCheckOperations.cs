@@ -21,6 +21,12 @@ internal sealed class EnvelopeCheckOperations(ISqlGenerationHelper sql, string p
     {
         if (!IsPostgres && !IsSqlServer)
             return operations;
+        if (IsSqlServer)
+        {
+            foreach (var alter in operations.OfType<AlterColumnOperation>())
+                KeepCollation(alter);
+        }
+
         var early = operations.OfType<AddCheckConstraintOperation>().Where(c => MayComeFirst(c, operations)).ToList();
         var rest = operations.Except(early);
         return [.. early.SelectMany(Validate), .. IsSqlServer ? rest.SelectMany(o => KeepChecks(o, operations, model)) : rest];
@@ -50,6 +56,14 @@ internal sealed class EnvelopeCheckOperations(ISqlGenerationHelper sql, string p
                 ? $"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({check.Sql}) NOT VALID;"
                 : $"ALTER TABLE {table} WITH NOCHECK ADD CONSTRAINT {name} CHECK ({check.Sql});"));
         yield return Run(IsPostgres ? $"ALTER TABLE {table} VALIDATE CONSTRAINT {name};" : $"ALTER TABLE {table} WITH CHECK CHECK CONSTRAINT {name};");
+    }
+
+    // The model gives an encrypted column no collation. Its plaintexts were written under the one that it has: another code page would lose
+    // some of their characters.
+    private static void KeepCollation(AlterColumnOperation alter)
+    {
+        if (alter.Collation is null && alter[EnvelopeAnnotations.Storage] is nameof(EncryptedStorage.Text))
+            alter.Collation = alter.OldColumn.Collation;
     }
 
     // SQL Server changes no column on which a constraint depends, but for its length.

@@ -43,7 +43,11 @@ internal sealed class EnvelopeTableOperations(EnvelopeTablesSql sql, IReadOnlyLi
             foreach (var move in old is null || old.Schema == now.Schema ? [] : EnvelopeTables.All.SelectMany(t => Move(t, old.SchemaName, now.SchemaName)))
                 yield return move;
             foreach (var table in EnvelopeTables.All)
+            {
                 yield return Sql(sql.Create(table, now.SchemaName));
+                if (sql.ChangeNames(table, now.SchemaName) is { } change)
+                    yield return Sql(change);
+            }
         }
 
         foreach (var deletion in Delete(FindRemoved(old, now), _schema))

@@ -47,7 +47,7 @@ internal static class StoreErrors
     public static bool IsMissingTable(Exception exception) => exception switch
     {
         SqliteException sqlite => sqlite.SqliteErrorCode == Error,
-        DbException server => server.SqlState is "42P01" or "42703" || SqlServerNumber(server) is "207" or "208",
+        DbException server => server.SqlState is "42P01" or "42703" || SqlServerNumber(server) is 207 or 208,
         _ => false,
     };
 
@@ -56,7 +56,7 @@ internal static class StoreErrors
     {
         DbUpdateConcurrencyException => true,
         SqliteException sqlite => sqlite.SqliteErrorCode == Constraint,
-        DbException server => server.SqlState is "40001" or "40P01" or "23505" || SqlServerNumber(server) is "1205" or "2601" or "2627" or "3960",
+        DbException server => server.SqlState is "40001" or "40P01" or "23505" || SqlServerNumber(server) is 1205 or 2601 or 2627 or 3960,
         DbUpdateException or InvalidOperationException when exception.InnerException is { } inner => IsRace(inner),
         _ => false,
     };
@@ -69,9 +69,18 @@ internal static class StoreErrors
         "22021" => new KmsException(KmsErrorKind.InvalidRequest, LocalKmsMessages.TextRefused(store), exception),
         "3D000" => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDatabase(store), exception),
         "42P01" or "42703" => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store), exception),
-        _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(store), exception),
+        _ => SqlServerNumber(exception) switch
+        {
+            // A login that is refused, disabled, locked or expired, or may not use the database; and rights that it lacks. A server
+            // that admits administrators alone, or is being upgraded, is an outage.
+            18450 or 18452 or 18456 or 18470 or 18486 or 18487 or 18488 or 916 or 4064 or 229 or 230 or 262 or 297 or 300
+                => new KmsException(KmsErrorKind.AccessDenied, LocalKmsMessages.NoAccess(store), exception),
+            911 or 4060 => new KmsException(KmsErrorKind.NotFound, LocalKmsMessages.NoDatabase(store), exception),
+            207 or 208 => new KmsException(KmsErrorKind.InvalidCiphertext, LocalKmsMessages.Damaged(store), exception),
+            _ => new KmsException(KmsErrorKind.Unavailable, LocalKmsMessages.NotReachable(store), exception),
+        },
     };
 
-    // The number of a SqlException, which this package does not know, stands there too.
-    private static string? SqlServerNumber(DbException exception) => exception.Data["HelpLink.EvtID"] as string;
+    // Of a SqlException, which this package does not know.
+    private static int? SqlServerNumber(DbException exception) => exception.GetType().GetProperty("Number")?.GetValue(exception) as int?;
 }

@@ -123,7 +123,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             yield break;
         var scope = batch.Keys[0].Version.Scope;
         yield return new Question(
-            KeyProof.Query(session.Context, "@p0"), [scope.Name],
+            KeyProof.Query(session.Context, session.Dialect.ScopeParameter("@p0")), [scope.Name],
             rows =>
             {
                 if (!KeyProof.Holds(rows.Select(KeyProof.Read), batch.Keys, newest: int.MaxValue))

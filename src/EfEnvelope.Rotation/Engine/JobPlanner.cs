@@ -11,6 +11,7 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
     public async Task<JobPlan> PlanAsync(Session session, JobRequest request, CancellationToken cancellationToken)
     {
         Validate(request);
+        await RequireSupportedAsync(session, cancellationToken).ConfigureAwait(false);
         var scope = await keys.ResolveScopeAsync(request.Scope, mayBeNew: request.Kind == JobKind.Backfill, cancellationToken).ConfigureAwait(false);
         if (request.Kind == JobKind.Rotate)
         {
@@ -20,7 +21,9 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
 
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
-        var map = (await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false)).Require(request.Schema, request.Table);
+        var known = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        await RequireSpellingAsync(session, table, known, cancellationToken).ConfigureAwait(false);
+        var map = known.Require(request.Schema, request.Table);
         await RequireNoCheckAsync(session, request, table, cancellationToken).ConfigureAwait(false);
         var changes = new List<string>();
         var warnings = new List<string>();
@@ -46,6 +49,12 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
 
     public static string ActiveName(JobRequest request) => request.Kind == JobKind.Rotate ? "" : $"{request.Schema}\u001f{request.Table}";
 
+    public static async Task RequireSupportedAsync(Session session, CancellationToken cancellationToken)
+    {
+        if (await session.Dialect.FindFaultAsync(session, cancellationToken).ConfigureAwait(false) is { } fault)
+            throw new EnvelopeConfigurationException(fault);
+    }
+
     public static async Task<TableInfo> RequireTableAsync(Session session, string schema, string name, CancellationToken cancellationToken)
     {
         var table = await session.Dialect.FindTableAsync(session, schema, name, cancellationToken).ConfigureAwait(false)
@@ -55,12 +64,25 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         return table;
     }
 
+    // The map would have one column twice, under two stable names.
+    private static async Task RequireSpellingAsync(Session session, TableInfo table, EncryptionMap map, CancellationToken cancellationToken)
+    {
+        var dialect = session.Dialect;
+        foreach (var other in map.Columns.DistinctBy(c => c.TableName).Where(c => (c.Schema, c.Table) != (table.Schema, table.Name)))
+        {
+            if (other.TableName.Equals(table.DisplayName, StringComparison.OrdinalIgnoreCase)
+                && await dialect.IsOneTableAsync(session, dialect.Table(other.Schema, other.Table), dialect.Table(table), cancellationToken)
+                    .ConfigureAwait(false))
+                throw new EnvelopeConfigurationException(RotationMessages.TableSpelledOtherwise(table.DisplayName, other.TableName));
+        }
+    }
+
     // SQLite takes null in a primary key, even more than once.
     public static async Task RequireKeysAsync(Session session, TableInfo table, CancellationToken cancellationToken)
     {
         var isNull = string.Join(" OR ", table.Key.Where(k => k.IsNullable).Select(k => $"{session.Dialect.Quote(k.Name)} IS NULL"));
         if (isNull.Length > 0
-            && await session.ScalarAsync($"SELECT COUNT(*) FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
+            && await session.ScalarAsync($"SELECT {session.Dialect.Count()} FROM {session.Dialect.Table(table)} WHERE {isNull}", [], cancellationToken).ConfigureAwait(false) is not (0L or 0))
             throw new EnvelopeConfigurationException(RotationMessages.NullInPrimaryKey(table.DisplayName));
     }
 
@@ -162,8 +184,15 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
             warnings.Add(RotationMessages.IndexBecomesUseless(name));
 
         // As wide as the model makes it, so that both agree. A column that the map has was made so by a migration, or by a job before.
-        if (known is null && column.MaxLength is { } max && dialect.Widen(table, column, TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm))) is { } widen)
+        if (known is null && column.MaxLength is { } max
+            && TextEnvelope.LengthOf((3 * max) + FieldCipher.OverheadOf(row.Algorithm)) is var length
+            && dialect.Widen(table, column, length) is { } widen)
+        {
+            if (dialect.FindIndexInTheWay(column, length) is var (index, type))
+                throw new EnvelopeConfigurationException(RotationMessages.IndexInTheWay(name, type, index));
             changes.Add(widen);
+        }
+
         mapRows.Add(row with { AllowsPlaintext = true, Definition = null, EndedBy = null });
         if (known is null)
             warnings.Add(RotationMessages.NewToMap(name));

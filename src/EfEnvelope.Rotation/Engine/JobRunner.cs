@@ -18,6 +18,11 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         {
             return await TryRunRangeAsync(jobId, waits, cancellationToken).ConfigureAwait(false);
         }
+        catch (DbException e) when (Outages.IsLockWait(e))
+        {
+            waits(RotationMessages.WaitsForLocks());
+            return RangeOutcome.Busy;
+        }
         catch (Exception e) when (Outages.IsOutage(e) && e is not KeyUnavailableException)
         {
             throw new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e);
@@ -99,6 +104,7 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         var passes = new JobPasses(source, keys, session, store, plan);
         if (job.State == JobState.Pending)
         {
+            await JobPlanner.RequireSupportedAsync(session, cancellationToken).ConfigureAwait(false);
             if (await passes.FindStartAsync(job, cancellationToken).ConfigureAwait(false) is { } start)
             {
                 await store.SetWaitingAsync(job.Id, start.At, start.Reason, cancellationToken).ConfigureAwait(false);

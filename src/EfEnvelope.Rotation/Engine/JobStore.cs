@@ -25,7 +25,12 @@ internal sealed class JobStore(Session session)
     public async Task CreateTablesAsync(CancellationToken cancellationToken)
     {
         if (await ExistsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (JobTables.ChangeNames(_dialect, session.Schema) is { } change)
+                await session.ExecuteAsync(change, [], cancellationToken).ConfigureAwait(false);
             return;
+        }
+
         try
         {
             var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -102,7 +107,7 @@ internal sealed class JobStore(Session session)
     /// <summary>Finds a rotation of a scope that was enqueued before a job and has not been made yet.</summary>
     public async Task<long?> FindRotationBeforeAsync(long id, string scope, CancellationToken cancellationToken)
         => await session.ScalarAsync(
-            Q($"SELECT MIN([Id]) FROM {Jobs} WHERE [Kind] = 'rotate' AND [EndedAt] IS NULL AND [Scope] = @p1 AND [Id] < @p0"), [id, scope], cancellationToken).ConfigureAwait(false) is { } first
+            Q($"SELECT MIN([Id]) FROM {Jobs} WHERE [Kind] = 'rotate' AND [EndedAt] IS NULL AND {_dialect.IsName("Scope", "@p1")} AND [Id] < @p0"), [id, scope], cancellationToken).ConfigureAwait(false) is { } first
             ? ToLong(first)
             : null;
 
@@ -111,7 +116,7 @@ internal sealed class JobStore(Session session)
         var rows = await session.QueryAsync(
             Q($"""
             SELECT j.[Id], j.[Request], j.[Scope], j.[State], j.[Reason], j.[NotBefore], j.[Pass], j.[EstimatedRows], j.[Throttle], j.[CreatedAt], j.[StartedAt], j.[EndedAt], j.[PassStartedAt],
-                (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id]), (SELECT COUNT(*) FROM {Ranges} r WHERE r.[JobId] = j.[Id] AND r.[PassDone] >= j.[Pass]),
+                (SELECT {_dialect.Count()} FROM {Ranges} r WHERE r.[JobId] = j.[Id]), (SELECT {_dialect.Count()} FROM {Ranges} r WHERE r.[JobId] = j.[Id] AND r.[PassDone] >= j.[Pass]),
                 {Sum("RowsRead")}, {Sum("RowsWritten")}, {Sum("RowsLost")}, {Sum("RowsRefused")}, {Sum("PassWork")}
             FROM {Jobs} j WHERE {(id is null ? "1 = 1" : Q($"j.[Id] = @p0"))}{(includeEnded ? "" : Q($" AND j.[EndedAt] IS NULL"))} ORDER BY j.[Id] DESC
             """),

@@ -61,7 +61,8 @@ internal static class MapStore
     {
         var dialect = session.Dialect;
         await session.ExecuteAsync(
-            $"DELETE FROM {dialect.Table(session.Schema, EnvelopeTables.Map)} WHERE {dialect.Quote(EnvelopeTables.TableSchema)} = @p0 AND {dialect.Quote(EnvelopeTables.TableName)} = @p1 AND {dialect.Quote(EnvelopeTables.ColumnName)} = @p2",
+            $"DELETE FROM {dialect.Table(session.Schema, EnvelopeTables.Map)} WHERE {dialect.IsName(EnvelopeTables.TableSchema, "@p0")}"
+                + $" AND {dialect.IsName(EnvelopeTables.TableName, "@p1")} AND {dialect.IsName(EnvelopeTables.ColumnName, "@p2")}",
             [schema, table, column], cancellationToken).ConfigureAwait(false);
     }
 

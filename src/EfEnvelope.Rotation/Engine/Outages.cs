@@ -12,12 +12,19 @@ internal static class Outages
             || (e is DbException failure && (IsTransient(failure) || failure.InnerException is IOException or TimeoutException or SocketException))
             || (e is InvalidOperationException or ObjectDisposedException && (IsOfDriver(e) || (e.InnerException is { } inner && IsOutage(inner))));
 
+    /// <summary>Tells whether a statement waited for another transaction for longer than it may: the database itself is well.</summary>
+    // SQL Server's client says no more than that a statement has run for too long.
+    public static bool IsLockWait(Exception e)
+        => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) is 1222 or -2);
+
     // No dialect is at hand where a connection could not even be opened.
     private static bool IsTransient(DbException e)
         => e.IsTransient
             || e.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or ['4', '0', ..] or "55P03" or "25P03" or "25P04" or "55006"
             || new[] { "SQLite Error 5:", "SQLite Error 6:", "SQLite Error 10:", "SQLite Error 13:" }.Any(code => e.Message.StartsWith(code, StringComparison.Ordinal))
-            || e.GetType().GetProperty("Number")?.GetValue(e) is int number && SqlServerDialect.IsTransientNumber(number);
+            || (NumberOf(e) is { } number && SqlServerDialect.IsTransientNumber(number));
+
+    private static int? NumberOf(DbException e) => e.GetType().GetProperty("Number")?.GetValue(e) as int?;
 
     // A driver's own words for a connection that is no longer open.
     private static bool IsOfDriver(Exception e) => e.Source is "Npgsql" or "Microsoft.Data.SqlClient" or "System.Data.Common";

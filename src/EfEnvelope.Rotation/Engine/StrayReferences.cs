@@ -36,7 +36,7 @@ internal static class StrayReferences
         var dialect = session.Dialect;
         var headers = Algorithms.Select(a => new EnvelopeHeader(a, number)).ToList();
         var counts = columns.Select(
-            c => $"SUM(CASE WHEN {dialect.HasHeader($"t.{dialect.Quote(c.Name)}", c.IsBinary ? StoredForm.Binary : StoredForm.Text, headers)} THEN 1 ELSE 0 END)");
+            c => dialect.Count($"CASE WHEN {dialect.HasHeader($"t.{dialect.Quote(c.Name)}", c.IsBinary ? StoredForm.Binary : StoredForm.Text, headers)} THEN 1 END"));
         try
         {
             var row = (await session.QueryAsync($"SELECT {string.Join(", ", counts)} FROM {dialect.Table(table)} AS t{dialect.ScanHint}", [], cancellationToken).ConfigureAwait(false))[0];

@@ -26,8 +26,9 @@ public sealed partial class KeyAdministration
                 if (!await MapStore.ExistsAsync(session, EnvelopeTables.Keys, cancellationToken).ConfigureAwait(false))
                     return [];
                 var dialect = session.Dialect;
+                var scope = EnvelopeTablesSql.ByBytes(dialect.Provider, dialect.Quote(EnvelopeTables.Scope));
                 var names = await session.QueryAsync(
-                    $"SELECT DISTINCT {dialect.Quote(EnvelopeTables.Scope)} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken).ConfigureAwait(false);
+                    $"SELECT DISTINCT {scope} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken).ConfigureAwait(false);
                 var scopes = StoredRows.ReadAll(EnvelopeTables.Keys, names, n => StoredRows.Display(n[0]), n => StoredRows.Value(EnvelopeTables.Scope, n[0], v => KeyScope.FromStore((string)v))).Rows;
                 return [.. scopes.Where(s => !s.IsReserved).OrderBy(s => s.Name, StringComparer.Ordinal)];
             },
@@ -272,7 +273,13 @@ public sealed partial class KeyAdministration
         await RequireScopeAsync(session, scope, cancellationToken).ConfigureAwait(false);
         var snapshot = await _source.StoreOf(session).ReadAsync(scope, cancellationToken).ConfigureAwait(false);
         var usage = await session.Context.Usage.AsNoTracking().Where(r => (string)r[EnvelopeTables.Scope] == scope.Name)
-            .Select(r => new { Version = (int)r[EnvelopeTables.Version], Reserved = (long)r[EnvelopeTables.Reserved] }).ToListAsync(cancellationToken).ConfigureAwait(false);
+            .Select(r => new
+            {
+                Scope = (string)r[EnvelopeTables.Scope],
+                Version = (int)r[EnvelopeTables.Version],
+                Reserved = (long)r[EnvelopeTables.Reserved],
+            })
+            .ToListAsync(cancellationToken).ConfigureAwait(false);
         var primary = KeyRing.FindPrimary(snapshot)?.Version;
         var intermediates = (await _source.StoreOf(session).ReadAsync(KeyScope.Intermediate, cancellationToken).ConfigureAwait(false)).Keys;
         return [.. snapshot.Keys.Select(k => new KeyVersionInfo
@@ -288,7 +295,8 @@ public sealed partial class KeyAdministration
             SearchesFrom = k.SearchesFrom,
             UniqueFrom = k.UniqueFrom,
             RetiredAt = k.RetiredAt,
-            Reserved = usage.Where(u => u.Version == k.Version.Number).Select(u => u.Reserved).DefaultIfEmpty().Max(),
+            Reserved = usage.Where(u => u.Version == k.Version.Number && u.Scope == scope.Name).Select(u => u.Reserved)
+                .DefaultIfEmpty().Max(),
         })];
     }
 

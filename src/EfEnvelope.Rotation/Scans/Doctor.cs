@@ -13,6 +13,9 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
         var found = new List<Diagnosis>();
         var jobs = new JobStore(session);
         found.AddRange((await KeyRowCheck.FindAsync(session, cancellationToken).ConfigureAwait(false)).Select(DoctorMessages.RowMalformed));
+        if (await session.Dialect.FindFaultAsync(session, cancellationToken).ConfigureAwait(false) is { } fault)
+            found.Add(DoctorMessages.DatabaseUnsupported(session.Connection.Database, fault));
+        found.AddRange(await NameChecks.FindAsync(session, cancellationToken).ConfigureAwait(false));
         var scopes = await ReadKeysAsync(cancellationToken).ConfigureAwait(false);
         var checks = new KeyChecks(source, scopes, await jobs.ReadTimeAsync(cancellationToken).ConfigureAwait(false));
         found.AddRange(checks.CheckVersions());

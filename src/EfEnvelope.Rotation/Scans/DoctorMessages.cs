@@ -19,6 +19,14 @@ internal static class DoctorMessages
     public static Diagnosis RowMalformed(MalformedRow row)
         => Error("row-malformed", $"{row.Table} {row.Key}", $"The row cannot be read: {row.Reason}.", RotationMessages.RepairOf(row));
 
+    public static Diagnosis DatabaseUnsupported(string database, string fault)
+        => Error("compatibility-level", database, fault, "Ask the database's administrator to raise its compatibility level.");
+
+    public static Diagnosis NamesIgnoreCase(string table, string column)
+        => Warning("names-ignore-case", $"{table}.{column}", "The column's collation takes names that differ in case for one name, so a scope or a table whose name differs in nothing else is refused.",
+            "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it (without migrations, run what 'Database.GenerateCreateScript()' has for the table), or begin a job as a user who may alter its table; "
+            + "elsewhere give it the binary collation ('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite).");
+
     public static Diagnosis TableMissing(string table)
         => Error("table-missing", table, "The encryption map has a table that this database has not; retirement of a key version stops at it.",
             "Run the application's migrations; if the table was dropped by hand, delete its rows of '__EnvelopeMap'.");

@@ -2,6 +2,7 @@ using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.Infrastructure;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
+using EfEnvelope.Rotation.Engine;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -97,7 +98,8 @@ internal sealed class DatabaseSource : IAsyncDisposable
             catch (DbException e)
             {
                 throw session.Dialect.IsTransient(e)
-                    ? new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e)
+                    ? new KeyUnavailableException(
+                        Outages.IsLockWait(e) ? RotationMessages.LockedForTooLong() : RotationMessages.DatabaseUnreachable(), e)
                     : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
             }
         }

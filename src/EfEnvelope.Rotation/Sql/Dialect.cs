@@ -59,6 +59,9 @@ internal abstract partial class Dialect(Func<string, string> quote)
     public string Sql(FormattableString statement)
         => string.Format(CultureInfo.InvariantCulture, OwnName().Replace(statement.Format, name => Quote(name.Groups[1].Value)), statement.GetArguments());
 
+    /// <summary>Makes the condition that a column of EfEnvelope's own tables holds a name, byte by byte.</summary>
+    public string IsName(string column, string parameter) => EnvelopeTablesSql.IsName(Provider, Quote(column), parameter);
+
     public string Clock => DatabaseClock.Sql(Provider);
 
     /// <summary>Sets up a connection.</summary>
@@ -74,6 +77,10 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     /// <summary>Describes a table, or returns <see langword="null" /> when there is none of this name.</summary>
     public abstract ValueTask<TableInfo?> FindTableAsync(Session session, string schema, string name, CancellationToken cancellationToken);
+
+    /// <summary>Tells whether two quoted names, which differ in case only, are of one table.</summary>
+    public virtual ValueTask<bool> IsOneTableAsync(Session session, string left, string right, CancellationToken cancellationToken)
+        => new(false);
 
     /// <summary>Lists all tables of the database, those of EfEnvelope and of the database itself left out.</summary>
     public abstract ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken);
@@ -97,6 +104,12 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     /// <summary>Makes the expression that stands for a part of a key that was read.</summary>
     public virtual string KeyParameter(TableColumn key, string parameter) => parameter;
+
+    /// <summary>Makes the expression that counts rows, or those where an expression is not null, however many there are.</summary>
+    public virtual string Count(string what = "*") => $"COUNT({what})";
+
+    /// <summary>Makes the expression that stands for the name of a scope in the key table.</summary>
+    public virtual string ScopeParameter(string parameter) => parameter;
 
     /// <summary>Makes the expression that reads a value.</summary>
     public virtual string SelectValue(RowColumn column, string alias) => $"{alias}.{Quote(column.Name)}";
@@ -165,6 +178,12 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     /// <summary>Makes the statement that lets a column hold longer values.</summary>
     public abstract string? Widen(TableInfo table, TableColumn column, int? length);
+
+    /// <summary>Finds the index that keeps a column from being widened, and the type that the column would have.</summary>
+    public virtual (string Index, string Type)? FindIndexInTheWay(TableColumn column, int? length) => null;
+
+    /// <summary>Finds what keeps jobs from running in this database at all, and the way out.</summary>
+    public virtual ValueTask<string?> FindFaultAsync(Session session, CancellationToken cancellationToken) => new((string?)null);
 
     /// <summary>Makes the statement that adds a column for envelopes, or for plaintexts of a type.</summary>
     public abstract string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType);

@@ -24,7 +24,9 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                 CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
                 CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
                     WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
-                c.collation_name
+                c.collation_name, CAST(c.is_sparse AS int),
+                (SELECT MIN(i.name) FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
+                    WHERE i.object_id = o.object_id AND ic.column_id = c.column_id AND ic.is_included_column = 0)
             FROM sys.tables o
             JOIN sys.columns c ON c.object_id = o.object_id
             JOIN sys.types t ON t.user_type_id = c.system_type_id
@@ -34,6 +36,12 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             [name, schema], cancellationToken).ConfigureAwait(false);
         return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]);
     }
+
+    /// <summary>Gets the query whose answer is 1 if two names are of one table, as they are where the database ignores case.</summary>
+    public const string CompareTables = "SELECT CASE WHEN OBJECT_ID(@p0) = OBJECT_ID(@p1) THEN 1 ELSE 0 END";
+
+    public override async ValueTask<bool> IsOneTableAsync(Session session, string left, string right, CancellationToken cancellationToken)
+        => await session.ScalarAsync(CompareTables, [left, right], cancellationToken).ConfigureAwait(false) is 1;
 
     public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
@@ -69,6 +77,11 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!))];
 
     public override string KeyParameter(TableColumn key, string parameter) => $"CAST({parameter} AS {key.StoreType})";
+
+    public override string Count(string what = "*") => $"COUNT_BIG({what})";
+
+    // The column's own type: another one would keep the server from the index of the key table.
+    public override string ScopeParameter(string parameter) => $"CAST({parameter} AS varchar(200))";
 
     public override string After(IReadOnlyList<TableColumn> key, string alias, string parameters) => Compare(key, alias, parameters, ">", ">");
 
@@ -116,6 +129,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     }
 
     /// <summary>Makes the statement of a batch.</summary>
+    // Where readers see versions of rows (READ_COMMITTED_SNAPSHOT), only what reads by locks may skip locked rows.
     public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
     {
         var fields = table.Key.Select((k, i) => $"k{i} {k.StoreType} '$.k{i}'")
@@ -124,7 +138,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
         return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text || HoldsText(c.StoreType) ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
-            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+            + $" FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
     }
 
     public override string ClaimRange(string table)
@@ -137,9 +151,23 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     {
         if (column.MaxLength is not { } has || has >= (length ?? int.MaxValue))
             return null;
+
+        // What is not said is not kept, but for a default, which is a constraint of its own.
+        var collate = column.Collation is { } collation ? $" COLLATE {collation}" : "";
+        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {WidenedType(column, length)}{collate}"
+            + $"{(column.IsSparse ? " SPARSE" : "")} {(column.IsNullable ? "NULL" : "NOT NULL")}";
+    }
+
+    public override (string Index, string Type)? FindIndexInTheWay(TableColumn column, int? length)
+        => column.Index is { } index && WidenedType(column, length) is var type && type.EndsWith("(max)", StringComparison.Ordinal)
+            ? (index, type)
+            : null;
+
+    private static string WidenedType(TableColumn column, int? length)
+    {
         var type = column.IsBinary ? "varbinary" : column.StoreType.StartsWith('n') ? "nvarchar" : "varchar";
-        var limit = type == "nvarchar" ? 4000 : 8000;
-        return $"ALTER TABLE {Table(table)} ALTER COLUMN {Quote(column.Name)} {type}({(length <= limit ? length.Value.ToString(CultureInfo.InvariantCulture) : "max")}) {(column.IsNullable ? "NULL" : "NOT NULL")}";
+        var fits = length <= (type == "nvarchar" ? 4000 : 8000);
+        return fits ? string.Create(CultureInfo.InvariantCulture, $"{type}({length})") : $"{type}(max)";
     }
 
     protected override int MaxNameLength => 128;
@@ -149,6 +177,18 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     // A scan that reads committed rows by locks waits for every writer by itself; see 'ScanHint'.
     public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    // OPENJSON, by which rows are written, is not known below.
+    private const int CompatibilityLevel = 130;
+
+    public override async ValueTask<string?> FindFaultAsync(Session session, CancellationToken cancellationToken)
+        => await session.ScalarAsync(ReadCompatibilityLevel, [], cancellationToken).ConfigureAwait(false) is int level
+            && level < CompatibilityLevel
+            ? RotationMessages.CompatibilityLevelTooLow(level, CompatibilityLevel)
+            : null;
+
+    /// <summary>Gets the query of the level by which the database reads T-SQL.</summary>
+    public const string ReadCompatibilityLevel = "SELECT CAST(compatibility_level AS int) FROM sys.databases WHERE name = DB_NAME()";
 
     private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
 
@@ -260,7 +300,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return new TableColumn(
             (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
             length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary",
-            Collation: (string?)c[9]);
+            Collation: (string?)c[9], IsSparse: (int)c[10]! == 1, Index: (string?)c[11]);
     }
 
     public override string NewTypeOf(StoredForm form, string plaintextType)

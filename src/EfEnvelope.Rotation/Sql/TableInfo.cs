@@ -34,9 +34,11 @@ internal sealed record TableInfo(string Schema, string Name, IReadOnlyList<Table
 /// <param name="IsUnique">Whether a unique index contains it, the primary key left out.</param>
 /// <param name="IsPadded">Whether it pads its values, so that they do not come back as they went.</param>
 /// <param name="Collation">By which rules its texts are compared, where a statement has to say so, or <see langword="null" />.</param>
+/// <param name="IsSparse">Whether it takes no room for nulls, where a statement has to say so.</param>
+/// <param name="Index">The name of an index that compares it, where that keeps it from being widened, or <see langword="null" />.</param>
 internal sealed record TableColumn(
     string Name, string StoreType, bool IsNullable, bool IsBinary, bool IsText, int? MaxLength, int KeyOrder, bool IsIndexed, bool IsUnique,
-    bool IsPadded = false, string? Collation = null);
+    bool IsPadded = false, string? Collation = null, bool IsSparse = false, string? Index = null);
 
 /// <summary>SQL that the database itself applies to a table.</summary>
 /// <param name="Kind">What it belongs to, such as <c>view</c>.</param>

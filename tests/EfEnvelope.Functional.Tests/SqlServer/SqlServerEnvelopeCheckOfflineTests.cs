@@ -46,6 +46,18 @@ public sealed class SqlServerEnvelopeCheckOfflineTests() : AdHocSpecification(ne
     }
 
     [Fact]
+    public void Text_that_is_encrypted_in_place_keeps_the_collation_of_its_plaintexts()
+    {
+        var commands = Generate(
+            b => b.Entity<Item>(i => { i.Ignore(x => x.Code); i.Property(x => x.Text).HasMaxLength(20).IsUnicode(false).UseCollation("Polish_CI_AS"); }),
+            b => b.Entity<Item>(i => { i.Ignore(x => x.Code); i.Property(x => x.Text).HasMaxLength(20).IsUnicode(false).IsEncrypted(storage: EncryptedStorage.Text).AllowPlaintextWhileBackfilling(); }));
+
+        var alter = Assert.Single(commands, c => c.CommandText.Contains("ALTER TABLE [Item] ALTER COLUMN", StringComparison.Ordinal)).CommandText;
+        Assert.Contains("COLLATE Polish_CI_AS NULL;", alter, StringComparison.Ordinal);
+        AssertParses(alter);
+    }
+
+    [Fact]
     public void Column_whose_type_changes_is_altered_without_its_check()
     {
         var commands = Generate(b => Map(b, isChecked: true, isText: false), b => Map(b, isChecked: true, isText: false, isRequired: true));

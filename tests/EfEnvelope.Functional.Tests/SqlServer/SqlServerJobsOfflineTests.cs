@@ -31,7 +31,7 @@ public sealed class SqlServerJobsOfflineTests
         var sql = Parse(_dialect.UpdateStatement(Table, Columns, compares: true));
         Assert.IsType<UpdateStatement>(sql);
         var text = _dialect.UpdateStatement(Table, Columns, compares: true);
-        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST)", text, StringComparison.Ordinal);
+        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST)", text, StringComparison.Ordinal);
         Assert.Contains("t.[Num ber]]] = u.k0", text, StringComparison.Ordinal);
         Assert.Contains("t.[Na'me] = u.k1 COLLATE Latin1_General_CS_AS", text, StringComparison.Ordinal);
         Assert.Contains("DATALENGTH(t.[Secret]) = DATALENGTH(u.o0)", text, StringComparison.Ordinal);
@@ -89,6 +89,38 @@ public sealed class SqlServerJobsOfflineTests
     }
 
     [Fact]
+    public void Names_in_the_tables_of_jobs_are_compared_byte_by_byte_also_in_those_of_an_earlier_build()
+    {
+        var statements = _dialect.CreateJobTables("it's]").Select(s => (IfStatement)Parse(s)).ToList();
+        Assert.Equal(
+            ["Active Latin1_General_100_BIN2", "Scope Latin1_General_100_BIN2"],
+            ((CreateTableStatement)statements[0].ThenStatement).Definition.ColumnDefinitions.Where(c => c.Collation is not null).Select(c => $"{c.ColumnIdentifier.Value} {c.Collation.Value}"));
+
+        var change = Assert.IsType<ExecuteStatement>(statements[^1].ThenStatement);
+        Assert.Contains("collation_name <> N'Latin1_General_100_BIN2'", statements[^1].Predicate.ToText(), StringComparison.Ordinal);
+        Assert.Contains("HAS_PERMS_BY_NAME(N'[it''s]]].[__EnvelopeJobs]', 'OBJECT', 'ALTER') = 1", statements[^1].Predicate.ToText(), StringComparison.Ordinal);
+        var text = ((StringLiteral)Assert.Single(((ExecutableStringList)change.ExecuteSpecification.ExecutableEntity).Strings)).Value;
+        Assert.Empty(Errors(text, out var fragment));
+        Assert.Equal(
+            [
+                typeof(PredicateSetStatement), typeof(BeginTransactionStatement), typeof(DropIndexStatement), typeof(AlterTableAlterColumnStatement),
+                typeof(AlterTableAlterColumnStatement), typeof(CreateIndexStatement), typeof(CommitTransactionStatement),
+            ],
+            Assert.Single(((TSqlScript)fragment).Batches).Statements.Select(s => s.GetType()));
+    }
+
+    [Fact]
+    public void Rows_are_counted_however_many_there_are()
+    {
+        Assert.Equal("COUNT_BIG(*)", _dialect.Count());
+        Assert.Equal("COUNT_BIG(CASE WHEN 1 = 1 THEN 1 END)", _dialect.Count("CASE WHEN 1 = 1 THEN 1 END"));
+    }
+
+    [Fact]
+    public void Name_of_a_scope_is_compared_in_the_type_of_its_column()
+        => Assert.Equal("CAST(@p0 AS varchar(200))", _dialect.ScopeParameter("@p0"));
+
+    [Fact]
     public void Columns_are_widened_as_far_as_is_needed_and_stay_nullable_or_not()
     {
         Assert.Null(_dialect.Widen(Table, Memo, 200));
@@ -98,6 +130,31 @@ public sealed class SqlServerJobsOfflineTests
         Assert.EndsWith("ALTER COLUMN [Nick] nvarchar(max) NOT NULL", _dialect.Widen(Table, Nick with { IsNullable = false }, null), StringComparison.Ordinal);
         Assert.IsType<AlterTableAlterColumnStatement>(Parse(_dialect.Widen(Table, Memo, 900)!));
     }
+
+    [Fact]
+    public void Columns_that_are_widened_keep_their_collation_and_stay_sparse()
+    {
+        var memo = Memo with { Collation = "Polish_CI_AS", IsSparse = true };
+        var text = _dialect.Widen(Table, memo, 900)!;
+        Assert.EndsWith("ALTER COLUMN [Memo] varchar(900) COLLATE Polish_CI_AS SPARSE NULL", text, StringComparison.Ordinal);
+        Assert.Equal("Polish_CI_AS", Assert.IsType<AlterTableAlterColumnStatement>(Parse(text)).Collation.Value);
+        Assert.EndsWith("nvarchar(max) COLLATE Polish_CI_AS NOT NULL", _dialect.Widen(Table, Nick with { Collation = "Polish_CI_AS", IsNullable = false }, null), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(900, "IX", null)]
+    [InlineData(8001, null, null)]
+    [InlineData(8001, "IX", "varchar(max)")]
+    public void Index_keeps_a_column_from_becoming_longer_than_it_can_hold(int length, string? index, string? type)
+        => Assert.Equal(type is null ? null : (index!, type), _dialect.FindIndexInTheWay(Memo with { Index = index }, length));
+
+    [Fact]
+    public void Level_of_compatibility_is_read_of_this_database()
+        => Assert.IsType<SelectStatement>(Parse(SqlServerDialect.ReadCompatibilityLevel));
+
+    [Fact]
+    public void Tables_are_compared_as_the_database_finds_them()
+        => Assert.IsType<SelectStatement>(Parse(SqlServerDialect.CompareTables));
 
     [Fact]
     public void A_column_is_added_for_envelopes_and_for_every_type_of_plaintext()

@@ -78,9 +78,16 @@ public sealed partial class SqlServerSearchTextTests
     public void A_list_that_is_too_long_is_refused_with_the_way_out()
     {
         using var db = Open();
-        var records = Enumerable.Range(0, 1200).Select(i => $"r-{i}").ToArray();
-        var e = Assert.Throws<EnvelopeConfigurationException>(() => db.People.Where(p => records.Contains(p.Record)).ToQueryString());
-        Assert.Contains("Chunk(1000)", e.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(Text(1000));
+        var e = Assert.Throws<EnvelopeConfigurationException>(() => Text(1001));
+        Assert.Contains("more than 1,000 values", e.Message, StringComparison.Ordinal);
+        Assert.Contains("Chunk(500)", e.Message, StringComparison.Ordinal);
+
+        string Text(int count)
+        {
+            var records = Enumerable.Range(0, count).Select(i => $"r-{i}").ToArray();
+            return db.People.Where(p => records.Contains(p.Record)).ToQueryString();
+        }
     }
 
     [Fact]
