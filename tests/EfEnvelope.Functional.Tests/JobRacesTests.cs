@@ -71,22 +71,6 @@ public sealed class PostgresJobRacesTests() : JobRacesSpecification(new Postgres
     }
 
     [Fact]
-    public async Task What_an_open_transaction_wrote_before_the_last_pass_is_waited_for()
-    {
-        var job = await PrepareAsync();
-        await using var connection = (NpgsqlConnection)Database.CreateConnection();
-        await connection.OpenAsync();
-        var transaction = await connection.BeginTransactionAsync();
-        await using (var command = new NpgsqlCommand("INSERT INTO t VALUES (1000, 'late', 0)", connection, transaction))
-            await command.ExecuteNonQueryAsync();
-        var running = RunAsync(job.Id);
-        Assert.NotSame(running, await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(1.5))));
-        await transaction.CommitAsync();
-        AssertCompleted(await running, 51);
-        AssertAllEncrypted(await TextsAsync());
-    }
-
-    [Fact]
     public async Task An_open_transaction_in_another_database_of_the_server_is_nobodys_business()
     {
         var job = await PrepareAsync();

@@ -74,6 +74,10 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
             {
                 return Wait(waits, e.Message);
             }
+            catch (DbException e) when (session.Dialect.IsLockWait(e))
+            {
+                return Wait(waits, RotationMessages.WaitsForLocks());
+            }
             catch (EnvelopeConfigurationException e)
             {
                 // The table, the map or the model changed under it: waiting does not help.

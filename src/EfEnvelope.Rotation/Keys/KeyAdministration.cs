@@ -232,7 +232,14 @@ public sealed partial class KeyAdministration
     private async Task<RetirementReport> FindReferencesAsync(Session session, EncryptionMap map, KeyVersion version, CancellationToken cancellationToken)
     {
         map.RequireReadable();
-        await session.Dialect.WaitForWritersAsync(session, _source.TimeProvider, cancellationToken).ConfigureAwait(false);
+        var tables = new List<TableInfo>();
+        foreach (var (schema, name) in map.Columns.Select(c => (c.Schema, c.Table)).Distinct())
+        {
+            if (await session.Dialect.FindTableAsync(session, schema, name, cancellationToken).ConfigureAwait(false) is { } table)
+                tables.Add(table);
+        }
+
+        await session.Dialect.WaitForWritersAsync(session, tables, _source.TimeProvider, cancellationToken).ConfigureAwait(false);
         var references = new List<VersionReference>();
         foreach (var column in map.Columns)
         {

@@ -96,7 +96,9 @@ internal sealed class DatabaseSource : IAsyncDisposable
             }
             catch (DbException e)
             {
-                throw session.Dialect.IsTransient(e)
+                throw session.Dialect.IsLockWait(e)
+                    ? new OperationRefusedException(RotationMessages.TransactionOpen(), e)
+                    : session.Dialect.IsTransient(e)
                     ? new KeyUnavailableException(RotationMessages.DatabaseUnreachable(), e)
                     : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
             }
