@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
@@ -243,9 +244,16 @@ public sealed partial class KeyAdministration
         var references = new List<VersionReference>();
         foreach (var column in map.Columns)
         {
-            var count = await HeaderScan.CountAsync(session, column, (uint)version.Number, cancellationToken).ConfigureAwait(false);
-            if (count > 0)
-                references.Add(new VersionReference(column.Name, count));
+            try
+            {
+                var count = await HeaderScan.CountAsync(session, column, (uint)version.Number, cancellationToken).ConfigureAwait(false);
+                if (count > 0)
+                    references.Add(new VersionReference(column.Name, count));
+            }
+            catch (DbException e) when (!session.Dialect.IsTransient(e) && !session.Dialect.IsLockWait(e))
+            {
+                throw new OperationRefusedException(RotationMessages.TableNotRead(column.TableName, session.Dialect.CodeOf(e)), e);
+            }
         }
 
         references.AddRange(await StrayReferences.FindAsync(session, map, (uint)version.Number, cancellationToken).ConfigureAwait(false));

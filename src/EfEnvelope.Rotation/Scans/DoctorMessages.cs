@@ -32,8 +32,8 @@ internal static class DoctorMessages
             "Mark the property as encrypted and migrate, or retire no key version before the column is emptied.");
 
     public static Diagnosis TableNotRead(string table, string code)
-        => Error("table-not-read", table, $"The table could not be read ({code}), so its columns may hold envelopes that the encryption map does not have: no key version is retired.",
-            "Find out why the database cannot read it; repair the table, or drop it if nothing needs it.");
+        => Error("table-not-read", table, $"The table could not be read ({code}), so its columns may hold envelopes that are not counted: no key version is retired.",
+            "Look up the code; let the user that connects read the table, repair it, or drop it if nothing needs it.");
 
     public static Diagnosis ColumnWrongType(MapColumn column, string type)
         => Error("column-wrong-type", column.Name, $"The column is '{type}', but {(column.IsText ? "envelopes as text" : "binary values")} are to be stored in it.",
