@@ -151,6 +151,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             + $" JOIN OPENJSON(@rows) WITH (i int '$.i', {string.Join(", ", KeyFields(table))}) AS u ON {string.Join(" AND ", SameKey(table))}";
 
     /// <summary>Makes the statement of a batch.</summary>
+    // Where readers see versions of rows instead of waiting for locks, locks can be read past only with 'READCOMMITTEDLOCK'.
     public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
     {
         var fields = KeyFields(table).Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
@@ -158,7 +159,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
         return $"UPDATE t SET {SetClause(columns, Assigned)}"
-            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
     }
 
     // A text that is assigned, not converted, is refused if it is too long; a conversion would cut it off. The times of an older type have fewer digits
@@ -184,7 +185,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     private static bool IsNarrow(TableColumn column) => column.IsText && !IsUnicode(column.StoreType);
 
     public override string ClaimRange(string table)
-        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK) WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
+        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK) WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
 
     public override IReadOnlyList<string> CreateJobTables(string? schema)
         => JobTables.Create(this, schema, "nvarchar", "nvarchar(max)", "bigint", "int", filter: $" WHERE {Quote("Active")} IS NOT NULL");
@@ -209,7 +210,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override async ValueTask WaitForWritersAsync(Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
     {
         var since = time.GetTimestamp();
-        await session.ExecuteAsync("SET LOCK_TIMEOUT 1000; SET DEADLOCK_PRIORITY LOW", [], cancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync($"{LimitWaits(session, TimeSpan.FromSeconds(1))}; SET DEADLOCK_PRIORITY LOW", [], cancellationToken).ConfigureAwait(false);
         foreach (var table in tables.Where(t => !t.IsMemoryOptimized))
         {
             while (!await TryLockAsync(session, table, cancellationToken).ConfigureAwait(false))
@@ -220,7 +221,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             }
         }
 
-        await session.ExecuteAsync($"{LimitWaits}; SET DEADLOCK_PRIORITY NORMAL", [], cancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync($"{LimitWaits(session, LockPatience)}; SET DEADLOCK_PRIORITY NORMAL", [], cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> TryLockAsync(Session session, TableInfo table, CancellationToken cancellationToken)
@@ -239,11 +240,21 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     /// <summary>Makes the statement that waits for the writers of a table, and holds its lock until its own end.</summary>
     public string WaitStatement(TableInfo table) => $"SELECT TOP (1) 1 FROM {Table(table)} WITH (TABLOCK, HOLDLOCK)";
 
-    // Shorter than the time that a command has by default, after which a lock could not be told from a slow statement.
-    private const string LimitWaits = "SET LOCK_TIMEOUT 10000";
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(10);
 
     public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
-        => await session.ExecuteAsync(LimitWaits, [], cancellationToken).ConfigureAwait(false);
+        => await session.ExecuteAsync(LimitWaits(session, LockPatience), [], cancellationToken).ConfigureAwait(false);
+
+    // Shorter than the time that a command has, after which a lock could not be told from a slow statement.
+    private static string LimitWaits(Session session, TimeSpan patience)
+    {
+        using var command = session.CreateCommand("");
+        return string.Create(CultureInfo.InvariantCulture, $"SET LOCK_TIMEOUT {LimitOf(patience, command.CommandTimeout)}");
+    }
+
+    /// <summary>Gets how many milliseconds a lock is waited for in a command that may take so many seconds; 0 for as many as it takes.</summary>
+    public static int LimitOf(TimeSpan patience, int commandSeconds)
+        => (int)(commandSeconds == 0 ? patience.TotalMilliseconds : Math.Min(patience.TotalMilliseconds, commandSeconds * 500d));
 
     public override bool IsLockWait(DbException exception) => NumberOf(exception) == 1222;
 
@@ -261,13 +272,13 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             ? HistoriesOf((int)temporal!, (int?)ledger ?? 0, (int?)cdc ?? 0)
             : [];
 
-    /// <summary>Reads what 'sys.tables' has: 'temporal_type' 2 is system-versioned, 'ledger_type' 2 an updatable ledger and 3 one that rows are only added to.</summary>
+    /// <summary>Reads what 'sys.tables' has: 'temporal_type' 2 and 4 are system-versioned, 'ledger_type' 2 an updatable ledger and 3 one that rows are only added to.</summary>
     public static IReadOnlyList<TableHistory> HistoriesOf(int temporal, int ledger, int cdc)
     {
         var histories = new List<TableHistory>();
         if (ledger is 2 or 3)
             histories.Add(TableHistory.Ledger);
-        else if (temporal == 2)
+        else if (temporal is 2 or 4)
             histories.Add(TableHistory.Temporal);
         if (cdc == 1)
             histories.Add(TableHistory.ChangeDataCapture);

@@ -34,7 +34,7 @@ public sealed class SqlServerJobsOfflineTests
         var sql = Parse(_dialect.UpdateStatement(Table, Columns, compares: true));
         Assert.IsType<UpdateStatement>(sql);
         var text = _dialect.UpdateStatement(Table, Columns, compares: true);
-        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST)", text, StringComparison.Ordinal);
+        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)", text, StringComparison.Ordinal);
         Assert.Contains("t.[Num ber]]] = u.k0", text, StringComparison.Ordinal);
         Assert.Contains("t.[Na'me] = u.k1 COLLATE Latin1_General_CS_AS", text, StringComparison.Ordinal);
         Assert.Contains("DATALENGTH(t.[Secret]) = DATALENGTH(u.o0)", text, StringComparison.Ordinal);
@@ -164,10 +164,18 @@ public sealed class SqlServerJobsOfflineTests
     [InlineData(1, 1, 0)]
     [InlineData(2, 0, 0, TableHistory.Temporal)]
     [InlineData(0, 0, 1, TableHistory.ChangeDataCapture)]
+    [InlineData(4, 0, 0, TableHistory.Temporal)]
     [InlineData(2, 2, 0, TableHistory.Ledger)]
     [InlineData(0, 3, 1, TableHistory.Ledger, TableHistory.ChangeDataCapture)]
     public void What_keeps_overwritten_rows_is_known(int temporal, int ledger, int cdc, params object[] expected)
         => Assert.Equal(expected.Cast<TableHistory>(), SqlServerDialect.HistoriesOf(temporal, ledger, cdc));
+
+    [Theory]
+    [InlineData(30, 10_000)]
+    [InlineData(0, 10_000)]
+    [InlineData(5, 2_500)]
+    public void A_lock_is_given_up_before_the_command_that_waits_for_it(int commandSeconds, int expected)
+        => Assert.Equal(expected, SqlServerDialect.LimitOf(TimeSpan.FromSeconds(10), commandSeconds));
 
     [Fact]
     public void Histories_are_asked_for_in_a_way_that_older_servers_understand()
@@ -202,7 +210,7 @@ public sealed class SqlServerJobsOfflineTests
 
     [Fact]
     public void A_range_is_claimed_by_a_lock_that_others_read_past()
-        => Assert.Contains("WITH (UPDLOCK, READPAST, ROWLOCK)", Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange("[__EnvelopeRanges]"))).ToText(), StringComparison.OrdinalIgnoreCase);
+        => Assert.Contains("WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)", Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange("[__EnvelopeRanges]"))).ToText(), StringComparison.OrdinalIgnoreCase);
 
     [Theory]
     [InlineData(null)]
