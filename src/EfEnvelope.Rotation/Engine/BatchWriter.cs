@@ -19,7 +19,9 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
 
     /// <summary>Writes a batch.</summary>
     /// <returns>How many rows were written, and how long the database took.</returns>
-    /// <exception cref="RangeStoppedException">The job was paused or has ended, its window closed, or another worker processes the range.</exception>
+    /// <exception cref="RangeStoppedException">
+    /// The job was paused or has ended, its window closed, or another worker processes the range.
+    /// </exception>
     public async Task<(int Written, TimeSpan Busy)> WriteAsync(SealedBatch batch, CancellationToken cancellationToken)
     {
         if (source.BeforeWrite is { } hook)
@@ -42,10 +44,12 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
                     IReadOnlyList<Question> questions = [Control, .. Proof(batch)];
                     if (batch.Changes.Count == 0)
                         await session.AskAsync(questions, cancellationToken).ConfigureAwait(false);
-                    var written = batch.Changes.Count == 0 ? 0 : await WriteRowsAsync(batch.Changes, questions, cancellationToken).ConfigureAwait(false);
+                    var written = batch.Changes.Count == 0 ? 0
+                        : await WriteRowsAsync(batch.Changes, questions, cancellationToken).ConfigureAwait(false);
                     if (written > 0 && await FindAlteredAsync(batch.Changes, written, cancellationToken).ConfigureAwait(false) is not null)
                         return null;
-                    await FinishAsync(transaction, ResultOf(batch, written, batch.Findings), batch.Findings, cancellationToken).ConfigureAwait(false);
+                    var result = ResultOf(batch, written, batch.Findings);
+                    await FinishAsync(transaction, result, batch.Findings, cancellationToken).ConfigureAwait(false);
                     return written;
                 },
                 cancellationToken).ConfigureAwait(false);
@@ -90,8 +94,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         }
     }
 
-    // Each row in a transaction of its own, because a refusal ends the transaction that it is in. Until all are written, the checkpoint counts
-    // rows and does not move, so that a successor of a killed worker visits the refused ones again.
+    // Each row in a transaction of its own, because a refusal ends the transaction that it is in. Until all are written, the checkpoint
+    // counts rows and does not move, so that a successor of a killed worker visits the refused ones again.
     private async Task<int> WriteApartAsync(SealedBatch batch, CancellationToken cancellationToken)
     {
         var (written, findings) = (0, batch.Findings.ToList());
@@ -124,14 +128,16 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             async transaction =>
             {
                 await session.AskAsync([Control], cancellationToken).ConfigureAwait(false);
-                await FinishAsync(transaction, ResultOf(batch, written, findings) with { Written = 0 }, findings, cancellationToken).ConfigureAwait(false);
+                var result = ResultOf(batch, written, findings) with { Written = 0 };
+                await FinishAsync(transaction, result, findings, cancellationToken).ConfigureAwait(false);
                 return true;
             },
             cancellationToken).ConfigureAwait(false);
         return written;
     }
 
-    private async Task FinishAsync(IDbContextTransaction transaction, BatchResult result, IReadOnlyList<JobFinding> findings, CancellationToken cancellationToken)
+    private async Task FinishAsync(
+        IDbContextTransaction transaction, BatchResult result, IReadOnlyList<JobFinding> findings, CancellationToken cancellationToken)
     {
         if (!await _store.TryMoveCheckpointAsync(job.Id, range, job.Pass, _step, result, cancellationToken).ConfigureAwait(false))
             throw new RangeStoppedException(RotationMessages.RangeTaken(job.Id, range));
@@ -142,7 +148,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
     }
 
     private static BatchResult ResultOf(SealedBatch batch, int written, IReadOnlyList<JobFinding> findings)
-        => new(batch.Position, batch.Read, written, batch.Changes.Count - written - (findings.Count - batch.Findings.Count), findings.Count);
+        => new(
+            batch.Position, batch.Read, written, batch.Changes.Count - written - (findings.Count - batch.Findings.Count), findings.Count);
 
     private ValueTask<int> WriteRowsAsync(IReadOnlyList<RowChange> rows, IReadOnlyList<Question> questions, CancellationToken cancellationToken)
         => session.Dialect.WriteAsync(session, plan.Table, plan.Columns, rows, compares: !source.SkipsCompareAndSet, questions, cancellationToken);
@@ -163,15 +170,16 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
         }
     }
 
-    // The column of a row that does not hold the plaintext that was written. A row that was lost holds what it held, or what the application wrote:
-    // then some of the batch may be looked at one by one in vain.
+    // The column of a row that does not hold the plaintext that was written. A row that was lost holds what it held, or what the
+    // application wrote: then the batch may be looked at one by one in vain.
     private async Task<RowColumn?> FindAlteredAsync(IReadOnlyList<RowChange> rows, int written, CancellationToken cancellationToken)
     {
         if (plan.Plaintexts.Count == 0)
             return null;
         List<RowColumn> columns = [.. plan.Plaintexts.Select(at => plan.Columns[at])];
         var (same, unchanged) = (0, (RowColumn?)null);
-        foreach (var (place, stored) in await session.Dialect.ReadBackAsync(session, plan.Table, columns, rows, cancellationToken).ConfigureAwait(false))
+        var read = await session.Dialect.ReadBackAsync(session, plan.Table, columns, rows, cancellationToken).ConfigureAwait(false);
+        foreach (var (place, stored) in read)
         {
             var (row, isSame) = (rows[place], true);
             for (var i = 0; i < columns.Count; i++)
@@ -198,7 +206,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             await transaction.RollbackToSavepointAsync("row", cancellationToken).ConfigureAwait(false);
             return true;
         }
-        catch (Exception e) when (IsOpen && (e is InvalidOperationException || (e is DbException failure && !session.Dialect.IsTransient(failure))))
+        catch (Exception e) when (
+            IsOpen && (e is InvalidOperationException || (e is DbException failure && !session.Dialect.IsTransient(failure))))
         {
             return false;
         }

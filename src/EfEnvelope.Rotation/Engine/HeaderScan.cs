@@ -17,7 +17,8 @@ internal static class HeaderScan
         var form = column.IsText ? StoredForm.Text : StoredForm.Binary;
         var has = dialect.HasHeader($"t.{dialect.Quote(column.Column)}", form, Algorithms.Select(a => new EnvelopeHeader(a, number)));
         var count = await session.ScalarAsync(
-            $"SELECT COUNT(*) FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)} WHERE {has}", [], cancellationToken).ConfigureAwait(false);
+            $"SELECT COUNT(*) FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)} WHERE {has}", [], cancellationToken)
+            .ConfigureAwait(false);
         return Convert.ToInt64(count, CultureInfo.InvariantCulture);
     }
 
@@ -29,7 +30,8 @@ internal static class HeaderScan
         var name = $"t.{dialect.Quote(column.Column)}";
         var header = $"CASE WHEN {name} IS NULL THEN NULL ELSE {dialect.Header(name, column.IsText ? StoredForm.Text : StoredForm.Binary)} END";
         var groups = await session.QueryAsync(
-            $"SELECT g.h, g.n, COUNT(*) FROM (SELECT {header} AS h, CASE WHEN {name} IS NULL THEN 1 ELSE 0 END AS n FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)}) AS g GROUP BY g.h, g.n",
+            $"SELECT g.h, g.n, COUNT(*) FROM (SELECT {header} AS h, CASE WHEN {name} IS NULL THEN 1 ELSE 0 END AS n"
+                + $" FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)}) AS g GROUP BY g.h, g.n",
             [], cancellationToken).ConfigureAwait(false);
         var (nulls, foreign, byNumber) = (0L, 0L, new SortedDictionary<uint, long>());
         foreach (var group in groups)

@@ -110,7 +110,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         if (known >= snapshot.StoreTime)
             return await NextAsync(job, known, RotationMessages.WaitsForInstances(next.Version, known), waits, cancellationToken).ConfigureAwait(false);
         var columns = await FindNextsAsync(cancellationToken).ConfigureAwait(false);
-        if (!await TryWaitForWritersAsync([.. columns.Select(c => c.Table).Append(plan.Table).DistinctBy(t => (t.Schema, t.Name))], waits, cancellationToken).ConfigureAwait(false))
+        List<TableInfo> tables = [.. columns.Select(c => c.Table).Append(plan.Table).DistinctBy(t => (t.Schema, t.Name))];
+        if (!await TryWaitForWritersAsync(tables, waits, cancellationToken).ConfigureAwait(false))
             return RangeOutcome.Waiting;
         if (await FindUnfilledAsync(columns, snapshot, (uint)next.Version.Number, cancellationToken).ConfigureAwait(false) is { } unfilled)
         {
@@ -122,7 +123,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         return await NextAsync(job, null, null, waits, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<bool> TryWaitForWritersAsync(IReadOnlyList<TableInfo> tables, Action<string?> waits, CancellationToken cancellationToken)
+    private async Task<bool> TryWaitForWritersAsync(
+        IReadOnlyList<TableInfo> tables, Action<string?> waits, CancellationToken cancellationToken)
     {
         waits(RotationMessages.WaitsForTransactions());
         try
@@ -142,12 +144,17 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         map.RequireReadable();
         var columns = new List<(MapColumn Column, TableInfo Table)>();
         foreach (var column in map.Columns.Where(c => c.NextOf is not null))
-            columns.Add((column, await JobPlanner.RequireTableAsync(session, column.Schema, column.Table, cancellationToken).ConfigureAwait(false)));
+        {
+            var table = await JobPlanner.RequireTableAsync(session, column.Schema, column.Table, cancellationToken).ConfigureAwait(false);
+            columns.Add((column, table));
+        }
+
         return columns;
     }
 
     private async Task<string?> FindUnfilledAsync(
-        IReadOnlyList<(MapColumn Column, TableInfo Table)> columns, KeyStoreSnapshot snapshot, uint number, CancellationToken cancellationToken)
+        IReadOnlyList<(MapColumn Column, TableInfo Table)> columns, KeyStoreSnapshot snapshot, uint number,
+        CancellationToken cancellationToken)
     {
         var dialect = session.Dialect;
         var numbers = snapshot.Keys.Select(k => (uint)k.Version.Number).Where(n => n >= number).ToList();
@@ -156,9 +163,9 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
             var (main, next) = ($"t.{dialect.Quote(column.NextOf!)}", $"t.{dialect.Quote(column.Column)}");
             var algorithm = column.Kind == MapColumnKind.BlindIndex ? EnvelopeAlgorithm.BlindIndex : EnvelopeAlgorithm.Aes256Siv;
             var fine = dialect.HasHeader(next, column.IsText ? StoredForm.Text : StoredForm.Binary, numbers.Select(n => new EnvelopeHeader(algorithm, n)));
-            if (await session.QueryAsync(
-                    dialect.Page($"SELECT 1 FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)} WHERE {main} IS NOT NULL AND ({next} IS NULL OR NOT ({fine})) ORDER BY 1", 0, 1),
-                    [], cancellationToken).ConfigureAwait(false) is { Count: > 0 })
+            var unfilled = $"SELECT 1 FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)}"
+                + $" WHERE {main} IS NOT NULL AND ({next} IS NULL OR NOT ({fine})) ORDER BY 1";
+            if (await session.QueryAsync(dialect.Page(unfilled, 0, 1), [], cancellationToken).ConfigureAwait(false) is { Count: > 0 })
                 return column.Name;
         }
 
@@ -197,8 +204,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         var dialect = session.Dialect;
         var name = $"t.{dialect.Quote(column.Column)}";
         var condition = isSealed ? dialect.LooksLikeText(name) : $"{name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)}";
-        return await session.ScalarAsync(
-            dialect.Sample($"SELECT 1 FROM {dialect.Table(plan.Table)} AS t{dialect.ScanHint(plan.Table)} WHERE {condition}", 1), [], cancellationToken).ConfigureAwait(false) is not null;
+        var held = $"SELECT 1 FROM {dialect.Table(plan.Table)} AS t{dialect.ScanHint(plan.Table)} WHERE {condition}";
+        return await session.ScalarAsync(dialect.Sample(held, 1), [], cancellationToken).ConfigureAwait(false) is not null;
     }
 
     private async Task<RangeOutcome> NextAsync(JobInfo job, DateTimeOffset? notBefore, string? reason, Action<string?> waits, CancellationToken cancellationToken)

@@ -115,7 +115,9 @@ internal abstract partial class Dialect(Func<string, string> quote)
     public string OrderBy(IReadOnlyList<TableColumn> key, string alias) => string.Join(", ", key.Select(k => $"{alias}.{Quote(k.Name)}"));
 
     /// <summary>Lists what keeps the values that a job overwrites: the table's history, as the database itself keeps it.</summary>
-    public virtual ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(Session session, TableInfo table, CancellationToken cancellationToken) => new([]);
+    public virtual ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(
+        Session session, TableInfo table, CancellationToken cancellationToken)
+        => new([]);
 
     /// <summary>Adds to a query that it skips and takes so many rows.</summary>
     public virtual string Page(string query, int skip, int take) => skip == 0 ? $"{query} LIMIT {take}" : $"{query} LIMIT {take} OFFSET {skip}";
@@ -126,7 +128,7 @@ internal abstract partial class Dialect(Func<string, string> quote)
     /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
     public abstract string Header(string column, StoredForm form);
 
-    /// <summary>Makes what lets a scan of a table wait for rows that a transaction has written and not committed yet, where readers would pass them by.</summary>
+    /// <summary>Makes what lets a scan wait for rows that are not committed yet, where readers would pass them by.</summary>
     public virtual string ScanHint(TableInfo table) => "";
 
     /// <summary>Writes bytes into SQL.</summary>
@@ -161,7 +163,7 @@ internal abstract partial class Dialect(Func<string, string> quote)
         CancellationToken cancellationToken);
 
     /// <summary>Reads what columns of rows hold now, in the transaction that is open.</summary>
-    /// <returns>The places of the rows in the list, and their values; a row that is gone is left out, and one that is locked may be.</returns>
+    /// <returns>The places of the rows in the list, and their values. A row that is gone is left out, and one that is locked may be.</returns>
     public abstract ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken);
 
@@ -182,7 +184,8 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     /// <summary>Waits until every transaction that may have written into tables before now has ended.</summary>
     /// <exception cref="OperationRefusedException">One is still open after the time that is waited for it.</exception>
-    public abstract ValueTask WaitForWritersAsync(Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken);
+    public abstract ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken);
 
     /// <summary>Gets how long an open transaction is waited for.</summary>
     protected static TimeSpan WriterPatience { get; } = TimeSpan.FromSeconds(30);

@@ -24,7 +24,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                 CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
                 CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
                     WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
-                c.collation_name, CAST(o.is_memory_optimized AS int)
+                c.collation_name, CAST(o.is_memory_optimized AS int), CAST(COALESCE(c.encryption_type, 0) AS int)
             FROM sys.tables o
             JOIN sys.columns c ON c.object_id = o.object_id
             JOIN sys.types t ON t.user_type_id = c.system_type_id
@@ -32,12 +32,13 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             ORDER BY c.column_id
             """,
             [name, schema], cancellationToken).ConfigureAwait(false);
-        return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]) { IsMemoryOptimized = (int)columns[0][10]! == 1 };
+        return columns.Count == 0 ? null
+            : new TableInfo(schema, name, [.. columns.Select(Describe)]) { IsMemoryOptimized = (int)columns[0][10]! == 1 };
     }
 
     public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
-                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
+                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.is_external = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ((string)r[0]!, (string)r[1]!))];
 
@@ -92,7 +93,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override string SelectValue(RowColumn column, string alias)
     {
         var name = base.SelectValue(column, alias);
-        return IsBytes(column) || (column.Form == StoredForm.Text && IsUnicode(column.StoreType) && column.StoreType != "ntext") ? name : $"CONVERT(nvarchar(max), {name}{StyleOf(column.StoreType)})";
+        var isPlain = IsBytes(column) || (column.Form == StoredForm.Text && IsUnicode(column.StoreType) && column.StoreType != "ntext");
+        return isPlain ? name : $"CONVERT(nvarchar(max), {name}{StyleOf(column.StoreType)})";
     }
 
     public override string Header(string column, StoredForm form)
@@ -145,10 +147,14 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         }
     }
 
-    /// <summary>Makes the statement that reads the rows of a batch again. The locks that others read past are not those of its own transaction.</summary>
+    /// <summary>Makes the statement that reads the rows of a batch again. It reads past the locks of others alone.</summary>
     public string ReadBackStatement(TableInfo table, IReadOnlyList<RowColumn> columns)
-        => $"SELECT u.i, {string.Join(", ", columns.Select(c => SelectValue(c, "t")))} FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, READPAST)"
-            + $" JOIN OPENJSON(@rows) WITH (i int '$.i', {string.Join(", ", KeyFields(table))}) AS u ON {string.Join(" AND ", SameKey(table))}";
+    {
+        var values = string.Join(", ", columns.Select(c => SelectValue(c, "t")));
+        var fields = string.Join(", ", KeyFields(table));
+        return $"SELECT u.i, {values} FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, READPAST)"
+            + $" JOIN OPENJSON(@rows) WITH (i int '$.i', {fields}) AS u ON {string.Join(" AND ", SameKey(table))}";
+    }
 
     /// <summary>Makes the statement of a batch.</summary>
     // Where readers see versions of rows instead of waiting for locks, locks can be read past only with 'READCOMMITTEDLOCK'.
@@ -159,11 +165,12 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
         return $"UPDATE t SET {SetClause(columns, Assigned)}"
-            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)"
+            + $" JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
     }
 
-    // A text that is assigned, not converted, is refused if it is too long; a conversion would cut it off. The times of an older type have fewer digits
-    // than the text, which they refuse; one that was rounded is found when the row is read back.
+    // A text that is assigned, not converted, is refused if it is too long; a conversion would cut it off. An older type of time refuses
+    // a text of more digits than it has; one that was rounded instead is found when the row is read back.
     private static string Assigned(RowColumn column, int i)
         => IsBytes(column) || column.Form == StoredForm.Text || HoldsText(column.StoreType) ? $"u.n{i}"
             : column.StoreType is "datetime" or "smalldatetime" ? $"CONVERT({column.StoreType}, CONVERT(datetime2(7), REPLACE(u.n{i}, ' ', 'T'), 126))"
@@ -172,20 +179,24 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     // A key travels in a type that takes the JSON's text as it is, and is converted to the column's own type, so that an index finds it.
     private static IEnumerable<string> KeyFields(TableInfo table)
-        => table.Key.Select((k, i) => $"k{i} {(IsNarrow(k) ? "nvarchar(max)" : k.StoreType is "datetime" or "smalldatetime" or "date" ? "datetime2(7)" : k.StoreType)} '$.k{i}'");
+        => table.Key.Select((k, i) => $"k{i} {(IsNarrow(k) ? "nvarchar(max)" : IsCoarse(k) ? "datetime2(7)" : k.StoreType)} '$.k{i}'");
 
     private IEnumerable<string> SameKey(TableInfo table)
-        => table.Key.Select((k, i) => $"t.{Quote(k.Name)} = {(IsNarrow(k) || k.StoreType is "datetime" or "smalldatetime" or "date" ? ToKey(k, $"u.k{i}") : $"u.k{i}{Collate(k)}")}");
+        => table.Key.Select(
+            (k, i) => $"t.{Quote(k.Name)} = {(IsNarrow(k) || IsCoarse(k) ? ToKey(k, $"u.k{i}") : $"u.k{i}{Collate(k)}")}");
 
     // Without its collation, a text would pass through the code page of the database.
     private static string ToKey(TableColumn key, string value) => $"CAST({value}{(IsNarrow(key) ? Collate(key) : "")} AS {key.StoreType})";
 
     private static string Collate(TableColumn key) => key.Collation is { } collation ? $" COLLATE {collation}" : "";
 
+    private static bool IsCoarse(TableColumn column) => column.StoreType is "datetime" or "smalldatetime" or "date";
+
     private static bool IsNarrow(TableColumn column) => column.IsText && !IsUnicode(column.StoreType);
 
     public override string ClaimRange(string table)
-        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK) WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
+        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)"
+            + " WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
 
     public override IReadOnlyList<string> CreateJobTables(string? schema)
         => JobTables.Create(this, schema, "nvarchar", "nvarchar(max)", "bigint", "int", filter: $" WHERE {Quote("Active")} IS NOT NULL");
@@ -204,13 +215,15 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
-    // Every transaction that has written into a table holds an intent lock of it until its end, whatever the isolation. Whoever gets a shared lock of the
-    // table, for one statement, has waited for all of them, also for those that are going to write into a range that a scan has passed. Writers that come
-    // later queue behind that lock, so it is asked for in short attempts.
-    public override async ValueTask WaitForWritersAsync(Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
+    // Every transaction that has written into a table holds an intent lock of it until its end, whatever the isolation. A statement that
+    // gets a shared lock of the table has waited for all of them, also for those that are going to write into a range that a scan has
+    // passed. Later writers queue behind that lock, so it is asked for in short attempts.
+    public override async ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
     {
         var since = time.GetTimestamp();
-        await session.ExecuteAsync($"{LimitWaits(session, TimeSpan.FromSeconds(1))}; SET DEADLOCK_PRIORITY LOW", [], cancellationToken).ConfigureAwait(false);
+        var limit = LimitWaits(session, TimeSpan.FromSeconds(1));
+        await session.ExecuteAsync($"{limit}; SET DEADLOCK_PRIORITY LOW", [], cancellationToken).ConfigureAwait(false);
         foreach (var table in tables.Where(t => !t.IsMemoryOptimized))
         {
             while (!await TryLockAsync(session, table, cancellationToken).ConfigureAwait(false))
@@ -221,7 +234,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             }
         }
 
-        await session.ExecuteAsync($"{LimitWaits(session, LockPatience)}; SET DEADLOCK_PRIORITY NORMAL", [], cancellationToken).ConfigureAwait(false);
+        limit = LimitWaits(session, LockPatience);
+        await session.ExecuteAsync($"{limit}; SET DEADLOCK_PRIORITY NORMAL", [], cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> TryLockAsync(Session session, TableInfo table, CancellationToken cancellationToken)
@@ -252,7 +266,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return string.Create(CultureInfo.InvariantCulture, $"SET LOCK_TIMEOUT {LimitOf(patience, command.CommandTimeout)}");
     }
 
-    /// <summary>Gets how many milliseconds a lock is waited for in a command that may take so many seconds; 0 for as many as it takes.</summary>
+    /// <summary>Gets how many milliseconds a command waits for a lock that may take so many seconds, or 0 for any time.</summary>
     public static int LimitOf(TimeSpan patience, int commandSeconds)
         => (int)(commandSeconds == 0 ? patience.TotalMilliseconds : Math.Min(patience.TotalMilliseconds, commandSeconds * 500d));
 
@@ -260,19 +274,26 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     public override bool IsDenied(DbException exception) => NumberOf(exception) is 229 or 230;
 
-    /// <summary>Gets the statement that lists the histories of a table. A server before 2022 has no ledger: the name is then that of the outer query.</summary>
+    /// <summary>Gets the statement that lists the histories of a table.</summary>
+    // A server before 2022 does not have 'ledger_type' in 'sys.tables'; the name is then that of the outer query.
     public const string ListHistories =
         """
-        SELECT CAST(x.temporal_type AS int), CAST((SELECT ledger_type FROM sys.tables AS y WHERE y.object_id = x.object_id) AS int), CAST(x.is_tracked_by_cdc AS int)
+        SELECT CAST(x.temporal_type AS int), CAST((SELECT ledger_type FROM sys.tables AS y WHERE y.object_id = x.object_id) AS int),
+            CAST(x.is_tracked_by_cdc AS int)
         FROM sys.tables AS x CROSS JOIN (SELECT CAST(0 AS int) AS ledger_type) AS older WHERE x.object_id = OBJECT_ID(@p0)
         """;
 
-    public override async ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(Session session, TableInfo table, CancellationToken cancellationToken)
-        => await session.QueryAsync(ListHistories, [Table(table)], cancellationToken).ConfigureAwait(false) is [[var temporal, var ledger, var cdc]]
-            ? HistoriesOf((int)temporal!, (int?)ledger ?? 0, (int?)cdc ?? 0)
-            : [];
+    public override async ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(
+        Session session, TableInfo table, CancellationToken cancellationToken)
+    {
+        var rows = await session.QueryAsync(ListHistories, [Table(table)], cancellationToken).ConfigureAwait(false);
+        return rows is [[var temporal, var ledger, var cdc]] ? HistoriesOf((int)temporal!, (int?)ledger ?? 0, (int?)cdc ?? 0) : [];
+    }
 
-    /// <summary>Reads what 'sys.tables' has: 'temporal_type' 2 and 4 are system-versioned, 'ledger_type' 2 an updatable ledger and 3 one that rows are only added to.</summary>
+    /// <summary>
+    /// Reads what 'sys.tables' has: 'temporal_type' 2 and 4 are system-versioned, 'ledger_type' 2 is an updatable ledger, and 3 one that
+    /// rows are only added to.
+    /// </summary>
     public static IReadOnlyList<TableHistory> HistoriesOf(int temporal, int ledger, int cdc)
     {
         var histories = new List<TableHistory>();
@@ -289,7 +310,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     private static bool IsUnicode(string type) => type.StartsWith('n') && HoldsText(type);
 
-    private static bool IsTime(string type) => type.StartsWith("date", StringComparison.Ordinal) || type.StartsWith("time(", StringComparison.Ordinal) || type == "smalldatetime";
+    private static bool IsTime(string type)
+        => type.StartsWith("date", StringComparison.Ordinal) || type.StartsWith("time(", StringComparison.Ordinal) || type == "smalldatetime";
 
     private static bool HoldsText(string type) => type.Contains("char", StringComparison.Ordinal) || type.Contains("text", StringComparison.Ordinal);
 
@@ -320,8 +342,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return $"(({stored} IS NULL AND u.o{i} IS NULL) OR ({left} = {right} AND DATALENGTH({left}) = DATALENGTH({right})))";
     }
 
-    // The text of a value as the column's type has it, without the loss that the default styles bring: two decimals of money, six digits of a float,
-    // the seconds of a time, and bytes that would be taken for characters.
+    // The text of a value as the column's type has it. The default styles lose two decimals of money, all but six digits of a float and
+    // the seconds of a time, and take bytes for characters.
     private static string StyleOf(string storeType)
         => storeType switch
         {
@@ -390,6 +412,9 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     {
         var (type, length, precision, scale) = ((string)c[1]!, (int)c[3]!, (int)c[4]!, (int)c[5]!);
         var wide = type is "nvarchar" or "nchar";
+
+        // What 'Always Encrypted' encrypts can neither be looked into nor hold what EfEnvelope wrote.
+        var isOpaque = (int)c[11]! != 0;
         var store = type switch
         {
             "nvarchar" or "nchar" or "varchar" or "char" or "varbinary" or "binary" => $"{type}({(length < 0 ? "max" : (wide ? length / 2 : length).ToString(CultureInfo.InvariantCulture))})",
@@ -398,7 +423,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             _ => type,
         };
         return new TableColumn(
-            (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
+            (string)c[0]!, store, (int)c[2]! == 1, !isOpaque && type is ("varbinary" or "binary" or "image"), !isOpaque && HoldsText(type),
             length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary",
             Collation: (string?)c[9]);
     }

@@ -103,8 +103,9 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
     public override async ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken)
     {
-        var command = session.CreateCommand(
-            $"SELECT {string.Join(", ", columns.Select(c => SelectValue(c, "t")))} FROM {Table(table)} AS t WHERE {string.Join(" AND ", table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}"))}");
+        var values = string.Join(", ", columns.Select(c => SelectValue(c, "t")));
+        var where = string.Join(" AND ", table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}"));
+        var command = session.CreateCommand($"SELECT {values} FROM {Table(table)} AS t WHERE {where}");
         await using (command.ConfigureAwait(false))
         {
             var keys = table.Key.Select((_, i) => AddParameter(command, $"@k{i}", null)).ToList();
@@ -137,7 +138,8 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
     // Whoever holds the write lock is the one writer; behind it, nobody has written anything that is not to be seen.
-    public override async ValueTask WaitForWritersAsync(Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
+    public override async ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
     {
         var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
