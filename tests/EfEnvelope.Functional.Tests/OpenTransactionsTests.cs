@@ -4,7 +4,10 @@ using Xunit;
 
 namespace EfEnvelope.Functional;
 
-public sealed class SqliteOpenTransactionsTests() : OpenTransactionsSpecification(new SqliteTestDatabase());
+public sealed class SqliteOpenTransactionsTests() : OpenTransactionsSpecification(new SqliteTestDatabase())
+{
+    protected override bool HasOneWriter => true;
+}
 
 public sealed class PostgresOpenTransactionsTests() : OpenTransactionsSpecification(new PostgresTestDatabase());
 

@@ -13,6 +13,8 @@ public abstract class OpenTransactionsSpecification(TestDatabase database) : Eng
 
     protected virtual string TextType => "text";
 
+    protected virtual bool HasOneWriter => false;
+
     [Fact]
     public async Task A_backfill_waits_for_rows_that_are_not_committed_and_for_those_behind_its_position()
     {
@@ -26,6 +28,25 @@ public abstract class OpenTransactionsSpecification(TestDatabase database) : Eng
         AssertCompleted(await running, 52);
         AssertAllEncrypted(await TextsAsync());
         Assert.False(Assert.Single((await Encrypted.ReadMapAsync()).Columns).AllowsPlaintext);
+    }
+
+    [Fact]
+    public async Task The_wait_for_an_open_transaction_is_reported()
+    {
+        Assert.SkipWhen(HasOneWriter, "A second writer waits in its driver.");
+        await MakeAsync(5);
+        var job = await EnqueueAsync(Backfill());
+        await using var writer = await WriterAsync("INSERT INTO t VALUES (1000, 'late')");
+        var waits = new TaskCompletionSource();
+        var progress = new Reports(p =>
+        {
+            if (p.WaitsFor?.Contains("still open", StringComparison.Ordinal) == true)
+                waits.TrySetResult();
+        });
+        var running = Task.Run(() => Encrypted.Jobs.RunAsync([job.Id], progress: progress));
+        Assert.Same(waits.Task, await Task.WhenAny(waits.Task, running));
+        await writer.CommitAsync();
+        AssertCompleted((await running)[0], 6);
     }
 
     [Fact]
@@ -75,6 +96,11 @@ public abstract class OpenTransactionsSpecification(TestDatabase database) : Eng
         var writer = new Writer(connection, await connection.BeginTransactionAsync());
         await writer.ExecuteAsync(sql);
         return writer;
+    }
+
+    private sealed class Reports(Action<JobProgress> report) : IProgress<JobProgress>
+    {
+        public void Report(JobProgress value) => report(value);
     }
 
     private sealed class Writer(DbConnection connection, DbTransaction transaction) : IAsyncDisposable
