@@ -43,7 +43,7 @@ internal static class RotationMessages
     public static string KeyTypeNotSupported(string? type) => $"A primary key holds a value of type '{type}', which cannot be kept in a checkpoint. Report the type of the column.";
 
     public static string KeyNotExact(string table)
-        => $"A primary key of '{table}' does not come back as it is stored, because it holds a NUL or bytes that are no UTF-8. Give the row another key, and resume the job.";
+        => $"A primary key of '{table}' does not come back as it is stored: it holds a NUL or bytes that are not UTF-8, or it is rounded on its way. Give the row another key, and resume the job.";
 
     public static string TableTaken(string table, string job)
         => $"Job {job} works on table '{table}' already, and two would undo each other. Wait for it, or cancel it: 'efenvelope jobs show {job}'.";
@@ -87,7 +87,7 @@ internal static class RotationMessages
 
     public static string WaitsForLocks() => "another transaction holds locks for longer than a statement may wait, or a statement takes that long; it is tried again";
 
-    public static string LockedForTooLong()
+    public static string StatementOverdue()
         => "The database did not finish a statement in time: another transaction holds locks that it needs, or it takes longer than the command time-out. Nothing was changed by this call. Retry when that transaction has ended, or raise the time-out ('Command Timeout' in the connection string).";
 
     public static string BackfillWarning(string column)
@@ -135,6 +135,9 @@ internal static class RotationMessages
 
     public static string DatabaseRefused(string code) => $"The database refused the row ({code}). It was left as it is; see which constraint of the table it breaks.";
 
+    public static string ValueWouldChange(string type)
+        => $"The column is '{type}', which does not hold the decrypted value as it is, or a trigger changes it. The row was left as it is. Change the column to a type that holds every value ('nvarchar' on SQL Server, 'text' on PostgreSQL and SQLite for texts), or decrypt into another column ('Into', in the tool '--into'), and run the job again.";
+
     public static string KeyChangedMeanwhile(object scope)
         => $"A key version of scope '{scope}' that rows were sealed under was disabled, retired or exchanged meanwhile. Nothing was written. Retry.";
 
@@ -179,7 +182,24 @@ internal static class RotationMessages
     public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
 
     public static string TransactionOpen()
-        => "A transaction that began before is still open, and may have written what nobody can see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity'), and retry.";
+        => "A transaction that began before is still open, and may have written what nobody can see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity', SQL Server in 'sys.dm_tran_locks'), and retry.";
+
+    public static string TableNotRead(string table, string code)
+        => $"Table '{table}' could not be read ({code}), so its columns may hold values under the key version. Nothing was changed. See the inner exception, let the user that connects read the table, or drop it if nothing needs it, and retry.";
+
+    public static string MemoryOptimized(string table)
+        => $"Table '{table}' is memory-optimized, so no job can lock or skip its rows. Let the application read and save its rows again, or move them into a table on disk, and retry.";
+
+    public static string KeepsHistory(string table, Sql.TableHistory history, bool keepsPlaintext)
+    {
+        var kept = keepsPlaintext ? "the plaintext that the job overwrites stays readable there" : "the envelopes that the job overwrites stay there, and their key version is needed for as long";
+        return history switch
+        {
+            Sql.TableHistory.Temporal => $"'{table}' is a temporal table: its history keeps every row that is overwritten, so {kept}. Either switch history off ('ALTER TABLE … SET (SYSTEM_VERSIONING = OFF)'), run the job, clean the history table and switch it on again; or keep the key version, which is not retired while the history refers to it.",
+            Sql.TableHistory.Ledger => $"'{table}' is a ledger table: its history keeps every row that is overwritten and cannot be cleaned, so {kept}. Keep the key version for as long as the ledger; it is not retired while the history refers to it.",
+            _ => $"'{table}' is tracked by change data capture: its change tables keep every row that is overwritten, so {kept}. Either switch capture off ('sys.sp_cdc_disable_table'), run the job and switch it on again; or keep the key version until the retention time of the change tables has passed.",
+        };
+    }
 
     public static string WaitsForTransactions() => "transactions that began before are still open; what they wrote is looked for when they have ended";
 

@@ -40,6 +40,26 @@ public sealed class SqliteJobKeysTests() : JobKeysSpecification(new SqliteTestDa
         var job = await EnqueueAsync(Backfill() with { BatchSize = 1 });
         Assert.Equal(Rotation.JobState.Failed, (await Encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token))[0].State);
     }
+
+    [Fact]
+    public async Task A_key_that_is_no_UTF_8_fails_the_job_instead_of_cutting_there_for_ever()
+    {
+        await SqlAsync("CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text); INSERT INTO t VALUES ('a', 'a'), (CAST(x'62FF62' AS text), 'b'), ('c', 'c')");
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        var job = await EnqueueAsync(Backfill() with { RangeSize = 1 });
+        job = (await Encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token))[0];
+        Assert.Equal(Rotation.JobState.Failed, job.State);
+        Assert.Contains("does not come back as it is stored", job.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public Task Times_as_EF_Core_stores_them()
+        => VisitAsync(
+            "a text NOT NULL, b text NOT NULL, c text NOT NULL", "a, b, c",
+            i => $"'2024-01-0{1 + (i % 3)} 03:04:05.{i % 4}234567', '2024-01-01 00:00:0{i % 5}.0000001+02:00', '03:04:05.00000{i:00}'");
+
+    [Fact]
+    public Task Times_as_numbers() => VisitAsync("a real NOT NULL, b integer NOT NULL", "a, b", i => $"julianday('2024-01-01', '+{i / 7} seconds'), {1_700_000_000_000 + i}");
 }
 
 public sealed class PostgresJobKeysTests() : JobKeysSpecification(new PostgresTestDatabase())
@@ -56,6 +76,19 @@ public sealed class PostgresJobKeysTests() : JobKeysSpecification(new PostgresTe
     [Fact]
     public Task Times_with_and_without_a_zone()
         => VisitAsync("a timestamp NOT NULL, b timestamptz NOT NULL", "a, b", i => $"'2020-01-01'::timestamp + interval '{i % 5} microseconds', '2020-01-01 12:00+03'::timestamptz - interval '{i} microseconds'");
+
+    [Fact]
+    public Task Many_equal_times() => VisitAsync("a timestamp NOT NULL, b integer NOT NULL", "a, b", i => $"'2024-01-02 03:04:05.123457', {i}");
+
+    [Fact]
+    public Task Times_of_a_day_and_dates_that_never_end()
+        => VisitAsync(
+            "a time NOT NULL, b timetz NOT NULL, c date NOT NULL, d timestamptz(0) NOT NULL", "a, b, c, d",
+            i => $"'03:04:05.00000{i % 5}', '03:04:05.00000{i % 3}+0{i % 4}', '{(i % 3 == 0 ? "infinity" : $"2024-01-{1 + (i % 28):00}")}', '{(i % 4 == 0 ? "-infinity" : $"2024-01-02 03:04:{i:00}+02")}'");
+
+    [Fact]
+    public Task Addresses_bits_and_money()
+        => VisitAsync("a inet NOT NULL, b macaddr NOT NULL, c bit(8) NOT NULL, d money NOT NULL, e boolean NOT NULL", "a, b, c, d, e", i => $"'10.0.{i % 3}.{i}', '08:00:2b:01:02:{i:x2}', {i}::bit(8), {i}.5::numeric::money, {(i % 2 == 0 ? "true" : "false")}");
 
     [Fact]
     public Task Intervals_numbers_and_ranges() => VisitAsync("a interval NOT NULL, b numeric NOT NULL, c int4range NOT NULL", "a, b, c", i => $"interval '{i % 3} months {i % 5} days', {i}.{i % 7}00, int4range({i}, {i + 9})");

@@ -71,22 +71,6 @@ public sealed class PostgresJobRacesTests() : JobRacesSpecification(new Postgres
     }
 
     [Fact]
-    public async Task What_an_open_transaction_wrote_before_the_last_pass_is_waited_for()
-    {
-        var job = await PrepareAsync();
-        await using var connection = (NpgsqlConnection)Database.CreateConnection();
-        await connection.OpenAsync();
-        var transaction = await connection.BeginTransactionAsync();
-        await using (var command = new NpgsqlCommand("INSERT INTO t VALUES (1000, 'late', 0)", connection, transaction))
-            await command.ExecuteNonQueryAsync();
-        var running = RunAsync(job.Id);
-        Assert.NotSame(running, await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(1.5))));
-        await transaction.CommitAsync();
-        AssertCompleted(await running, 51);
-        AssertAllEncrypted(await TextsAsync());
-    }
-
-    [Fact]
     public async Task A_lock_that_a_statement_waits_for_too_long_is_no_outage()
     {
         var job = await PrepareAsync();

@@ -24,6 +24,65 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
         await SqlAsync("CREATE TRIGGER g BEFORE UPDATE ON t WHEN OLD.id = 4 BEGIN SELECT RAISE(ABORT, 'no'); END");
         AssertCompleted(await RunAsync(Backfill()), 11, refused: 1);
     }
+
+    [Theory]
+    [InlineData("v text")]
+    [InlineData("v text CHECK (id <> 7 OR v NOT LIKE 'efe%') ON CONFLICT ROLLBACK")]
+    public async Task A_row_whose_refusal_ends_the_transaction_is_listed_and_the_others_are_written(string column)
+    {
+        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, {column.Replace(" ON CONFLICT ROLLBACK", "", StringComparison.Ordinal)})");
+        if (column == "v text")
+            await SqlAsync("CREATE TRIGGER g BEFORE UPDATE ON t WHEN OLD.id = 7 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+        await SqlAsync($"INSERT INTO t VALUES {string.Join(", ", Enumerable.Range(1, 20).Select(i => $"({i}, 'value {i}')"))}");
+
+        var job = await RunAsync(Backfill());
+
+        AssertCompleted(job, 19, refused: 1);
+        Assert.Equal(0, job.RowsLost);
+        var finding = Assert.Single(await Encrypted.Jobs.GetFindingsAsync(job.Id));
+        Assert.Equal(("7", "v"), (finding.Key, finding.Column));
+        Assert.Contains(column == "v text" ? "SQLite Error 19" : "CHECK constraint failed", finding.Reason, StringComparison.Ordinal);
+        Assert.Equal("value 7", (await TextsAsync())[6]);
+    }
+
+    [Fact]
+    public async Task Rows_that_all_end_their_transaction_are_all_listed()
+    {
+        await MakeTextsAsync(20);
+        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN OLD.id % 2 = 0 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+        var job = await RunAsync(Backfill());
+        AssertCompleted(job, 10, refused: 10);
+        Assert.Equal(Enumerable.Range(1, 10).Select(i => $"{2 * i}"), (await Encrypted.Jobs.GetFindingsAsync(job.Id)).Select(f => f.Key));
+    }
+
+    [Fact]
+    public async Task A_text_that_a_column_turns_into_a_number_stays_encrypted()
+    {
+        await MakeAsync(["007", "agent", "1e3", "42"]);
+        await RunAsync(Backfill());
+        await SqlAsync("ALTER TABLE t RENAME TO o; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v POINTTEXT); INSERT INTO t SELECT id, v FROM o");
+        await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3, 4);
+        Assert.Equal("agent", (await TextsAsync())[1]);
+    }
+
+    [Fact]
+    public async Task A_text_that_another_column_turns_into_a_number_is_not_copied_into_it()
+    {
+        await MakeAsync(["007", "agent", "12345678901234567890", "42"]);
+        await RunAsync(Backfill());
+        await SqlAsync("ALTER TABLE t ADD COLUMN p numeric");
+        await AssertRefusedAsync(Decrypt() with { Into = "p" }, "p", 2, 1, 3);
+        Assert.Equal(["null", "text", "null", "integer"], await ColumnAsync("t", "typeof(p)", "id"));
+    }
+
+    [Fact]
+    public async Task A_plaintext_that_a_trigger_changes_stays_encrypted()
+    {
+        await MakeAsync([" a", "b", "c "]);
+        await RunAsync(Backfill());
+        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> trim(NEW.v) BEGIN UPDATE t SET v = trim(NEW.v) WHERE id = NEW.id; END");
+        await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3);
+    }
 }
 
 public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(new PostgresTestDatabase())
@@ -63,6 +122,61 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
         await RunAsync(Backfill());
         await SqlAsync("ALTER TABLE t ADD COLUMN p varchar(3)");
         AssertCompleted(await RunAsync(Decrypt() with { Into = "p" }), 0, refused: 2);
+    }
+
+    [Theory]
+    [InlineData("string", "text", "'ab'", "'abcde'", "character(5)")]
+    [InlineData("decimal", "numeric", "1.005", "1.50", "numeric(10,2)")]
+    [InlineData("float64", "double precision", "0.1", "0.5", "real")]
+    [InlineData("datetime", "timestamp", "'2024-01-02 03:04:05.678'", "'2024-01-02 03:04:05'", "timestamp(0)")]
+    [InlineData("datetime", "timestamp", "'2024-01-02 03:04:05'", "'2024-01-02'", "date")]
+    [InlineData("datetimeoffset", "timestamptz", "'2024-01-02 03:04:05.678+02'", "'2024-01-02 03:04:05+02'", "timestamptz(0)")]
+    [InlineData("time", "time", "'03:04:05.678'", "'03:04:05'", "time(0)")]
+    [InlineData("timespan", "interval", "'3 days 00:00:00.7'", "'3 days'", "interval(0)")]
+    public async Task A_value_that_a_column_pads_or_rounds_is_not_copied_into_it(string type, string from, string changed, string kept, string to)
+    {
+        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p {to}); INSERT INTO t VALUES (1, {changed}), (2, {kept}), (3, NULL)");
+        AssertCompleted(await RunAsync(Backfill(column: "n") with { Into = "v", PlaintextType = type }), 2);
+        await AssertRefusedAsync(Decrypt() with { Into = "p" }, "p", 1, 1);
+        Assert.Equal([false], await Database.QueryAsync("SELECT p IS NULL FROM t WHERE id = 2 AND p = n"));
+    }
+
+    [Fact]
+    public async Task A_plaintext_that_a_trigger_changes_stays_encrypted()
+    {
+        await MakeAsync([" a", "b", "c "]);
+        await RunAsync(Backfill());
+        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := trim(NEW.v); RETURN NEW; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+        await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3);
+    }
+
+    [Fact]
+    public async Task A_row_that_a_trigger_gives_its_envelope_back_is_listed()
+    {
+        await MakeAsync(["a", "b", "c"]);
+        await RunAsync(Backfill());
+        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN OLD.id = 2 THEN OLD ELSE NEW END; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+        await AssertRefusedAsync(Decrypt(), "v", 2, 2);
+    }
+
+    [Fact]
+    public async Task A_character_that_the_encoding_of_the_database_does_not_have_is_refused_by_it()
+    {
+        var name = $"latin_{Guid.NewGuid():N}";
+        await SqlAsync($"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        await using var connection = new Npgsql.NpgsqlConnection(new Npgsql.NpgsqlConnectionStringBuilder(((PostgresTestDatabase)Database).ConnectionString) { Database = name, Pooling = false }.ConnectionString);
+        try
+        {
+            await connection.OpenAsync();
+            await using var command = new Npgsql.NpgsqlCommand("SELECT 'Привет'", connection);
+            var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => command.ExecuteScalarAsync());
+            Assert.True(Rotation.Sql.Dialect.Of("Npgsql.EntityFrameworkCore.PostgreSQL").RefusesRow(refused));
+        }
+        finally
+        {
+            await connection.CloseAsync();
+            await SqlAsync($"DROP DATABASE {name} WITH (FORCE)");
+        }
     }
 
     [Fact]

@@ -144,6 +144,20 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
         Assert.Equal(["value 1", "changed", "value 3"], await ColumnAsync("t", "p", "id"));
     }
 
+    /// <summary>Runs a job that some rows are refused of, for a reason that names the way out and not the value, and that stays encrypted.</summary>
+    protected async Task AssertRefusedAsync(JobRequest request, string column, long written, params int[] refused)
+    {
+        var before = await ColumnAsync("t", request.Columns[0], "id");
+        var job = await RunAsync(request);
+        AssertCompleted(job, written, refused.Length);
+        var findings = await Encrypted.Jobs.GetFindingsAsync(job.Id);
+        Assert.Equal(refused.Select(i => ($"{i}", column)), findings.Select(f => (f.Key, f.Column)));
+        Assert.All(findings, f => Assert.Contains("does not hold the decrypted value as it is", f.Reason, StringComparison.Ordinal));
+        var after = await ColumnAsync("t", request.Columns[0], "id");
+        Assert.All(refused, i => Assert.Equal(before[i - 1], after[i - 1]));
+        Assert.NotEmpty((await Encrypted.ReadMapAsync()).Columns);
+    }
+
     protected async Task EnqueueAndCancelAsync(JobRequest request) => await Encrypted.Jobs.CancelAsync((await EnqueueAsync(request)).Id);
 
     protected async Task MakeAsync(string?[] values)

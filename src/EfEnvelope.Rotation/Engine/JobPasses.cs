@@ -42,7 +42,7 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         {
             // If nobody is left who wrote in the old way, or began to, the pass that begins now may be the last one.
             if (job.Pass == 1 && await IsSettledAsync(job, cancellationToken).ConfigureAwait(false)
-                && await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+                && await TryWaitForWritersAsync([plan.Table], waits, cancellationToken).ConfigureAwait(false))
                 return await NextAsync(job, null, JobInfo.Fenced, waits, cancellationToken).ConfigureAwait(false);
 
             // The first pass did the bulk; what later ones find trickles in, and is looked for less and less often.
@@ -63,7 +63,7 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         // What a transaction wrote that is still open would be found by nobody: the last pass begins when none is left that began before it.
         if (!job.IsFenced)
         {
-            if (!await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+            if (!await TryWaitForWritersAsync([plan.Table], waits, cancellationToken).ConfigureAwait(false))
                 return RangeOutcome.Waiting;
             return await NextAsync(job, null, JobInfo.Fenced, waits, cancellationToken).ConfigureAwait(false);
         }
@@ -109,9 +109,11 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         var known = next.SearchesFrom!.Value + Interval(snapshot.Keys) + TimeSpan.FromMilliseconds(1);
         if (known >= snapshot.StoreTime)
             return await NextAsync(job, known, RotationMessages.WaitsForInstances(next.Version, known), waits, cancellationToken).ConfigureAwait(false);
-        if (!await TryWaitForWritersAsync(waits, cancellationToken).ConfigureAwait(false))
+        var columns = await FindNextsAsync(cancellationToken).ConfigureAwait(false);
+        List<TableInfo> tables = [.. columns.Select(c => c.Table).Append(plan.Table).DistinctBy(t => (t.Schema, t.Name))];
+        if (!await TryWaitForWritersAsync(tables, waits, cancellationToken).ConfigureAwait(false))
             return RangeOutcome.Waiting;
-        if (await FindUnfilledAsync(snapshot, (uint)next.Version.Number, cancellationToken).ConfigureAwait(false) is { } unfilled)
+        if (await FindUnfilledAsync(columns, snapshot, (uint)next.Version.Number, cancellationToken).ConfigureAwait(false) is { } unfilled)
         {
             var pause = (await store.ReadTimeAsync(cancellationToken).ConfigureAwait(false)) + TimeSpan.FromSeconds(1);
             return await NextAsync(job, pause, RotationMessages.WaitsForUnique(unfilled), waits, cancellationToken).ConfigureAwait(false);
@@ -121,12 +123,13 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         return await NextAsync(job, null, null, waits, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<bool> TryWaitForWritersAsync(Action<string?> waits, CancellationToken cancellationToken)
+    private async Task<bool> TryWaitForWritersAsync(
+        IReadOnlyList<TableInfo> tables, Action<string?> waits, CancellationToken cancellationToken)
     {
         waits(RotationMessages.WaitsForTransactions());
         try
         {
-            await session.Dialect.WaitForWritersAsync(session, source.TimeProvider, cancellationToken).ConfigureAwait(false);
+            await session.Dialect.WaitForWritersAsync(session, tables, source.TimeProvider, cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (OperationRefusedException)
@@ -135,20 +138,34 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         }
     }
 
-    private async Task<string?> FindUnfilledAsync(KeyStoreSnapshot snapshot, uint number, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<(MapColumn Column, TableInfo Table)>> FindNextsAsync(CancellationToken cancellationToken)
+    {
+        var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
+        map.RequireReadable();
+        var columns = new List<(MapColumn Column, TableInfo Table)>();
+        foreach (var column in map.Columns.Where(c => c.NextOf is not null))
+        {
+            var table = await JobPlanner.RequireTableAsync(session, column.Schema, column.Table, cancellationToken).ConfigureAwait(false);
+            columns.Add((column, table));
+        }
+
+        return columns;
+    }
+
+    private async Task<string?> FindUnfilledAsync(
+        IReadOnlyList<(MapColumn Column, TableInfo Table)> columns, KeyStoreSnapshot snapshot, uint number,
+        CancellationToken cancellationToken)
     {
         var dialect = session.Dialect;
         var numbers = snapshot.Keys.Select(k => (uint)k.Version.Number).Where(n => n >= number).ToList();
-        var map = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
-        map.RequireReadable();
-        foreach (var column in map.Columns.Where(c => c.NextOf is not null))
+        foreach (var (column, table) in columns)
         {
             var (main, next) = ($"t.{dialect.Quote(column.NextOf!)}", $"t.{dialect.Quote(column.Column)}");
             var algorithm = column.Kind == MapColumnKind.BlindIndex ? EnvelopeAlgorithm.BlindIndex : EnvelopeAlgorithm.Aes256Siv;
             var fine = dialect.HasHeader(next, column.IsText ? StoredForm.Text : StoredForm.Binary, numbers.Select(n => new EnvelopeHeader(algorithm, n)));
-            if (await session.QueryAsync(
-                    dialect.Page($"SELECT 1 FROM {dialect.Table(column.Schema, column.Table)} AS t WHERE {main} IS NOT NULL AND ({next} IS NULL OR NOT ({fine})) ORDER BY 1", 0, 1),
-                    [], cancellationToken).ConfigureAwait(false) is { Count: > 0 })
+            var unfilled = $"SELECT 1 FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)}"
+                + $" WHERE {main} IS NOT NULL AND ({next} IS NULL OR NOT ({fine})) ORDER BY 1";
+            if (await session.QueryAsync(dialect.Page(unfilled, 0, 1), [], cancellationToken).ConfigureAwait(false) is { Count: > 0 })
                 return column.Name;
         }
 
@@ -187,8 +204,8 @@ internal sealed class JobPasses(DatabaseSource source, KeyAdministration keys, S
         var dialect = session.Dialect;
         var name = $"t.{dialect.Quote(column.Column)}";
         var condition = isSealed ? dialect.LooksLikeText(name) : $"{name} IS NOT NULL AND NOT {dialect.LooksLikeText(name)}";
-        return await session.ScalarAsync(
-            dialect.Sample($"SELECT 1 FROM {dialect.Table(column.Schema, column.Table)} AS t WHERE {condition}", 1), [], cancellationToken).ConfigureAwait(false) is not null;
+        var held = $"SELECT 1 FROM {dialect.Table(plan.Table)} AS t{dialect.ScanHint(plan.Table)} WHERE {condition}";
+        return await session.ScalarAsync(dialect.Sample(held, 1), [], cancellationToken).ConfigureAwait(false) is not null;
     }
 
     private async Task<RangeOutcome> NextAsync(JobInfo job, DateTimeOffset? notBefore, string? reason, Action<string?> waits, CancellationToken cancellationToken)

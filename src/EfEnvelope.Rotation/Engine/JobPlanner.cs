@@ -20,6 +20,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         }
 
         var table = await RequireTableAsync(session, request.Schema, request.Table, cancellationToken).ConfigureAwait(false);
+        if (table.IsMemoryOptimized)
+            throw new EnvelopeConfigurationException(RotationMessages.MemoryOptimized(table.DisplayName));
         await RequireKeysAsync(session, table, cancellationToken).ConfigureAwait(false);
         var known = await MapStore.ReadAsync(session, cancellationToken).ConfigureAwait(false);
         await RequireSpellingAsync(session, table, known, cancellationToken).ConfigureAwait(false);
@@ -33,6 +35,8 @@ internal sealed class JobPlanner(DatabaseSource source, KeyAdministration keys)
         if (columns.Count == 0)
             throw new EnvelopeConfigurationException(RotationMessages.NothingToDo(table.DisplayName, request.Kind));
         await RequireFreeAsync(session, ActiveName(request), cancellationToken).ConfigureAwait(false);
+        foreach (var history in await session.Dialect.ListHistoriesAsync(session, table, cancellationToken).ConfigureAwait(false))
+            warnings.Add(RotationMessages.KeepsHistory(table.DisplayName, history, request is { Kind: JobKind.Backfill, Into: null }));
         var notBefore = await CheckKeysAsync(session, request, scope, table, plan, warnings, cancellationToken).ConfigureAwait(false);
         return new JobPlan
         {

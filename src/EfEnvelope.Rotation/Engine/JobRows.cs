@@ -101,4 +101,5 @@ internal sealed record RangeRow(int Number, object?[]? Lower, object?[]? Upper);
 
 internal sealed record CheckpointRow(long Step, object?[]? Position);
 
-internal sealed record BatchResult(object?[] Position, int Read, int Written, int Lost, int Refused);
+/// <summary>What a transaction adds to a checkpoint; without a position, that stays where it is.</summary>
+internal sealed record BatchResult(object?[]? Position, int Read, int Written, int Lost, int Refused);

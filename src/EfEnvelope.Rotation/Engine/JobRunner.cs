@@ -18,10 +18,9 @@ internal sealed class JobRunner(DatabaseSource source, KeyAdministration keys)
         {
             return await TryRunRangeAsync(jobId, waits, cancellationToken).ConfigureAwait(false);
         }
-        catch (DbException e) when (Outages.IsLockWait(e))
+        catch (DbException e) when (Outages.IsLockWait(e) || Outages.IsOverdue(e))
         {
-            waits(RotationMessages.WaitsForLocks());
-            return RangeOutcome.Busy;
+            return Wait(waits, RotationMessages.WaitsForLocks());
         }
         catch (Exception e) when (Outages.IsOutage(e) && e is not KeyUnavailableException)
         {

@@ -186,8 +186,16 @@ internal sealed class JobStore(Session session)
     /// <summary>Moves a checkpoint on, if nobody else has.</summary>
     public async Task<bool> TryMoveCheckpointAsync(long id, int number, int pass, long step, BatchResult result, CancellationToken cancellationToken)
         => await session.ExecutePreparedAsync(
-            Q($"UPDATE {Checkpoints} SET [Step] = [Step] + 1, [Position] = @p4, [RowsRead] = [RowsRead] + @p5, [RowsWritten] = [RowsWritten] + @p6, [RowsLost] = [RowsLost] + @p7, [RowsRefused] = [RowsRefused] + @p8, [PassWork] = [PassWork] + @p6 + @p7 WHERE [JobId] = @p0 AND [Number] = @p1 AND [Pass] = @p2 AND [Step] = @p3"),
-            [id, number, pass, step, RowKey.Format(result.Position), (long)result.Read, (long)result.Written, (long)result.Lost, (long)result.Refused], cancellationToken).ConfigureAwait(false) == 1;
+            Q($"""
+            UPDATE {Checkpoints} SET [Step] = [Step] + 1, [Position] = CASE WHEN @p4 = '' THEN [Position] ELSE @p4 END, [RowsRead] = [RowsRead] + @p5,
+                [RowsWritten] = [RowsWritten] + @p6, [RowsLost] = [RowsLost] + @p7, [RowsRefused] = [RowsRefused] + @p8, [PassWork] = [PassWork] + @p6 + @p7
+            WHERE [JobId] = @p0 AND [Number] = @p1 AND [Pass] = @p2 AND [Step] = @p3
+            """),
+            [
+                id, number, pass, step, result.Position is { } position ? RowKey.Format(position) : "",
+                (long)result.Read, (long)result.Written, (long)result.Lost, (long)result.Refused,
+            ],
+            cancellationToken).ConfigureAwait(false) == 1;
 
     public async Task AddFindingAsync(long id, int number, int pass, long step, int entry, JobFinding finding, CancellationToken cancellationToken)
         => await session.ExecuteAsync(

@@ -12,10 +12,11 @@ internal static class Outages
             || (e is DbException failure && (IsTransient(failure) || failure.InnerException is IOException or TimeoutException or SocketException))
             || (e is InvalidOperationException or ObjectDisposedException && (IsOfDriver(e) || (e.InnerException is { } inner && IsOutage(inner))));
 
-    /// <summary>Tells whether a statement waited for another transaction for longer than it may: the database itself is well.</summary>
-    // SQL Server's client says no more than that a statement has run for too long.
-    public static bool IsLockWait(Exception e)
-        => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) is 1222 or -2);
+    /// <summary>Tells whether a statement waited for the lock of another transaction for longer than it may: the database itself is well.</summary>
+    public static bool IsLockWait(Exception e) => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) == 1222);
+
+    /// <summary>Tells whether a statement took longer than a command may, of which SQL Server's client knows no more.</summary>
+    public static bool IsOverdue(Exception e) => e is DbException failure && NumberOf(failure) == -2;
 
     // No dialect is at hand where a connection could not even be opened.
     private static bool IsTransient(DbException e)

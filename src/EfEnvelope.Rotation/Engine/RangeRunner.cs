@@ -34,7 +34,7 @@ internal sealed class RangeRunner(DatabaseSource source, JobRow job, RangeRow ra
 
                     var read = Channel.CreateBounded<List<(object?[] Key, object?[] Values)>>(Ahead);
                     var sealedBatches = Channel.CreateBounded<SealedBatch>(Ahead);
-                    var reader = new RowReader(reading, plan, plan.Filter(reading.Dialect, keys));
+                    var reader = new RowReader(reading, plan, plan.Filter(reading.Dialect, keys), waits: job.Reason == JobInfo.Fenced);
                     var writer = new BatchWriter(source, writing, plan, job, range.Number, checkpoint.Step, brake);
                     await RunTogetherAsync(
                         stop,

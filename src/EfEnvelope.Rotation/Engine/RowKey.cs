@@ -45,6 +45,8 @@ internal static class RowKey
         => string.Join(", ", key.Select(part => part switch
         {
             byte[] bytes => $"0x{Convert.ToHexString(bytes)}",
+            DateTime time => time.ToString("yyyy-MM-dd HH:mm:ss.FFFFFFF", CultureInfo.InvariantCulture),
+            DateTimeOffset time => time.ToString("yyyy-MM-dd HH:mm:ss.FFFFFFFzzz", CultureInfo.InvariantCulture),
             _ => Convert.ToString(part, CultureInfo.InvariantCulture),
         }));
 }

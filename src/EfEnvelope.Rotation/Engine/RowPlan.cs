@@ -18,6 +18,9 @@ internal sealed class RowPlan(
 
     public IReadOnlyList<RowTask> Tasks => tasks;
 
+    /// <summary>Gets the columns that plaintexts are written into, by their places in <see cref="Columns" />.</summary>
+    public IReadOnlyList<int> Plaintexts { get; } = [.. tasks.Where(t => t.WritesPlaintext).Select(t => t.Writes!.Value).Distinct()];
+
     public string NameOf(int column) => $"{table.DisplayName}.{columns[column].Name}";
 
     /// <summary>Tells whether a column is written under the version of searches, without regard to uniqueness.</summary>

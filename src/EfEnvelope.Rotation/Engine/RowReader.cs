@@ -3,7 +3,11 @@ using EfEnvelope.Rotation.Sql;
 namespace EfEnvelope.Rotation.Engine;
 
 /// <summary>Reads the rows of a range by key, a page at a time: each page is a statement of its own, so that no snapshot and no lock is held.</summary>
-internal sealed class RowReader(Session session, RowPlan plan, string? filter)
+/// <param name="session">The connection.</param>
+/// <param name="plan">What is read of each row.</param>
+/// <param name="filter">The condition of rows that may need work, or <see langword="null" /> for all.</param>
+/// <param name="waits">Whether to wait for rows that are not committed yet: for the pass that may be the last.</param>
+internal sealed class RowReader(Session session, RowPlan plan, string? filter, bool waits = false)
 {
     private readonly Dialect _dialect = session.Dialect;
 
@@ -12,8 +16,9 @@ internal sealed class RowReader(Session session, RowPlan plan, string? filter)
     {
         var key = plan.Table.Key;
         var select = key.Select(k => _dialect.SelectKey(k, "t")).Concat(plan.Columns.Select(c => _dialect.SelectValue(c, "t")));
-        var command = session.CreateCommand(
-            _dialect.Page($"SELECT {string.Join(", ", select)} FROM {_dialect.Table(plan.Table)} AS t{Where(_dialect, key, after, upTo, filter)} ORDER BY {_dialect.OrderBy(key, "t")}", 0, count));
+        var from = $"{_dialect.Table(plan.Table)} AS t{(waits ? _dialect.ScanHint(plan.Table) : "")}";
+        var query = $"SELECT {string.Join(", ", select)} FROM {from}{Where(_dialect, key, after, upTo, filter)} ORDER BY {_dialect.OrderBy(key, "t")}";
+        var command = session.CreateCommand(_dialect.Page(query, 0, count));
         await using (command.ConfigureAwait(false))
         {
             Bind(session, command, after, upTo);

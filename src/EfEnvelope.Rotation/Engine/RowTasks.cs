@@ -17,6 +17,9 @@ internal abstract class RowTask
     /// <summary>Gets the column that it writes.</summary>
     public abstract int? Writes { get; }
 
+    /// <summary>Gets whether it writes plaintext, which a column may hold in another form, or not as it is.</summary>
+    public virtual bool WritesPlaintext => false;
+
     /// <summary>Gets the roles whose versions it writes under.</summary>
     public virtual IEnumerable<KeyRole> Roles => [];
 
@@ -101,6 +104,8 @@ internal sealed class DecryptTask(int column) : RowTask
 {
     public override int? Writes => column;
 
+    public override bool WritesPlaintext => true;
+
     public override string? Filter(RowPlan plan, Dialect dialect, JobKeys keys) => dialect.LooksLikeText(plan.Quoted(dialect, column));
 
     public override void Apply(RowPlan plan, RowWork row, JobKeys keys)
@@ -121,6 +126,8 @@ internal sealed class DecryptTask(int column) : RowTask
 internal sealed class CopyTask(int source, int target, FieldContext? binding, EnvelopeAlgorithm algorithm, KeyRole role) : RowTask
 {
     public override int? Writes => target;
+
+    public override bool WritesPlaintext => binding is null;
 
     public override (FieldContext Field, KeyRole Role)? Budget => binding is not null && algorithm == EnvelopeAlgorithm.Aes256Gcm ? (binding, role) : null;
 

@@ -39,13 +39,19 @@ internal static class StrayReferences
             c => dialect.Count($"CASE WHEN {dialect.HasHeader($"t.{dialect.Quote(c.Name)}", c.IsBinary ? StoredForm.Binary : StoredForm.Text, headers)} THEN 1 END"));
         try
         {
-            var row = (await session.QueryAsync($"SELECT {string.Join(", ", counts)} FROM {dialect.Table(table)} AS t{dialect.ScanHint}", [], cancellationToken).ConfigureAwait(false))[0];
+            var query = $"SELECT {string.Join(", ", counts)} FROM {dialect.Table(table)} AS t{dialect.ScanHint(table)}";
+            var row = (await session.QueryAsync(query, [], cancellationToken).ConfigureAwait(false))[0];
             return [.. columns.Select((c, i) => new VersionReference($"{table.DisplayName}.{c.Name}", Convert.ToInt64(row[i] ?? 0L, CultureInfo.InvariantCulture))).Where(r => r.Values > 0)];
         }
-        catch (DbException e) when (!dialect.IsTransient(e) && !columns.Exists(c => map.Columns.Any(m => m.Table == table.Name && m.Column == c.Name)))
+        catch (DbException e) when (
+            dialect.IsDenied(e) && !columns.Exists(c => map.Columns.Any(m => m.Table == table.Name && m.Column == c.Name)))
         {
-            // A table that this user may not read, of somebody else.
+            // A table of another application, which this user may not read.
             return [];
+        }
+        catch (DbException e) when (!dialect.IsTransient(e))
+        {
+            throw new OperationRefusedException(RotationMessages.TableNotRead(table.DisplayName, dialect.CodeOf(e)), e);
         }
     }
 }

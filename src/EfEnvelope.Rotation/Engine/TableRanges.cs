@@ -9,9 +9,14 @@ internal static class TableRanges
         Session session, TableInfo table, int size, CancellationToken cancellationToken)
     {
         var (ranges, rows, after) = (new List<(string? Lower, string? Upper)>(), 0L, (object?[]?)null);
+        var cuts = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
             var next = await SkipAsync(session, table, after, size - 1, cancellationToken).ConfigureAwait(false);
+
+            // A key that does not come back as it is would be cut at again and again.
+            if (next is not null && !cuts.Add(RowKey.Format(next)))
+                throw new EnvelopeConfigurationException(RotationMessages.KeyNotExact(table.DisplayName));
             ranges.Add((after is null ? null : RowKey.Format(after), next is null ? null : RowKey.Format(next)));
             if (next is null)
                 return (ranges, rows + await CountAsync(session, table, after, cancellationToken).ConfigureAwait(false));

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
 using EfEnvelope.Kms;
@@ -233,13 +234,27 @@ public sealed partial class KeyAdministration
     private async Task<RetirementReport> FindReferencesAsync(Session session, EncryptionMap map, KeyVersion version, CancellationToken cancellationToken)
     {
         map.RequireReadable();
-        await session.Dialect.WaitForWritersAsync(session, _source.TimeProvider, cancellationToken).ConfigureAwait(false);
+        var tables = new List<TableInfo>();
+        foreach (var (schema, name) in map.Columns.Select(c => (c.Schema, c.Table)).Distinct())
+        {
+            if (await session.Dialect.FindTableAsync(session, schema, name, cancellationToken).ConfigureAwait(false) is { } table)
+                tables.Add(table);
+        }
+
+        await session.Dialect.WaitForWritersAsync(session, tables, _source.TimeProvider, cancellationToken).ConfigureAwait(false);
         var references = new List<VersionReference>();
         foreach (var column in map.Columns)
         {
-            var count = await HeaderScan.CountAsync(session, column, (uint)version.Number, cancellationToken).ConfigureAwait(false);
-            if (count > 0)
-                references.Add(new VersionReference(column.Name, count));
+            try
+            {
+                var count = await HeaderScan.CountAsync(session, column, (uint)version.Number, cancellationToken).ConfigureAwait(false);
+                if (count > 0)
+                    references.Add(new VersionReference(column.Name, count));
+            }
+            catch (DbException e) when (!session.Dialect.IsTransient(e) && !Outages.IsLockWait(e))
+            {
+                throw new OperationRefusedException(RotationMessages.TableNotRead(column.TableName, session.Dialect.CodeOf(e)), e);
+            }
         }
 
         references.AddRange(await StrayReferences.FindAsync(session, map, (uint)version.Number, cancellationToken).ConfigureAwait(false));

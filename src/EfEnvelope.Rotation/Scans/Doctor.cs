@@ -1,3 +1,4 @@
+using System.Data.Common;
 using EfEnvelope.EntityFrameworkCore.KeyStore;
 using EfEnvelope.Keys;
 using EfEnvelope.Rotation.Engine;
@@ -73,7 +74,15 @@ internal sealed class Doctor(DatabaseSource source, KeyAdministration keys)
             }
 
             var check = new ColumnChecks(session, table, [.. columns]);
-            await check.RunAsync(checks.IsSearchRotating, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await check.RunAsync(checks.IsSearchRotating, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DbException e) when (!session.Dialect.IsTransient(e))
+            {
+                found.Add(DoctorMessages.TableNotRead(table.DisplayName, session.Dialect.CodeOf(e)));
+            }
+
             found.AddRange(check.Found);
             statuses.AddRange(check.Statuses);
         }

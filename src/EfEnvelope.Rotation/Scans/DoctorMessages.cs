@@ -39,6 +39,10 @@ internal static class DoctorMessages
         => Error("column-not-in-map", column, "The column holds envelopes, and the encryption map does not have it: no job rewrites it, and a key version is retired although the column needs it.",
             "Mark the property as encrypted and migrate, or retire no key version before the column is emptied.");
 
+    public static Diagnosis TableNotRead(string table, string code)
+        => Error("table-not-read", table, $"The table could not be read ({code}), so its columns may hold envelopes that are not counted: no key version is retired.",
+            "Look up the code; let the user that connects read the table, repair it, or drop it if nothing needs it.");
+
     public static Diagnosis ColumnWrongType(MapColumn column, string type)
         => Error("column-wrong-type", column.Name, $"The column is '{type}', but {(column.IsText ? "envelopes as text" : "binary values")} are to be stored in it.",
             "Run the application's migrations; a column of text has to be encrypted as text, or into another column.");

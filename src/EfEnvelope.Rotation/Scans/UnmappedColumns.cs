@@ -24,8 +24,21 @@ internal static class UnmappedColumns
                 continue;
             foreach (var column in table.Columns.Where(c => (c.IsBinary || c.IsText) && !IsMapped(map, table, c)))
             {
-                if (await HoldsEnvelopesAsync(session, table, column, cancellationToken).ConfigureAwait(false))
-                    found.Add(DoctorMessages.ColumnNotInMap($"{table.DisplayName}.{column.Name}"));
+                try
+                {
+                    if (await HoldsEnvelopesAsync(session, table, column, cancellationToken).ConfigureAwait(false))
+                        found.Add(DoctorMessages.ColumnNotInMap($"{table.DisplayName}.{column.Name}"));
+                }
+                catch (DbException e) when (session.Dialect.IsDenied(e))
+                {
+                    // Of another application, and this user may not read it.
+                    continue;
+                }
+                catch (DbException e) when (!session.Dialect.IsTransient(e))
+                {
+                    found.Add(DoctorMessages.TableNotRead(table.DisplayName, session.Dialect.CodeOf(e)));
+                    break;
+                }
             }
         }
 
@@ -41,16 +54,8 @@ internal static class UnmappedColumns
         var (dialect, form) = (session.Dialect, column.IsBinary ? StoredForm.Binary : StoredForm.Text);
         var name = $"t.{dialect.Quote(column.Name)}";
         var query = $"SELECT {dialect.Header(name, form)}, {dialect.LengthOf(name, form)} FROM {dialect.Table(table)} AS t WHERE {name} IS NOT NULL";
-        try
-        {
-            var rows = await session.QueryAsync(dialect.Sample(query, SampleSize), [], cancellationToken).ConfigureAwait(false);
-            return rows.Count > 0 && rows.TrueForAll(r => IsEnvelope(r[0], Convert.ToInt64(r[1], CultureInfo.InvariantCulture), form));
-        }
-        catch (DbException e) when (!dialect.IsTransient(e))
-        {
-            // A table that this user may not read, of somebody else.
-            return false;
-        }
+        var rows = await session.QueryAsync(dialect.Sample(query, SampleSize), [], cancellationToken).ConfigureAwait(false);
+        return rows.Count > 0 && rows.TrueForAll(r => IsEnvelope(r[0], Convert.ToInt64(r[1], CultureInfo.InvariantCulture), form));
     }
 
     private static bool IsEnvelope(object? selected, long length, StoredForm form)

@@ -97,9 +97,11 @@ internal sealed class DatabaseSource : IAsyncDisposable
             }
             catch (DbException e)
             {
-                throw session.Dialect.IsTransient(e)
+                throw Outages.IsLockWait(e)
+                    ? new OperationRefusedException(RotationMessages.TransactionOpen(), e)
+                    : session.Dialect.IsTransient(e)
                     ? new KeyUnavailableException(
-                        Outages.IsLockWait(e) ? RotationMessages.LockedForTooLong() : RotationMessages.DatabaseUnreachable(), e)
+                        Outages.IsOverdue(e) ? RotationMessages.StatementOverdue() : RotationMessages.DatabaseUnreachable(), e)
                     : new OperationRefusedException(RotationMessages.DatabaseRefusedCommand(session.Dialect.CodeOf(e)), e);
             }
         }

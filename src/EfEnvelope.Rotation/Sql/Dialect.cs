@@ -127,6 +127,11 @@ internal abstract partial class Dialect(Func<string, string> quote)
 
     public string OrderBy(IReadOnlyList<TableColumn> key, string alias) => string.Join(", ", key.Select(k => $"{alias}.{Quote(k.Name)}"));
 
+    /// <summary>Lists what keeps the values that a job overwrites: the table's history, as the database itself keeps it.</summary>
+    public virtual ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(
+        Session session, TableInfo table, CancellationToken cancellationToken)
+        => new([]);
+
     /// <summary>Adds to a query that it skips and takes so many rows.</summary>
     public virtual string Page(string query, int skip, int take) => skip == 0 ? $"{query} LIMIT {take}" : $"{query} LIMIT {take} OFFSET {skip}";
 
@@ -136,8 +141,8 @@ internal abstract partial class Dialect(Func<string, string> quote)
     /// <summary>Makes the expression of the first bytes of an envelope: its header, or what the header is in text.</summary>
     public abstract string Header(string column, StoredForm form);
 
-    /// <summary>Gets what makes a scan wait for rows that a transaction has written and not committed yet, where readers would pass them by.</summary>
-    public virtual string ScanHint => "";
+    /// <summary>Makes what lets a scan wait for rows that are not committed yet, where readers would pass them by.</summary>
+    public virtual string ScanHint(TableInfo table) => "";
 
     /// <summary>Writes bytes into SQL.</summary>
     public abstract string Literal(ReadOnlySpan<byte> bytes);
@@ -170,6 +175,11 @@ internal abstract partial class Dialect(Func<string, string> quote)
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
         CancellationToken cancellationToken);
 
+    /// <summary>Reads what columns of rows hold now, in the transaction that is open.</summary>
+    /// <returns>The places of the rows in the list, and their values. A row that is gone is left out, and one that is locked may be.</returns>
+    public abstract ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken);
+
     /// <summary>Makes the statement that claims a range: the first of those that are not done and that nobody else has claimed.</summary>
     public abstract string ClaimRange(string table);
 
@@ -191,9 +201,10 @@ internal abstract partial class Dialect(Func<string, string> quote)
     /// <summary>Gets the type of such a column.</summary>
     public abstract string NewTypeOf(StoredForm form, string plaintextType);
 
-    /// <summary>Waits until every transaction that may have written before now has ended.</summary>
+    /// <summary>Waits until every transaction that may have written into tables before now has ended.</summary>
     /// <exception cref="OperationRefusedException">One is still open after the time that is waited for it.</exception>
-    public abstract ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken);
+    public abstract ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken);
 
     /// <summary>Gets how long an open transaction is waited for.</summary>
     protected static TimeSpan WriterPatience { get; } = TimeSpan.FromSeconds(30);
@@ -222,11 +233,29 @@ internal abstract partial class Dialect(Func<string, string> quote)
                 _ => false,
             };
 
+    /// <summary>Tells whether a column of plaintexts, or a text column, holds the value that was written into it.</summary>
+    public bool IsSameStored(RowColumn column, object written, object? stored)
+    {
+        if (column.Form == StoredForm.Text || stored is null)
+            return Equals(written, stored);
+        try
+        {
+            return IsSamePlain(column.PlaintextType, ParsePlain(column.PlaintextType, written), ParsePlain(column.PlaintextType, stored));
+        }
+        catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
     protected virtual bool IsSameTime(long left, long right) => left == right;
 
     /// <summary>Tells whether a failure may pass by itself.</summary>
     public virtual bool IsTransient(DbException exception)
         => exception.IsTransient || exception.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', 'P', ..] or ['4', '0', ..] or "55P03" or "25P03" or "55006";
+
+    /// <summary>Tells whether the user that connects may not read a table.</summary>
+    public virtual bool IsDenied(DbException exception) => exception.SqlState == "42501";
 
     /// <summary>Tells whether a failure is that of one row, which the table's rules or its values' types refuse; any other one is that of the whole job.</summary>
     public virtual bool RefusesRow(DbException exception)

@@ -145,6 +145,33 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
             """;
     }
 
+    public override async ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken)
+    {
+        object?[] keys = [.. table.Key.Select((_, i) => ToArray(rows, r => r.Key[i]))];
+        var read = await session.QueryAsync(ReadBackStatement(table, columns), keys, cancellationToken).ConfigureAwait(false);
+        return [.. read.Select(r => ((int)(long)r[0]! - 1, r[1..]))];
+    }
+
+    /// <summary>Makes the statement that reads rows by their keys, an array for each part (p0 …).</summary>
+    public string ReadBackStatement(TableInfo table, IReadOnlyList<RowColumn> columns)
+    {
+        var values = string.Join(", ", columns.Select(c => SelectStored(c, "t")));
+        var arrays = string.Join(", ", table.Key.Select((k, i) => ArrayParameter(k, $"@p{i}")));
+        var names = string.Concat(table.Key.Select((_, i) => $"k{i}, "));
+        var same = string.Join(" AND ", table.Key.Select((k, i) => $"t.{Quote(k.Name)} = u.k{i}"));
+        return $"SELECT u.i, {values} FROM unnest({arrays}) WITH ORDINALITY AS u({names}i) JOIN {Table(table)} AS t ON {same}";
+    }
+
+    // As an application reads it: a cast to text takes trailing blanks away, and shortens a 'real' to fewer digits than it has.
+    private string SelectStored(RowColumn column, string alias)
+    {
+        var name = $"{alias}.{Quote(column.Name)}";
+        return column.StoreType.StartsWith("character(", StringComparison.Ordinal) ? $"CASE WHEN {name} IS NOT NULL THEN format('%s', {name}) END"
+            : column.StoreType == "real" ? $"{name}::double precision::text"
+            : SelectValue(column, alias);
+    }
+
     public override string ClaimRange(string table)
         => $"SELECT \"Number\", \"LowerKey\", \"UpperKey\" FROM {table} WHERE \"JobId\" = @p0 AND \"PassDone\" < @p1 ORDER BY \"Number\" LIMIT 1 FOR UPDATE SKIP LOCKED";
 
@@ -164,7 +191,8 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
 
     // As 'CREATE INDEX CONCURRENTLY' does it: until every transaction of this database has ended that has begun to write, or holds or awaits the lock of a table
     // that it is going to write: a statement that still looks for its first row has no number yet. Others of the server do not matter.
-    public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
+    public override async ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
     {
         const string Writers =
             """

@@ -21,6 +21,28 @@ internal sealed class Session(RotationContext context, string? schema) : IAsyncD
     public async ValueTask<IDbContextTransaction> BeginAsync(CancellationToken cancellationToken)
         => await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Does something in a transaction, which it commits; otherwise it is rolled back.</summary>
+    // A transaction that the server has ended already may fail to roll back. The failure that ended it is the one to report.
+    public async Task<T> RunAsync<T>(Func<IDbContextTransaction, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var transaction = await BeginAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await work(transaction).ConfigureAwait(false);
+        }
+        finally
+        {
+            try
+            {
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is DbException or InvalidOperationException)
+            {
+                await context.Database.UseTransactionAsync(null, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>Makes a command in the transaction that is open, if one is. Parameters are named <c>@p0</c>, <c>@p1</c>, … in their order.</summary>
     public DbCommand CreateCommand(string sql, params ReadOnlySpan<object?> values)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using EfEnvelope.EntityFrameworkCore;
+using EfEnvelope.Rotation.Engine;
 
 namespace EfEnvelope.Rotation.Sql;
 
@@ -24,7 +25,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
                 CASE WHEN EXISTS (SELECT 1 FROM sys.index_columns ic WHERE ic.object_id = o.object_id AND ic.column_id = c.column_id AND ic.key_ordinal = 1) THEN 1 ELSE 0 END,
                 CASE WHEN EXISTS (SELECT 1 FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
                     WHERE i.object_id = o.object_id AND i.is_unique = 1 AND i.is_primary_key = 0 AND ic.column_id = c.column_id AND ic.key_ordinal > 0) THEN 1 ELSE 0 END,
-                c.collation_name, CAST(c.is_sparse AS int),
+                c.collation_name, CAST(o.is_memory_optimized AS int), CAST(COALESCE(c.encryption_type, 0) AS int), CAST(c.is_sparse AS int),
                 (SELECT MIN(i.name) FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id
                     WHERE i.object_id = o.object_id AND ic.column_id = c.column_id AND ic.is_included_column = 0)
             FROM sys.tables o
@@ -34,7 +35,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             ORDER BY c.column_id
             """,
             [name, schema], cancellationToken).ConfigureAwait(false);
-        return columns.Count == 0 ? null : new TableInfo(schema, name, [.. columns.Select(Describe)]);
+        return columns.Count == 0 ? null
+            : new TableInfo(schema, name, [.. columns.Select(Describe)]) { IsMemoryOptimized = (int)columns[0][10]! == 1 };
     }
 
     /// <summary>Gets the query whose answer is 1 if two names are of one table, as they are where the database ignores case.</summary>
@@ -45,7 +47,7 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
-                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
+                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.is_external = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ((string)r[0]!, (string)r[1]!))];
 
@@ -76,7 +78,16 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         => [.. (await session.QueryAsync(ListReaders, [Table(table)], cancellationToken).ConfigureAwait(false))
             .Select(r => new TableSql((string)r[0]!, (string)r[1]!, (string)r[2]!))];
 
-    public override string KeyParameter(TableColumn key, string parameter) => $"CAST({parameter} AS {key.StoreType})";
+    // The driver sends a 'DateTime' as 'datetime' by default, which is rounded to 1/300 of a second.
+    public override DbParameter AddParameter(DbCommand command, string name, object? value)
+    {
+        var parameter = base.AddParameter(command, name, value);
+        if (value is DateTime)
+            parameter.DbType = System.Data.DbType.DateTime2;
+        return parameter;
+    }
+
+    public override string KeyParameter(TableColumn key, string parameter) => ToKey(key, parameter);
 
     public override string Count(string what = "*") => $"COUNT_BIG({what})";
 
@@ -96,7 +107,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override string SelectValue(RowColumn column, string alias)
     {
         var name = base.SelectValue(column, alias);
-        return IsBytes(column) || column.Form == StoredForm.Text ? name : $"CONVERT(nvarchar(max), {name}{StyleOf(column.PlaintextType)})";
+        var isPlain = IsBytes(column) || (column.Form == StoredForm.Text && IsUnicode(column.StoreType) && column.StoreType != "ntext");
+        return isPlain ? name : $"CONVERT(nvarchar(max), {name}{StyleOf(column.StoreType)})";
     }
 
     public override string Header(string column, StoredForm form)
@@ -104,16 +116,18 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             ? $"SUBSTRING({column}, 1, 5)"
             : $"(CASE WHEN {LooksLikeText(column)} THEN SUBSTRING({column}, {HeaderText.Start}, {HeaderText.Length}) ELSE '' END COLLATE Latin1_General_BIN2)";
 
-    public override string LengthOf(string column, StoredForm form) => form == StoredForm.Binary ? $"DATALENGTH({column})" : $"LEN({column})";
+    public override string LengthOf(string column, StoredForm form)
+        => form == StoredForm.Binary ? $"DATALENGTH({column})" : $"(DATALENGTH(CONVERT(nvarchar(max), {column})) / 2)";
 
     public override string StartOf(string column, int characters) => $"LEFT(CAST({column} AS nvarchar(max)), {characters})";
 
-    public override string ScanHint => " WITH (READCOMMITTEDLOCK)";
+    public override string ScanHint(TableInfo table) => table.IsMemoryOptimized ? "" : " WITH (READCOMMITTEDLOCK)";
 
     public override string Literal(ReadOnlySpan<byte> bytes) => $"0x{Convert.ToHexString(bytes)}";
 
+    // Unlike LEFT, SUBSTRING takes a column of type 'text', too.
     public override string LooksLikeText(string column)
-        => $"(LEFT({column}, {TextEnvelope.Prefix.Length}) COLLATE Latin1_General_BIN2 = '{TextEnvelope.Prefix}')";
+        => $"(SUBSTRING({column}, 1, {TextEnvelope.Prefix.Length}) COLLATE Latin1_General_BIN2 = '{TextEnvelope.Prefix}')";
 
     public override async ValueTask<int> WriteAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, bool compares, IReadOnlyList<Question> questions,
@@ -128,21 +142,75 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         }
     }
 
-    /// <summary>Makes the statement of a batch.</summary>
-    // Where readers see versions of rows (READ_COMMITTED_SNAPSHOT), only what reads by locks may skip locked rows.
-    public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
+    public override async ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken)
     {
-        var fields = table.Key.Select((k, i) => $"k{i} {k.StoreType} '$.k{i}'")
-            .Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
-        var where = table.Key.Select((k, i) => $"t.{Quote(k.Name)} = u.k{i}{(k.Collation is { } collation ? $" COLLATE {collation}" : "")}");
-        if (compares)
-            where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
-        return $"UPDATE t SET {SetClause(columns, (c, i) => IsBytes(c) || c.Form == StoredForm.Text || HoldsText(c.StoreType) ? $"u.n{i}" : $"CONVERT({c.StoreType}, u.n{i}{StyleOf(c.PlaintextType)})")}"
-            + $" FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST) JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+        var command = session.CreateCommand(ReadBackStatement(table, columns));
+        await using (command.ConfigureAwait(false))
+        {
+            AddParameter(command, "@rows", ToJson(table, [], rows));
+            var read = new List<(int Place, object?[] Values)>(rows.Count);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    read.Add((reader.GetInt32(0), [.. columns.Select((_, i) => reader.IsDBNull(i + 1) ? null : reader.GetValue(i + 1))]));
+            }
+
+            return read;
+        }
     }
 
+    /// <summary>Makes the statement that reads the rows of a batch again. It reads past the locks of others alone.</summary>
+    public string ReadBackStatement(TableInfo table, IReadOnlyList<RowColumn> columns)
+    {
+        var values = string.Join(", ", columns.Select(c => SelectValue(c, "t")));
+        var fields = string.Join(", ", KeyFields(table));
+        return $"SELECT u.i, {values} FROM {Table(table)} AS t WITH (READCOMMITTEDLOCK, READPAST)"
+            + $" JOIN OPENJSON(@rows) WITH (i int '$.i', {fields}) AS u ON {string.Join(" AND ", SameKey(table))}";
+    }
+
+    /// <summary>Makes the statement of a batch.</summary>
+    // Where readers see versions of rows instead of waiting for locks, locks can be read past only with 'READCOMMITTEDLOCK'.
+    public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
+    {
+        var fields = KeyFields(table).Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
+        var where = SameKey(table);
+        if (compares)
+            where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
+        return $"UPDATE t SET {SetClause(columns, Assigned)}"
+            + $" FROM {Table(table)} AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)"
+            + $" JOIN OPENJSON(@rows) WITH ({string.Join(", ", fields)}) AS u ON {string.Join(" AND ", where)}";
+    }
+
+    // A text that is assigned, not converted, is refused if it is too long; a conversion would cut it off. An older type of time refuses
+    // a text of more digits than it has; one that was rounded instead is found when the row is read back.
+    private static string Assigned(RowColumn column, int i)
+        => IsBytes(column) || column.Form == StoredForm.Text || HoldsText(column.StoreType) ? $"u.n{i}"
+            : column.StoreType is "datetime" or "smalldatetime" ? $"CONVERT({column.StoreType}, CONVERT(datetime2(7), REPLACE(u.n{i}, ' ', 'T'), 126))"
+            : IsTime(column.StoreType) ? $"CONVERT({column.StoreType}, REPLACE(u.n{i}, ' ', 'T'), 126)"
+            : $"CONVERT({column.StoreType}, u.n{i})";
+
+    // A key travels in a type that takes the JSON's text as it is, and is converted to the column's own type, so that an index finds it.
+    private static IEnumerable<string> KeyFields(TableInfo table)
+        => table.Key.Select((k, i) => $"k{i} {(IsNarrow(k) ? "nvarchar(max)" : IsCoarse(k) ? "datetime2(7)" : k.StoreType)} '$.k{i}'");
+
+    private IEnumerable<string> SameKey(TableInfo table)
+        => table.Key.Select(
+            (k, i) => $"t.{Quote(k.Name)} = {(IsNarrow(k) || IsCoarse(k) ? ToKey(k, $"u.k{i}") : $"u.k{i}{Collate(k)}")}");
+
+    // Without its collation, a text would pass through the code page of the database.
+    private static string ToKey(TableColumn key, string value) => $"CAST({value}{(IsNarrow(key) ? Collate(key) : "")} AS {key.StoreType})";
+
+    private static string Collate(TableColumn key) => key.Collation is { } collation ? $" COLLATE {collation}" : "";
+
+    private static bool IsCoarse(TableColumn column) => column.StoreType is "datetime" or "smalldatetime" or "date";
+
+    private static bool IsNarrow(TableColumn column) => column.IsText && !IsUnicode(column.StoreType);
+
     public override string ClaimRange(string table)
-        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK) WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
+        => $"SELECT TOP(1) [Number], [LowerKey], [UpperKey] FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)"
+            + " WHERE [JobId] = @p0 AND [PassDone] < @p1 ORDER BY [Number]";
 
     public override IReadOnlyList<string> CreateJobTables(string? schema)
         => JobTables.Create(this, schema, "nvarchar", "nvarchar(max)", "bigint", "int", filter: $" WHERE {Quote("Active")} IS NOT NULL");
@@ -175,8 +243,94 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     public override string AddColumn(TableInfo table, string column, StoredForm form, string plaintextType)
         => $"ALTER TABLE {Table(table)} ADD {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
-    // A scan that reads committed rows by locks waits for every writer by itself; see 'ScanHint'.
-    public override ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    // Every transaction that has written into a table holds an intent lock of it until its end, whatever the isolation. A statement that
+    // gets a shared lock of the table has waited for all of them, also for those that are going to write into a range that a scan has
+    // passed. Later writers queue behind that lock, so it is asked for in short attempts.
+    public override async ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var since = time.GetTimestamp();
+        var limit = LimitWaits(session, TimeSpan.FromSeconds(1));
+        await session.ExecuteAsync($"{limit}; SET DEADLOCK_PRIORITY LOW", [], cancellationToken).ConfigureAwait(false);
+        foreach (var table in tables.Where(t => !t.IsMemoryOptimized))
+        {
+            while (!await TryLockAsync(session, table, cancellationToken).ConfigureAwait(false))
+            {
+                if (time.GetElapsedTime(since) > WriterPatience)
+                    throw new OperationRefusedException(RotationMessages.TransactionOpen());
+                await Task.Delay(TimeSpan.FromSeconds(2), time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        limit = LimitWaits(session, LockPatience);
+        await session.ExecuteAsync($"{limit}; SET DEADLOCK_PRIORITY NORMAL", [], cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> TryLockAsync(Session session, TableInfo table, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session.ScalarAsync(WaitStatement(table), [], cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DbException e) when (Outages.IsLockWait(e) || NumberOf(e) == 1205)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Makes the statement that waits for the writers of a table, and holds its lock until its own end.</summary>
+    public string WaitStatement(TableInfo table) => $"SELECT TOP (1) 1 FROM {Table(table)} WITH (TABLOCK, HOLDLOCK)";
+
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(10);
+
+    public override async ValueTask PrepareAsync(Session session, CancellationToken cancellationToken)
+        => await session.ExecuteAsync(LimitWaits(session, LockPatience), [], cancellationToken).ConfigureAwait(false);
+
+    // Shorter than the time that a command has, after which a lock could not be told from a slow statement.
+    private static string LimitWaits(Session session, TimeSpan patience)
+    {
+        using var command = session.CreateCommand("");
+        return string.Create(CultureInfo.InvariantCulture, $"SET LOCK_TIMEOUT {LimitOf(patience, command.CommandTimeout)}");
+    }
+
+    /// <summary>Gets how many milliseconds a command waits for a lock that may take so many seconds, or 0 for any time.</summary>
+    public static int LimitOf(TimeSpan patience, int commandSeconds)
+        => (int)(commandSeconds == 0 ? patience.TotalMilliseconds : Math.Min(patience.TotalMilliseconds, commandSeconds * 500d));
+
+    public override bool IsDenied(DbException exception) => NumberOf(exception) is 229 or 230;
+
+    /// <summary>Gets the statement that lists the histories of a table.</summary>
+    // A server before 2022 does not have 'ledger_type' in 'sys.tables'; the name is then that of the outer query.
+    public const string ListHistories =
+        """
+        SELECT CAST(x.temporal_type AS int), CAST((SELECT ledger_type FROM sys.tables AS y WHERE y.object_id = x.object_id) AS int),
+            CAST(x.is_tracked_by_cdc AS int)
+        FROM sys.tables AS x CROSS JOIN (SELECT CAST(0 AS int) AS ledger_type) AS older WHERE x.object_id = OBJECT_ID(@p0)
+        """;
+
+    public override async ValueTask<IReadOnlyList<TableHistory>> ListHistoriesAsync(
+        Session session, TableInfo table, CancellationToken cancellationToken)
+    {
+        var rows = await session.QueryAsync(ListHistories, [Table(table)], cancellationToken).ConfigureAwait(false);
+        return rows is [[var temporal, var ledger, var cdc]] ? HistoriesOf((int)temporal!, (int?)ledger ?? 0, (int?)cdc ?? 0) : [];
+    }
+
+    /// <summary>
+    /// Reads what 'sys.tables' has: 'temporal_type' 2 and 4 are system-versioned, 'ledger_type' 2 is an updatable ledger, and 3 one that
+    /// rows are only added to.
+    /// </summary>
+    public static IReadOnlyList<TableHistory> HistoriesOf(int temporal, int ledger, int cdc)
+    {
+        var histories = new List<TableHistory>();
+        if (ledger is 2 or 3)
+            histories.Add(TableHistory.Ledger);
+        else if (temporal is 2 or 4)
+            histories.Add(TableHistory.Temporal);
+        if (cdc == 1)
+            histories.Add(TableHistory.ChangeDataCapture);
+        return histories;
+    }
 
     // OPENJSON, by which rows are written, is not known below.
     private const int CompatibilityLevel = 130;
@@ -192,7 +346,11 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     private static bool IsBytes(RowColumn column) => column.Form == StoredForm.Binary || (column.Form == StoredForm.Plain && column.PlaintextType == "bytes");
 
-    // Assigned, not converted: a conversion cuts off what is too long without a word, and an assignment refuses it.
+    private static bool IsUnicode(string type) => type.StartsWith('n') && HoldsText(type);
+
+    private static bool IsTime(string type)
+        => type.StartsWith("date", StringComparison.Ordinal) || type.StartsWith("time(", StringComparison.Ordinal) || type == "smalldatetime";
+
     private static bool HoldsText(string type) => type.Contains("char", StringComparison.Ordinal) || type.Contains("text", StringComparison.Ordinal);
 
     private static int? NumberOf(DbException exception) => exception.GetType().GetProperty("Number")?.GetValue(exception) as int?;
@@ -207,16 +365,13 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     // Constraints, duplicates, lengths, conversions, and what a trigger throws.
     public override bool RefusesRow(DbException exception)
-        => NumberOf(exception) is 220 or 232 or 241 or 242 or 244 or 245 or 248 or 295 or 511 or 515 or 547 or 2601 or 2627 or 2628 or 3609 or 3616 or 3998 or 8114 or 8115 or 8152 or 8169 or 1946
+        => NumberOf(exception) is 220 or 232 or 241 or 242 or 244 or 245 or 248 or 295 or 511 or 515 or 547 or 2601 or 2627 or 2628 or 3609 or 3616 or 3930 or 3998 or 8114 or 8115 or 8134 or 8152 or 8169 or 1946
             or >= 50000;
 
     public override string CodeOf(DbException exception) => NumberOf(exception) is { } number ? string.Create(CultureInfo.InvariantCulture, $"SQL Server error {number}") : base.CodeOf(exception);
 
-    public override async ValueTask LimitWaitsAsync(Session session, CancellationToken cancellationToken)
-        => await session.ExecuteAsync("SET LOCK_TIMEOUT 10000", [], cancellationToken).ConfigureAwait(false);
-
-    private static string TypeOf(RowColumn column)
-        => IsBytes(column) ? "varbinary(max)" : column.Form == StoredForm.Text && !column.StoreType.StartsWith('n') ? "varchar(max)" : "nvarchar(max)";
+    // Not 'varchar', which would take the code page of the database.
+    private static string TypeOf(RowColumn column) => IsBytes(column) ? "varbinary(max)" : "nvarchar(max)";
 
     private string SameBytes(RowColumn column, int i)
     {
@@ -225,11 +380,15 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         return $"(({stored} IS NULL AND u.o{i} IS NULL) OR ({left} = {right} AND DATALENGTH({left}) = DATALENGTH({right})))";
     }
 
-    private static string StyleOf(string plaintextType)
-        => plaintextType switch
+    // The text of a value as the column's type has it. The default styles lose two decimals of money, all but six digits of a float and
+    // the seconds of a time, and take bytes for characters.
+    private static string StyleOf(string storeType)
+        => storeType switch
         {
-            "date" or "datetime" or "datetimeoffset" or "time" => ", 126",
-            "float32" or "float64" => ", 3",
+            "money" or "smallmoney" => ", 2",
+            "float" or "real" => ", 3",
+            "image" or ['b', 'i', 'n', ..] or ['v', 'a', 'r', 'b', ..] => ", 1",
+            _ when IsTime(storeType) => ", 126",
             _ => "",
         };
 
@@ -250,9 +409,10 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartArray();
-            foreach (var row in rows)
+            foreach (var (place, row) in rows.Index())
             {
                 json.WriteStartObject();
+                json.WriteNumber("i", place);
                 for (var i = 0; i < table.Key.Count; i++)
                     Write(json, $"k{i}", row.Key[i]);
                 for (var i = 0; i < columns.Count; i++)
@@ -290,6 +450,9 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     {
         var (type, length, precision, scale) = ((string)c[1]!, (int)c[3]!, (int)c[4]!, (int)c[5]!);
         var wide = type is "nvarchar" or "nchar";
+
+        // What 'Always Encrypted' encrypts can neither be looked into nor hold what EfEnvelope wrote.
+        var isOpaque = (int)c[11]! != 0;
         var store = type switch
         {
             "nvarchar" or "nchar" or "varchar" or "char" or "varbinary" or "binary" => $"{type}({(length < 0 ? "max" : (wide ? length / 2 : length).ToString(CultureInfo.InvariantCulture))})",
@@ -298,10 +461,17 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
             _ => type,
         };
         return new TableColumn(
-            (string)c[0]!, store, (int)c[2]! == 1, type is "varbinary" or "binary" or "image", type is "nvarchar" or "varchar" or "nchar" or "char" or "ntext" or "text",
+            (string)c[0]!, store, (int)c[2]! == 1, !isOpaque && type is ("varbinary" or "binary" or "image"), !isOpaque && HoldsText(type),
             length > 0 && store.Contains('(', StringComparison.Ordinal) ? wide ? length / 2 : length : null, (int)c[6]!, (int)c[7]! == 1, (int)c[8]! == 1, IsPadded: type is "nchar" or "char" or "binary",
-            Collation: (string?)c[9], IsSparse: (int)c[10]! == 1, Index: (string?)c[11]);
+            Collation: (string?)c[9], IsSparse: (int)c[12]! == 1, Index: (string?)c[13]);
     }
+
+    // A whole number out of a column of floating point comes as '4.2000000000000000e+001'.
+    public override byte[] ParsePlain(string plaintextType, object value)
+        => plaintextType.Contains("int", StringComparison.Ordinal) && value is string text && text.Contains('e', StringComparison.Ordinal)
+            && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                ? base.ParsePlain(plaintextType, number.ToString("0.###############", CultureInfo.InvariantCulture))
+                : base.ParsePlain(plaintextType, value);
 
     public override string NewTypeOf(StoredForm form, string plaintextType)
         => form switch

@@ -100,6 +100,32 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
         }
     }
 
+    public override async ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
+        Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken)
+    {
+        var values = string.Join(", ", columns.Select(c => SelectValue(c, "t")));
+        var where = string.Join(" AND ", table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}"));
+        var command = session.CreateCommand($"SELECT {values} FROM {Table(table)} AS t WHERE {where}");
+        await using (command.ConfigureAwait(false))
+        {
+            var keys = table.Key.Select((_, i) => AddParameter(command, $"@k{i}", null)).ToList();
+            var read = new List<(int Place, object?[] Values)>(rows.Count);
+            for (var place = 0; place < rows.Count; place++)
+            {
+                for (var i = 0; i < keys.Count; i++)
+                    keys[i].Value = rows[place].Key[i] ?? DBNull.Value;
+                var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using (reader.ConfigureAwait(false))
+                {
+                    if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                        read.Add((place, [.. columns.Select((c, i) => Decode(c, reader.IsDBNull(i) ? null : reader.GetValue(i)))]));
+                }
+            }
+
+            return read;
+        }
+    }
+
     public override string ClaimRange(string table)
         => $"SELECT \"Number\", \"LowerKey\", \"UpperKey\" FROM {table} WHERE \"JobId\" = @p0 AND \"PassDone\" < @p1 ORDER BY \"Number\" LIMIT 1";
 
@@ -112,7 +138,8 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
         => $"ALTER TABLE {Table(table)} ADD COLUMN {Quote(column)} {NewTypeOf(form, plaintextType)} NULL {CheckOf(table, column, form)}".TrimEnd();
 
     // Whoever holds the write lock is the one writer; behind it, nobody has written anything that is not to be seen.
-    public override async ValueTask WaitForWritersAsync(Session session, TimeProvider time, CancellationToken cancellationToken)
+    public override async ValueTask WaitForWritersAsync(
+        Session session, IReadOnlyList<TableInfo> tables, TimeProvider time, CancellationToken cancellationToken)
     {
         var transaction = await session.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))

@@ -13,9 +13,25 @@ internal enum StoredForm
     Plain,
 }
 
+/// <summary>What keeps former versions of a table's rows.</summary>
+internal enum TableHistory
+{
+    /// <summary>The history table of a system-versioned temporal table.</summary>
+    Temporal,
+
+    /// <summary>The history of a ledger table, which cannot be switched off.</summary>
+    Ledger,
+
+    /// <summary>The change tables of change data capture.</summary>
+    ChangeDataCapture,
+}
+
 /// <summary>A table as the database describes it.</summary>
 internal sealed record TableInfo(string Schema, string Name, IReadOnlyList<TableColumn> Columns)
 {
+    /// <summary>Gets whether it lives in memory and has no locks, so that no hint about them is taken (SQL Server).</summary>
+    public bool IsMemoryOptimized { get; init; }
+
     public IReadOnlyList<TableColumn> Key { get; } = [.. Columns.Where(c => c.KeyOrder > 0).OrderBy(c => c.KeyOrder)];
 
     public string DisplayName => Schema.Length == 0 ? Name : $"{Schema}.{Name}";

@@ -46,6 +46,13 @@ public sealed class PostgresBatchPlanTests() : EnvelopeSpecification(new Postgre
         Assert.DoesNotContain("Seq Scan", plan, StringComparison.Ordinal);
         Assert.Equal(2, plan.Split("Batches_pkey").Length - 1);
 
+        // What was written is read back by key, too.
+        sql = ((PostgresDialect)Dialect.Of("Npgsql.EntityFrameworkCore.PostgreSQL")).ReadBackStatement(Table, [Columns[1]]).Replace("@p0", "$1", StringComparison.Ordinal);
+        await RunAsync($"PREPARE again (bigint[]) AS {sql}");
+        plan = await ReadAsync($"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE again ('{ids}')");
+        Assert.DoesNotContain("Seq Scan", plan, StringComparison.Ordinal);
+        Assert.Equal(1, plan.Split("Batches_pkey").Length - 1);
+
         async Task RunAsync(string statement)
         {
             await using var command = new NpgsqlCommand(statement, connection);

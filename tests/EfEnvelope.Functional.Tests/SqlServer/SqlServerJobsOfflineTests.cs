@@ -1,6 +1,9 @@
+using System.Data;
 using EfEnvelope.Envelopes;
+using EfEnvelope.Rotation;
 using EfEnvelope.Rotation.Engine;
 using EfEnvelope.Rotation.Sql;
+using Microsoft.Data.SqlClient;
 using Microsoft.SqlServer.TransactSql.ScriptDom;
 using Xunit;
 
@@ -31,18 +34,162 @@ public sealed class SqlServerJobsOfflineTests
         var sql = Parse(_dialect.UpdateStatement(Table, Columns, compares: true));
         Assert.IsType<UpdateStatement>(sql);
         var text = _dialect.UpdateStatement(Table, Columns, compares: true);
-        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (READCOMMITTEDLOCK, ROWLOCK, READPAST)", text, StringComparison.Ordinal);
+        Assert.Contains("FROM [my schema].[Ta.ble]]; DROP TABLE x; --] AS t WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)", text, StringComparison.Ordinal);
         Assert.Contains("t.[Num ber]]] = u.k0", text, StringComparison.Ordinal);
         Assert.Contains("t.[Na'me] = u.k1 COLLATE Latin1_General_CS_AS", text, StringComparison.Ordinal);
         Assert.Contains("DATALENGTH(t.[Secret]) = DATALENGTH(u.o0)", text, StringComparison.Ordinal);
-        Assert.Contains("CONVERT(varbinary(max), t.[Memo])", text, StringComparison.Ordinal);
+        Assert.Contains("CONVERT(varbinary(max), CONVERT(nvarchar(max), t.[Memo])) = CONVERT(varbinary(max), u.o1)", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void No_text_passes_through_the_code_page_of_the_database()
+    {
+        var code = new TableColumn("Code", "varchar(20)", false, false, true, 20, 1, true, false, Collation: "Cyrillic_General_CI_AS");
+        var table = new TableInfo("", "t", [code, Memo]);
+        RowColumn[] columns = [new("Memo", StoredForm.Text, "varchar(200)", "string", true)];
+        foreach (var sql in new[] { _dialect.UpdateStatement(table, columns, compares: true), _dialect.ReadBackStatement(table, columns) })
+        {
+            Parse(sql);
+            Assert.DoesNotContain(" varchar(max)", sql, StringComparison.Ordinal);
+            Assert.Contains("k0 nvarchar(max) '$.k0'", sql, StringComparison.Ordinal);
+            Assert.Contains("t.[Code] = CAST(u.k0 COLLATE Cyrillic_General_CI_AS AS varchar(20))", sql, StringComparison.Ordinal);
+            Assert.Contains("CONVERT(nvarchar(max), t.[Memo])", sql, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("o0 nvarchar(max) '$.o0', n0 nvarchar(max) '$.n0'", _dialect.UpdateStatement(table, columns, compares: true), StringComparison.Ordinal);
+        Assert.Equal("((t.[Code] > CAST(@l0 COLLATE Cyrillic_General_CI_AS AS varchar(20))))", _dialect.After(table.Key, "t", "l"));
+    }
+
+    [Fact]
+    public void What_was_written_is_read_back_by_key_past_the_locks_of_others()
+    {
+        var sql = _dialect.ReadBackStatement(Table, Columns);
+        Assert.IsType<SelectStatement>(Parse(sql));
+        Assert.StartsWith("SELECT u.i, t.[Secret], CONVERT(nvarchar(max), t.[Memo]), CONVERT(nvarchar(max), t.[Born], 126), CONVERT(nvarchar(max), t.[Nick]) FROM", sql, StringComparison.Ordinal);
+        Assert.Contains(" AS t WITH (READCOMMITTEDLOCK, READPAST) JOIN OPENJSON(@rows) WITH (i int '$.i', k0 int '$.k0', k1 nvarchar(450) '$.k1') AS u ON ", sql, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("datetime", "datetime2(7)", "CAST(u.k0 AS datetime)")]
+    [InlineData("smalldatetime", "datetime2(7)", "CAST(u.k0 AS smalldatetime)")]
+    [InlineData("date", "datetime2(7)", "CAST(u.k0 AS date)")]
+    [InlineData("datetime2(3)", "datetime2(3)", "u.k0")]
+    [InlineData("datetimeoffset(7)", "datetimeoffset(7)", "u.k0")]
+    [InlineData("time(7)", "time(7)", "u.k0")]
+    [InlineData("uniqueidentifier", "uniqueidentifier", "u.k0")]
+    [InlineData("decimal(20,4)", "decimal(20,4)", "u.k0")]
+    [InlineData("bigint", "bigint", "u.k0")]
+    [InlineData("float", "float", "u.k0")]
+    [InlineData("varbinary(16)", "varbinary(16)", "u.k0")]
+    public void A_key_travels_in_a_type_that_takes_its_text_and_is_compared_in_its_own(string type, string travels, string compared)
+    {
+        var table = new TableInfo("", "t", [new("At", type, false, false, false, null, 1, true, false), Memo]);
+        var sql = _dialect.UpdateStatement(table, [new("Memo", StoredForm.Text, "varchar(200)", "string", true)], compares: false);
+        Parse(sql);
+        Assert.Contains($"WITH (k0 {travels} '$.k0', ", sql, StringComparison.Ordinal);
+        Assert.EndsWith($" ON t.[At] = {compared}", sql, StringComparison.Ordinal);
+        Assert.Equal($"((t.[At] > CAST(@l0 AS {type})))", _dialect.After(table.Key, "t", "l"));
+        Parse($"SELECT 1 FROM t WHERE {_dialect.After(table.Key, "t", "l")}");
+    }
+
+    [Fact]
+    public void A_time_is_sent_with_all_its_digits()
+    {
+        using var command = new SqlCommand();
+        Assert.Equal(DbType.DateTime2, _dialect.AddParameter(command, "@l0", new DateTime(2024, 1, 2)).DbType);
+        Assert.Equal(DbType.DateTimeOffset, _dialect.AddParameter(command, "@l1", DateTimeOffset.UnixEpoch).DbType);
+        Assert.Equal(DbType.Time, _dialect.AddParameter(command, "@l2", TimeSpan.FromTicks(1)).DbType);
+    }
+
+    [Theory]
+    [InlineData("money", "decimal", "CONVERT(nvarchar(max), t.[c], 2)", "CONVERT(money, u.n0)")]
+    [InlineData("smallmoney", "decimal", "CONVERT(nvarchar(max), t.[c], 2)", "CONVERT(smallmoney, u.n0)")]
+    [InlineData("decimal(10,2)", "decimal", "CONVERT(nvarchar(max), t.[c])", "CONVERT(decimal(10,2), u.n0)")]
+    [InlineData("float", "decimal", "CONVERT(nvarchar(max), t.[c], 3)", "CONVERT(float, u.n0)")]
+    [InlineData("real", "float32", "CONVERT(nvarchar(max), t.[c], 3)", "CONVERT(real, u.n0)")]
+    [InlineData("bit", "bool", "CONVERT(nvarchar(max), t.[c])", "CONVERT(bit, u.n0)")]
+    [InlineData("uniqueidentifier", "guid", "CONVERT(nvarchar(max), t.[c])", "CONVERT(uniqueidentifier, u.n0)")]
+    [InlineData("datetime2(7)", "datetime", "CONVERT(nvarchar(max), t.[c], 126)", "CONVERT(datetime2(7), REPLACE(u.n0, ' ', 'T'), 126)")]
+    [InlineData("datetime", "datetime", "CONVERT(nvarchar(max), t.[c], 126)", "CONVERT(datetime, CONVERT(datetime2(7), REPLACE(u.n0, ' ', 'T'), 126))")]
+    [InlineData("smalldatetime", "string", "CONVERT(nvarchar(max), t.[c], 126)", "CONVERT(smalldatetime, CONVERT(datetime2(7), REPLACE(u.n0, ' ', 'T'), 126))")]
+    [InlineData("datetimeoffset(7)", "datetimeoffset", "CONVERT(nvarchar(max), t.[c], 126)", "CONVERT(datetimeoffset(7), REPLACE(u.n0, ' ', 'T'), 126)")]
+    [InlineData("time(7)", "time", "CONVERT(nvarchar(max), t.[c], 126)", "CONVERT(time(7), REPLACE(u.n0, ' ', 'T'), 126)")]
+    [InlineData("varbinary(16)", "guid", "CONVERT(nvarchar(max), t.[c], 1)", "CONVERT(varbinary(16), u.n0)")]
+    [InlineData("varbinary(max)", "bytes", "t.[c]", "u.n0")]
+    [InlineData("nvarchar(50)", "datetime", "CONVERT(nvarchar(max), t.[c])", "u.n0")]
+    public void The_text_of_a_value_is_exact_both_ways(string type, string plaintextType, string read, string written)
+    {
+        var column = new RowColumn("c", StoredForm.Plain, type, plaintextType, true);
+        Assert.Equal(read, _dialect.SelectValue(column, "t"));
+        var sql = _dialect.UpdateStatement(Table, [column], compares: true);
+        Parse(sql);
+        Assert.StartsWith($"UPDATE t SET [c] = {written} FROM ", sql, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("int32", "4.2000000000000000e+001", 42)]
+    [InlineData("int64", "-1.2345678900000000e+008", -123456789)]
+    public void Whole_numbers_out_of_a_column_of_floating_point_are_read(string type, string text, long expected)
+        => Assert.Equal(PlainText.Parse(type, expected), _dialect.ParsePlain(type, text));
+
+    [Fact]
+    public void Digits_behind_the_point_are_not_lost_on_the_way_to_a_whole_number()
+        => Assert.Throws<FormatException>(() => _dialect.ParsePlain("int32", "4.2500000000000000e+001"));
+
+    [Theory]
+    [InlineData("money", "decimal", "1.2345", "1.2345", true)]
+    [InlineData("money", "decimal", "1.23456", "1.2346", false)]
+    [InlineData("varchar(20)", "string", "Łódź", "?ód?", false)]
+    [InlineData("datetime", "datetime", "2024-01-02 03:04:05.124", "2024-01-02T03:04:05.123", false)]
+    [InlineData("datetime2(7)", "datetime", "2024-01-02 03:04:05.1234567", "2024-01-02T03:04:05.1234567", true)]
+    [InlineData("datetimeoffset(7)", "datetimeoffset", "2024-01-02 03:04:05+02:00", "2024-01-02T03:04:05+02:00", true)]
+    [InlineData("real", "float64", "0.1", "1.0000000149011612e-001", false)]
+    [InlineData("float", "float64", "0.1", "1.0000000000000001e-001", true)]
+    [InlineData("char(5)", "string", "ab", "ab   ", false)]
+    [InlineData("int", "decimal", "1.5", "2", false)]
+    public void A_value_that_is_stored_as_another_one_is_noticed(string type, string plaintextType, string written, string stored, bool isSame)
+        => Assert.Equal(isSame, _dialect.IsSameStored(new RowColumn("c", StoredForm.Plain, type, plaintextType, true), written, stored));
+
+    [Fact]
+    public void Writers_are_waited_for_by_a_lock_of_the_table_and_scans_wait_for_rows()
+    {
+        Assert.IsType<SelectStatement>(Parse(_dialect.WaitStatement(Table)));
+        Assert.EndsWith("[Ta.ble]]; DROP TABLE x; --] WITH (TABLOCK, HOLDLOCK)", _dialect.WaitStatement(Table), StringComparison.Ordinal);
+        Assert.Equal(" WITH (READCOMMITTEDLOCK)", _dialect.ScanHint(Table));
+        Assert.Equal("", _dialect.ScanHint(Table with { IsMemoryOptimized = true }));
+    }
+
+    [Theory]
+    [InlineData(0, 0, 0)]
+    [InlineData(1, 1, 0)]
+    [InlineData(2, 0, 0, TableHistory.Temporal)]
+    [InlineData(0, 0, 1, TableHistory.ChangeDataCapture)]
+    [InlineData(4, 0, 0, TableHistory.Temporal)]
+    [InlineData(2, 2, 0, TableHistory.Ledger)]
+    [InlineData(0, 3, 1, TableHistory.Ledger, TableHistory.ChangeDataCapture)]
+    public void What_keeps_overwritten_rows_is_known(int temporal, int ledger, int cdc, params object[] expected)
+        => Assert.Equal(expected.Cast<TableHistory>(), SqlServerDialect.HistoriesOf(temporal, ledger, cdc));
+
+    [Theory]
+    [InlineData(30, 10_000)]
+    [InlineData(0, 10_000)]
+    [InlineData(5, 2_500)]
+    public void A_lock_is_given_up_before_the_command_that_waits_for_it(int commandSeconds, int expected)
+        => Assert.Equal(expected, SqlServerDialect.LimitOf(TimeSpan.FromSeconds(10), commandSeconds));
+
+    [Fact]
+    public void Histories_are_asked_for_in_a_way_that_older_servers_understand()
+    {
+        Assert.IsType<SelectStatement>(Parse(SqlServerDialect.ListHistories));
+        Assert.Contains("SYSTEM_VERSIONING = OFF", RotationMessages.KeepsHistory("t", TableHistory.Temporal, keepsPlaintext: true), StringComparison.Ordinal);
+        Assert.Contains("sp_cdc_disable_table", RotationMessages.KeepsHistory("t", TableHistory.ChangeDataCapture, keepsPlaintext: false), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Texts_are_assigned_not_converted_so_that_none_is_cut_off()
     {
         var text = _dialect.UpdateStatement(Table, Columns, compares: true);
-        Assert.Contains("[Memo] = u.n1, [Born] = CONVERT(date, u.n2, 126), [Nick] = u.n3", text, StringComparison.Ordinal);
+        Assert.Contains("[Memo] = u.n1, [Born] = CONVERT(date, REPLACE(u.n2, ' ', 'T'), 126), [Nick] = u.n3", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -63,7 +210,7 @@ public sealed class SqlServerJobsOfflineTests
 
     [Fact]
     public void A_range_is_claimed_by_a_lock_that_others_read_past()
-        => Assert.Contains("WITH (UPDLOCK, READPAST, ROWLOCK)", Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange("[__EnvelopeRanges]"))).ToText(), StringComparison.OrdinalIgnoreCase);
+        => Assert.Contains("WITH (UPDLOCK, READPAST, ROWLOCK, READCOMMITTEDLOCK)", Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange("[__EnvelopeRanges]"))).ToText(), StringComparison.OrdinalIgnoreCase);
 
     [Theory]
     [InlineData(null)]
@@ -80,7 +227,7 @@ public sealed class SqlServerJobsOfflineTests
     {
         var jobs = _dialect.Table(schema, JobTables.Jobs);
         Assert.IsType<UpdateStatement>(Parse(_dialect.Sql($"UPDATE {jobs} SET [State] = @p1 WHERE [Id] = @p0 AND NOT EXISTS (SELECT 1 FROM {jobs} o WHERE o.[Active] = @p1)")));
-        Assert.IsType<InsertStatement>(Parse(JobStore.InsertStatement(_dialect, schema, new EfEnvelope.Rotation.JobRequest { Kind = EfEnvelope.Rotation.JobKind.Reindex, Table = schema }, "default")));
+        Assert.IsType<InsertStatement>(Parse(JobStore.InsertStatement(_dialect, schema, new JobRequest { Kind = JobKind.Reindex, Table = schema }, "default")));
         Assert.IsType<SelectStatement>(Parse(_dialect.ClaimRange(_dialect.Table(schema, JobTables.Ranges))));
         Assert.All(_dialect.CreateJobTables(schema), statement => Assert.IsType<IfStatement>(Parse(statement)));
         var table = new TableInfo(schema, schema, [Number with { Name = schema }, Secret with { Name = $"{schema}2" }]);
@@ -169,8 +316,12 @@ public sealed class SqlServerJobsOfflineTests
     {
         foreach (var form in new[] { StoredForm.Binary, StoredForm.Text })
         {
-            Parse($"SELECT COUNT(*) FROM t{_dialect.ScanHint} WHERE {_dialect.HasHeader("t.[v]", form, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, 7)])}");
+            Parse($"SELECT COUNT(*) FROM t{_dialect.ScanHint(Table)} WHERE {_dialect.HasHeader("t.[v]", form, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, 7)])}");
             Parse($"SELECT {_dialect.Header("t.[v]", form)} FROM t WHERE NOT {_dialect.LooksLikeText("t.[v]")}");
+
+            // A column of type 'text' is not taken by LEFT, nor by LEN.
+            Assert.DoesNotContain("LEFT(", _dialect.Header("t.[v]", form), StringComparison.Ordinal);
+            Parse($"SELECT {_dialect.LengthOf("t.[v]", form)} FROM t");
         }
     }
 
