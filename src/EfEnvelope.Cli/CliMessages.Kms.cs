@@ -126,6 +126,8 @@ internal static partial class CliMessages
     public static string NoAdministrator(IEnumerable<string> keys)
         => $"no rule lets anybody rotate, disable or delete the keys {List(keys)} once access is enforced";
 
+    public static string AdministratorsUnknown(string reason) => $"not known: {reason}";
+
     public static string MakeAdministrator()
         => "'kms principals create admin --execute', save the next line as 'admin.json', 'kms policies set admin.json --execute'; "
             + $"then run the tool with that credential in {KmsVariable("credential")}";

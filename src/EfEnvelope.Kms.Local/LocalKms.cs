@@ -129,7 +129,7 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentException">The name is malformed.</exception>
     public IKeyWrapper GetKeyWrapper(string name) => new LocalKeyWrapper(this, name, create: false, ownsKms: false);
 
-    /// <summary>Zeroes the keys in memory and releases the file, which is held open for two seconds after a call.</summary>
+    /// <summary>Zeroes the keys in memory and releases the file, which is held open for a moment after a call.</summary>
     public void Dispose()
     {
         if (_isView)
@@ -138,7 +138,7 @@ public sealed partial class LocalKms : IDisposable, IAsyncDisposable
         _store.Place.Release();
     }
 
-    /// <summary>Zeroes the keys in memory and releases the file, which is held open for two seconds after a call.</summary>
+    /// <summary>Zeroes the keys in memory and releases the file, which is held open for a moment after a call.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync()
     {

@@ -35,6 +35,10 @@ internal static partial class LocalKmsLog
         EventName = "KeysWithoutAdministrator")]
     public static partial void KeysWithoutAdministrator(ILogger logger, string file, string keys);
 
+    [LoggerMessage(
+        2022, LogLevel.Warning, "Access to the KMS '{File}' is enforced. Which keys have an administrator could not be read.", EventName = "AdministratorsUnknown")]
+    public static partial void AdministratorsUnknown(ILogger logger, string file, Exception exception);
+
     [LoggerMessage(2020, LogLevel.Debug, "A key was wrapped under version {Version} of the KEK '{Key}' in '{File}'.", EventName = "KeyWrapped")]
     public static partial void KeyWrapped(ILogger logger, uint version, string key, string file);
 

@@ -136,7 +136,7 @@ internal static class RotationMessages
     public static string DatabaseRefused(string code) => $"The database refused the row ({code}). It was left as it is; see which constraint of the table it breaks.";
 
     public static string ValueWouldChange(string type)
-        => $"The column is '{type}', which does not hold the decrypted value as it is, or a trigger changes it. The row was left as it is. Change the column to a type that holds every value ('nvarchar' on SQL Server, 'text' on PostgreSQL and SQLite for texts), or decrypt into another column ('Into', in the tool '--into'), and run the job again.";
+        => $"The column is '{type}', which does not hold the value that was to be written as it is, or a trigger changes it. The row was left as it is. Let the trigger leave envelopes alone, change the column to a type that holds every value ('nvarchar' on SQL Server, 'text' on PostgreSQL and SQLite for texts), or decrypt into another column ('Into', in the tool '--into'); then run the job again.";
 
     public static string KeyChangedMeanwhile(object scope)
         => $"A key version of scope '{scope}' that rows were sealed under was disabled, retired or exchanged meanwhile. Nothing was written. Retry.";

@@ -75,6 +75,41 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
         Assert.Equal(["null", "text", "null", "integer"], await ColumnAsync("t", "typeof(p)", "id"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_envelope_that_a_trigger_for_texts_changes_is_not_written(bool rotates)
+    {
+        string?[] texts = ["a@x.org", "B@x.org", "c@x.org"];
+        await MakeAsync([.. texts]);
+        if (rotates)
+        {
+            await RunAsync(Backfill());
+            await Encrypted.Keys.RotateAsync(Scope, TimeSpan.Zero);
+        }
+
+        var before = await TextsAsync();
+        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> lower(NEW.v) BEGIN UPDATE t SET v = lower(NEW.v) WHERE id = NEW.id; END");
+        var job = await RunAsync(rotates ? new JobRequest { Kind = JobKind.Reencrypt, Table = "t" } : Backfill());
+        Assert.Equal((0L, 3L), (job.RowsWritten, job.RowsRefused));
+        Assert.Equal(before, await TextsAsync());
+    }
+
+    [Theory]
+    [InlineData("REPLACE")]
+    [InlineData("IGNORE")]
+    [InlineData("FAIL")]
+    [InlineData("ROLLBACK")]
+    public async Task A_constraint_that_would_delete_or_skip_a_row_refuses_it(string clause)
+    {
+        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v text, p text UNIQUE ON CONFLICT {clause})");
+        await SqlAsync("INSERT INTO t (id, v) VALUES (1, 'a'), (2, 'b'), (3, 'a'), (4, 'd')");
+        await RunAsync(Backfill());
+        var job = await RunAsync(Decrypt() with { Into = "p" });
+        Assert.Equal((3L, 1L), (job.RowsWritten, job.RowsRefused));
+        Assert.Equal(["a", "b", null, "d"], await ColumnAsync("t", "p", "id"));
+    }
+
     [Fact]
     public async Task A_plaintext_that_a_trigger_changes_stays_encrypted()
     {
@@ -87,6 +122,44 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
 
 public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(new PostgresTestDatabase())
 {
+    [Fact]
+    public async Task An_envelope_that_a_trigger_for_texts_changes_is_not_written()
+    {
+        string?[] texts = ["a@x.org", "B@x.org", "c@x.org"];
+        await MakeAsync([.. texts]);
+        await SqlAsync(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := lower(NEW.v); RETURN NEW; END $$;"
+                + " CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+        var job = await RunAsync(Backfill());
+        Assert.Equal((0L, 3L), (job.RowsWritten, job.RowsRefused));
+        Assert.Equal(texts, await TextsAsync());
+    }
+
+    [Fact]
+    public async Task A_plaintext_that_a_deferred_trigger_changes_stays_encrypted()
+    {
+        await MakeAsync(["a", "b", "c"]);
+        await RunAsync(Backfill());
+        await SqlAsync(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = upper(NEW.v) WHERE id = NEW.id AND v <> upper(NEW.v)"
+                + " AND v NOT LIKE 'efe%'; RETURN NULL; END $$;"
+                + " CREATE CONSTRAINT TRIGGER g AFTER UPDATE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()");
+        var job = await RunAsync(Decrypt());
+        Assert.Equal((0L, 3L), (job.RowsWritten, job.RowsRefused));
+        AssertAllEncrypted(await TextsAsync());
+    }
+
+    [Theory]
+    [InlineData("string", "text", "'ab'", "character(5)")]
+    [InlineData("float64", "double precision", "0.1", "real")]
+    public async Task A_value_that_a_domain_pads_or_rounds_is_not_copied_into_it(string type, string from, string value, string of)
+    {
+        await SqlAsync($"CREATE DOMAIN d AS {of}; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p d); INSERT INTO t VALUES (1, {value})");
+        await RunAsync(Backfill(column: "n") with { Into = "v", PlaintextType = type });
+        var job = await RunAsync(Decrypt() with { Into = "p" });
+        Assert.Equal((0L, 1L), (job.RowsWritten, job.RowsRefused));
+    }
+
     [Fact]
     public async Task A_column_too_narrow_for_envelopes_is_widened()
     {

@@ -48,12 +48,12 @@ public abstract class EngineSpecification(TestDatabase database) : EnvelopeSpeci
         await using var connection = Database.CreateConnection();
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();
-        command.CommandText = sql;
+        command.CommandText = Database.OwnWords(sql);
         await command.ExecuteNonQueryAsync();
     }
 
     protected async Task<List<string?>> ColumnAsync(string table, string column, string orderBy)
-        => [.. (await Database.QueryAsync($"SELECT {column} FROM {table} ORDER BY {orderBy}")).Select(v => v as string)];
+        => [.. (await Database.QueryAsync(Database.OwnWords($"SELECT {column} FROM {table} ORDER BY {orderBy}"))).Select(v => v as string)];
 
     /// <summary>Makes a table of texts, <c>t (id, v, o)</c>, with rows from 1.</summary>
     protected async Task MakeTextsAsync(int rows)

@@ -84,12 +84,12 @@ public abstract class JobKeysSpecification(TestDatabase database) : EngineSpecif
             Assert.Equal([column, null], await ColumnAsync("t", column, "id"));
     }
 
-    protected static string Text(string value) => $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
+    protected string Text(string value) => Database.Literal(value);
 
     protected async Task VisitAsync(string columns, string key, Func<int, string> valuesOf, string table = "t", string column = "v", string schema = "")
     {
-        var name = schema.Length == 0 ? Q(Escape(table)) : $"{Q(schema)}.{Q(Escape(table))}";
-        var value = Q(Escape(column));
+        var name = schema.Length == 0 ? Q(table) : $"{Q(schema)}.{Q(table)}";
+        var value = Q(column);
         await SqlAsync($"CREATE TABLE {name} ({columns}, {value} text, PRIMARY KEY ({key}))");
         await SqlAsync($"INSERT INTO {name} VALUES {string.Join(", ", Enumerable.Range(0, Rows).Select(i => $"({valuesOf(i)}, 'value {i}')"))}");
         var before = await ColumnAsync(name, value, key);
@@ -104,6 +104,4 @@ public abstract class JobKeysSpecification(TestDatabase database) : EngineSpecif
         AssertCompleted(await RunAsync(Decrypt(table, column) with { Schema = schema, BatchSize = 7, RangeSize = 16 }), Rows);
         Assert.Equal(before, await ColumnAsync(name, value, key));
     }
-
-    private static string Escape(string name) => name.Replace("\"", "\"\"", StringComparison.Ordinal);
 }

@@ -152,7 +152,7 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
         AssertCompleted(job, written, refused.Length);
         var findings = await Encrypted.Jobs.GetFindingsAsync(job.Id);
         Assert.Equal(refused.Select(i => ($"{i}", column)), findings.Select(f => (f.Key, f.Column)));
-        Assert.All(findings, f => Assert.Contains("does not hold the decrypted value as it is", f.Reason, StringComparison.Ordinal));
+        Assert.All(findings, f => Assert.Contains("does not hold the value that was to be written as it is", f.Reason, StringComparison.Ordinal));
         var after = await ColumnAsync("t", request.Columns[0], "id");
         Assert.All(refused, i => Assert.Equal(before[i - 1], after[i - 1]));
         Assert.NotEmpty((await Encrypted.ReadMapAsync()).Columns);

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations.Schema;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -158,6 +159,7 @@ public abstract class ReplacedServicesSpecification(TestDatabase database) : Env
 
     public sealed class NotePart
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         [Encrypted(Storage = EncryptedStorage.Text)]

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations.Schema;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
@@ -253,6 +254,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Pair
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         [Encrypted(Context = "Pair.Value")]
@@ -264,6 +266,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Split
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         [Encrypted, BlindIndex]
@@ -275,6 +278,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class House
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string? Code { get; set; }
@@ -291,6 +295,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Customer
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string? Mail { get; set; }
@@ -309,6 +314,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Row
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string? Mail { get; set; }
@@ -328,6 +334,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Address : IHasZip
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string Zip { get; set; } = "";
@@ -335,6 +342,7 @@ public abstract class SearchMappingSpecification(TestDatabase database) : AdHocS
 
     private sealed class Depot : IHasZip
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string Zip { get; set; } = "";

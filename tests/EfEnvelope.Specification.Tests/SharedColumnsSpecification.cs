@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.ComponentModel.DataAnnotations.Schema;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
@@ -234,6 +235,7 @@ public abstract class SharedColumnsSpecification(TestDatabase database) : AdHocS
 
     public class Order
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string? Text { get; set; }
@@ -301,6 +303,7 @@ public abstract class SharedColumnsSpecification(TestDatabase database) : AdHocS
     [MetadataType(typeof(DescribedMetadata))]
     public class Described
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string Text { get; set; } = "";

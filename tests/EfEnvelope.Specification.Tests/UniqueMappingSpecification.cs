@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations.Schema;
 using System.Text.Json;
 using EfEnvelope.EntityFrameworkCore;
 using EfEnvelope.Specification.TestUtilities;
@@ -382,6 +383,7 @@ public abstract class UniqueMappingSpecification(TestDatabase database) : AdHocS
 
     public sealed class Thing
     {
+        [DatabaseGenerated(DatabaseGeneratedOption.None)]
         public int Id { get; set; }
 
         public string? Code { get; set; }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using EfEnvelope.Cli.Configuration;
 using EfEnvelope.Cli.Output;
+using EfEnvelope.Kms.Local;
+using EfEnvelope.Kms;
 
 namespace EfEnvelope.Cli.Commands;
 
@@ -51,7 +53,7 @@ internal static class KmsPoliciesCommand
             [
                 ("action", call.Get(stop) ? CliMessages.StopsEnforcing() : CliMessages.Enforces()),
                 ("enforced now", Views.YesNo(await kms.Access.IsEnforcedAsync(call.Cancellation).ConfigureAwait(false))),
-                .. call.Get(stop) ? [] : Warnings(await kms.Access.ListKeysWithoutAdministratorAsync(call.Cancellation).ConfigureAwait(false)),
+                .. call.Get(stop) ? [] : await WarnAsync(call, kms).ConfigureAwait(false),
             ],
             async (call, kms) =>
             {
@@ -61,13 +63,24 @@ internal static class KmsPoliciesCommand
             (_, _) => CliMessages.KmsDone());
     }
 
-    private static IEnumerable<(string Name, string Value)> Warnings(IReadOnlyList<string> keys)
-        => keys.Count == 0 ? [] :
-        [
-            ("no administrator", CliMessages.NoAdministrator(keys)),
-            ("to make one", CliMessages.MakeAdministrator()),
-            ("admin.json", CliMessages.AdministratorPolicy()),
-        ];
+    // A row that was altered keeps nobody from enforcing access.
+    private static async Task<IEnumerable<(string Name, string Value)>> WarnAsync(Call call, LocalKms kms)
+    {
+        try
+        {
+            var keys = await kms.Access.ListKeysWithoutAdministratorAsync(call.Cancellation).ConfigureAwait(false);
+            return keys.Count == 0 ? [] :
+            [
+                ("no administrator", CliMessages.NoAdministrator(keys)),
+                ("to make one", CliMessages.MakeAdministrator()),
+                ("admin.json", CliMessages.AdministratorPolicy()),
+            ];
+        }
+        catch (KmsException e)
+        {
+            return [("no administrator", CliMessages.AdministratorsUnknown(e.Message))];
+        }
+    }
 
     private static Command Delete(Wiring wiring)
     {

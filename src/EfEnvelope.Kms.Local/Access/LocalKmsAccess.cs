@@ -211,14 +211,21 @@ public sealed class LocalKmsAccess
     /// <returns>A task that ends when access is enforced in every process.</returns>
     public async Task EnforceAsync(CancellationToken cancellationToken = default)
     {
-        var left = await WriteAsync(
-            "enforce access",
-            async (db, root, token) =>
-            {
-                await _administration.SetEnforcedAsync(db, root, true, token).ConfigureAwait(false);
-                return await _administration.ListUnadministeredAsync(db, root, token).ConfigureAwait(false);
-            },
-            cancellationToken).ConfigureAwait(false);
+        await WriteAsync("enforce access", (db, root, token) => _administration.SetEnforcedAsync(db, root, true, token), cancellationToken)
+            .ConfigureAwait(false);
+
+        // Whoever can write the store must not be able to keep access from being enforced.
+        IReadOnlyList<string> left;
+        try
+        {
+            left = await ListKeysWithoutAdministratorAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (KmsException e)
+        {
+            LocalKmsLog.AdministratorsUnknown(_logger, _file, e);
+            return;
+        }
+
         if (left.Count > 0)
             LocalKmsLog.KeysWithoutAdministrator(_logger, _file, string.Join("', '", left));
     }

@@ -36,13 +36,7 @@ internal sealed class AuditTrail : IKmsAudit
 
     // Not to be cancelled: what was done is recorded.
     private Task CommitAsync(RootKey root, IReadOnlyList<AuditEvent> events)
-        => _store.WriteAsync(
-            async (db, token) =>
-            {
-                await _appender.AppendAsync(db, root, events, token).ConfigureAwait(false);
-                return true;
-            },
-            CancellationToken.None);
+        => _store.AppendAsync((db, token) => _appender.AppendAsync(db, root, events, token), CancellationToken.None);
 
     private static EncryptionContext ContextOf(KmsCall call, KmsSubject subject, KmsOutcome outcome)
     {

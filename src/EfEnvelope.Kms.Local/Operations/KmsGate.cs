@@ -27,7 +27,7 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
             var db = store.OpenReader();
             await using (db.ConfigureAwait(false))
             {
-                await store.ReadAheadAsync(db, AskedFirst(call), cancellationToken).ConfigureAwait(false);
+                await store.ReadHeaderAheadAsync(db, AskedFirst(call), cancellationToken).ConfigureAwait(false);
                 root = await OpenAsync(call, cancellationToken, db).ConfigureAwait(false);
                 try
                 {
@@ -159,7 +159,11 @@ internal sealed class KmsGate(KmsStore store, KmsOpener opener, IKmsAccess acces
         if (call.Key is { } reference)
             attempt.Subject.Is(await KeyLookup.FindAsync(db, root, store.Path, reference, cancellationToken).ConfigureAwait(false));
         if (attempt.Subject is { CanWrite: false, Key: { } key })
-            await db.ReadAheadAsync([KeyLookup.AskAliases(key), KeyLookup.AskVersion(key, key.PrimaryVersion)], cancellationToken).ConfigureAwait(false);
+        {
+            await KmsStore.ReadAheadAsync(db, [KeyLookup.AskAliases(key), KeyLookup.AskVersion(key, key.PrimaryVersion)], cancellationToken)
+                .ConfigureAwait(false);
+        }
+
         attempt.Decision = await access.AuthorizeAsync(db, root, call, attempt.Subject, cancellationToken).ConfigureAwait(false);
         return attempt.Decision.Refusal is { } refusal
             ? throw refusal

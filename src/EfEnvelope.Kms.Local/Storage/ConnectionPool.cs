@@ -1,13 +1,18 @@
+using System.Data.Common;
+
 namespace EfEnvelope.Kms.Local.Storage;
 
 /// <summary>
-/// Keeps connections for the next call, because to open a file and to read its schema takes longer than a whole call. A file is released a moment after
-/// the last call, after each change of keys or rules, and when the KMS is disposed.
+/// Keeps connections for the calls that follow at once, because to open a file and to read its schema takes longer than a whole call. A moment after
+/// the last call the file is released, and its log is in it. A change of keys or rules has a connection of its own, and leaves the log empty.
 /// </summary>
 internal sealed class ConnectionPool(Func<StoreConnection> connect)
 {
     /// <summary>For how long a connection that nobody uses stays open.</summary>
-    public static readonly TimeSpan Keep = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan Keep = TimeSpan.FromMilliseconds(50);
+
+    // Under a load that never rests, a file that was replaced is noticed after this time.
+    private static readonly TimeSpan MaximumAge = TimeSpan.FromSeconds(1);
 
     private const int Maximum = 32;
 
@@ -16,11 +21,12 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
     private Timer? _timer;
     private long _lastUse;
 
-    public StoreConnection Take()
+    /// <summary>Takes a connection; a fresh one is of the store that is there now.</summary>
+    public StoreConnection Take(bool fresh)
     {
-        while (TryPop() is { } idle)
+        while (!fresh && TryPop() is { } idle)
         {
-            if (idle.IsOfStore())
+            if (idle.IsOfStore() && Environment.TickCount64 - idle.MadeAt < MaximumAge.TotalMilliseconds)
                 return idle;
             Close(idle);
         }
@@ -31,13 +37,21 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
     /// <summary>Takes a connection back.</summary>
     /// <param name="connection">The connection.</param>
     /// <param name="isSound">Whether everything that was run over it came to its end.</param>
-    /// <param name="release">Whether no connection stays open that is not in use.</param>
-    public async ValueTask ReturnAsync(StoreConnection connection, bool isSound, bool release)
+    /// <param name="hasWritten">Whether keys or rules were changed over it.</param>
+    public async ValueTask ReturnAsync(StoreConnection connection, bool isSound, bool hasWritten)
     {
-        if (release)
+        if (hasWritten)
+        {
             Release();
-        if (!isSound || release || !await connection.TryRestAsync().ConfigureAwait(false) || !TryPush(connection))
-            await connection.DisposeAsync().ConfigureAwait(false);
+            if (isSound)
+                await connection.SettleAsync().ConfigureAwait(false);
+        }
+        else if (isSound && await connection.TryRestAsync().ConfigureAwait(false) && TryPush(connection))
+        {
+            return;
+        }
+
+        await connection.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Closes all connections that are not in use.</summary>
@@ -96,7 +110,7 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
         {
             connection.DisposeAsync().AsTask().GetAwaiter().GetResult();
         }
-        catch (System.Data.Common.DbException)
+        catch (DbException)
         {
         }
     }

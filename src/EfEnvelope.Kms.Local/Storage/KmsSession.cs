@@ -25,13 +25,14 @@ internal readonly record struct Query(KmsTable Table, Where[] Where, string? Ord
 /// </summary>
 /// <param name="pool">Where its connection is from, which opens at the first command.</param>
 /// <param name="dialect">The SQL of the store.</param>
+/// <param name="fresh">Whether its connection is a new one.</param>
 /// <param name="tracks">Whether <see cref="SaveAsync" /> writes what is changed in the rows that are read.</param>
-internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool tracks) : IAsyncDisposable
+internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool tracks, bool fresh) : IAsyncDisposable
 {
     // SQL Server takes 2,100 parameters in a command, and 1,000 rows.
     private const int MaximumParameters = 2000;
 
-    private readonly StoreConnection _connection = pool.Take();
+    private readonly StoreConnection _connection = pool.Take(fresh);
     private readonly Dictionary<(KmsTable Table, string Key), Tracked> _tracked = [];
 
     // What was read ahead, by the text and the values of its query.

@@ -27,7 +27,7 @@ internal sealed class KmsStore(StorePlace place)
     {
         if (!place.MayExist())
             return null;
-        var db = OpenReader();
+        var db = place.Open(tracks: false, fresh: true);
         await using (db.ConfigureAwait(false))
             return await ReadHeaderAsync(db, cancellationToken).ConfigureAwait(false);
     }
@@ -37,13 +37,15 @@ internal sealed class KmsStore(StorePlace place)
         => ReadHeaderAsync(db, again: true, cancellationToken);
 
     /// <summary>Reads the header, and what else the next queries ask for, in one command; nothing when it cannot be read so.</summary>
-    public async Task ReadAheadAsync(KmsSession db, IEnumerable<Query> queries, CancellationToken cancellationToken)
+    public Task ReadHeaderAheadAsync(KmsSession db, IEnumerable<Query> queries, CancellationToken cancellationToken)
+        => place.MayExist() ? ReadAheadAsync(db, [new Query(HeaderQuery.Table, HeaderQuery.Where), .. queries], cancellationToken) : Task.CompletedTask;
+
+    /// <summary>Reads what the next queries ask for in one command; nothing when it cannot be read so.</summary>
+    public static async Task ReadAheadAsync(KmsSession db, IReadOnlyList<Query> queries, CancellationToken cancellationToken)
     {
-        if (!place.MayExist())
-            return;
         try
         {
-            await db.ReadAheadAsync([new Query(HeaderQuery.Table, HeaderQuery.Where), .. queries], cancellationToken).ConfigureAwait(false);
+            await db.ReadAheadAsync(queries, cancellationToken).ConfigureAwait(false);
         }
         catch (DbException e) when (StoreErrors.IsMissingTable(e))
         {
@@ -139,14 +141,31 @@ internal sealed class KmsStore(StorePlace place)
             cancellationToken);
 
     /// <summary>Runs <paramref name="work" /> in one transaction, anew when somebody else changed the same rows first.</summary>
-    public async Task<T> WriteAsync<T>(
+    public Task<T> WriteAsync<T>(
         Func<KmsSession, CancellationToken, Task<T>> work, CancellationToken cancellationToken, IsolationLevel isolation = IsolationLevel.Unspecified)
+        => WriteAsync(work, fresh: true, isolation, cancellationToken);
+
+    /// <summary>Appends to the trail alone, as <see cref="WriteAsync{T}(Func{KmsSession, CancellationToken, Task{T}}, CancellationToken, IsolationLevel)" />
+    /// does, over a connection that may have served another call.</summary>
+    public Task AppendAsync(Func<KmsSession, CancellationToken, Task> work, CancellationToken cancellationToken)
+        => WriteAsync(
+            async (db, token) =>
+            {
+                await work(db, token).ConfigureAwait(false);
+                return true;
+            },
+            fresh: false,
+            IsolationLevel.Unspecified,
+            cancellationToken);
+
+    private async Task<T> WriteAsync<T>(
+        Func<KmsSession, CancellationToken, Task<T>> work, bool fresh, IsolationLevel isolation, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return await TryWriteAsync(work, isolation, cancellationToken).ConfigureAwait(false);
+                return await TryWriteAsync(work, fresh, isolation, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (StoreErrors.IsRace(e))
             {
@@ -163,9 +182,9 @@ internal sealed class KmsStore(StorePlace place)
         }
     }
 
-    private Task<T> TryWriteAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, IsolationLevel isolation, CancellationToken cancellationToken)
+    private Task<T> TryWriteAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, bool fresh, IsolationLevel isolation, CancellationToken cancellationToken)
         => KmsSession.TransactAsync(
-            () => place.Open(tracks: true),
+            () => place.Open(tracks: true, fresh),
             async (db, token) =>
             {
                 var result = await work(db, token).ConfigureAwait(false);

@@ -3,6 +3,8 @@ namespace EfEnvelope.Kms.Local.Storage;
 /// <summary>All that is SQLite's own: how a connection behaves, and the journal of a new file.</summary>
 internal static class SqlitePragmas
 {
+    public const string EmptyLog = "PRAGMA wal_checkpoint(TRUNCATE);";
+
     // Waiting is left to SQLite's own busy handler, which polls more often than the driver. Synchronous FULL: a KEK that was
     // lost with the power takes with it all that it wrapped.
     public static string OfConnection(int timeoutSeconds)
@@ -15,7 +17,7 @@ internal static class SqlitePragmas
 
     /// <summary>Writes the log into the file, where what was removed is overwritten, and empties it; later, when somebody reads it now.</summary>
     public static Task EmptyLogAsync(KmsSession db, CancellationToken cancellationToken)
-        => db.ExecuteAsync("PRAGMA wal_checkpoint(TRUNCATE);", cancellationToken);
+        => db.ExecuteAsync(EmptyLog, cancellationToken);
 
     /// <summary>
     /// Whether the pages fit together. SQLite itself reads a page that was cut off as an empty one, and would find no key there.

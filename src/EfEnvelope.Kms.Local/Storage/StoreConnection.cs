@@ -59,6 +59,12 @@ internal abstract class StoreConnection : IAsyncDisposable
         return command;
     }
 
+    /// <summary>Gets when the connection was made, in milliseconds of the system's uptime.</summary>
+    public long MadeAt { get; } = Environment.TickCount64;
+
+    /// <summary>Brings what was written to where a copy of the store finds it.</summary>
+    public virtual Task SettleAsync() => Task.CompletedTask;
+
     /// <summary>Whether the store is still the one that this connection, which is at rest, was opened to.</summary>
     public virtual bool IsOfStore() => true;
 
@@ -138,6 +144,18 @@ internal sealed class FileConnection(LocalKmsFile file) : StoreConnection
 
     public override DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value)
         => new SqliteParameter(name, value ?? DBNull.Value);
+
+    // Another process that reads at this moment keeps a part of it in the log, until the last one closes the file.
+    public override async Task SettleAsync()
+    {
+        try
+        {
+            await Command(SqlitePragmas.EmptyLog).ExecuteNonQueryAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (SqliteException)
+        {
+        }
+    }
 
     public override bool IsOfStore() => _made == file.Made();
 

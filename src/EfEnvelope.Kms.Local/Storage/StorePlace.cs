@@ -25,7 +25,8 @@ internal abstract class StorePlace
 
     /// <summary>Takes a connection, which opens at its first command.</summary>
     /// <param name="tracks">Whether what is changed in its rows can be saved.</param>
-    public KmsSession Open(bool tracks) => new(_pool, Dialect, tracks);
+    /// <param name="fresh">Whether the connection is a new one.</param>
+    public KmsSession Open(bool tracks, bool fresh = false) => new(_pool, Dialect, tracks, fresh);
 
     /// <summary>Closes what is open and not in use.</summary>
     public void Release() => _pool.Release();

@@ -46,6 +46,8 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
                         await session.AskAsync(questions, cancellationToken).ConfigureAwait(false);
                     var written = batch.Changes.Count == 0 ? 0
                         : await WriteRowsAsync(batch.Changes, questions, cancellationToken).ConfigureAwait(false);
+                    if (written > 0 && plan.ReadBack.Count > 0)
+                        await session.Dialect.CheckAtOnceAsync(session, cancellationToken).ConfigureAwait(false);
                     if (written > 0 && await FindAlteredAsync(batch.Changes, written, cancellationToken).ConfigureAwait(false) is not null)
                         return null;
                     var result = ResultOf(batch, written, batch.Findings);
@@ -174,9 +176,9 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
     // application wrote: then the batch may be looked at one by one in vain.
     private async Task<RowColumn?> FindAlteredAsync(IReadOnlyList<RowChange> rows, int written, CancellationToken cancellationToken)
     {
-        if (plan.Plaintexts.Count == 0)
+        if (plan.ReadBack.Count == 0)
             return null;
-        List<RowColumn> columns = [.. plan.Plaintexts.Select(at => plan.Columns[at])];
+        List<RowColumn> columns = [.. plan.ReadBack.Select(at => plan.Columns[at])];
         var (same, unchanged) = (0, (RowColumn?)null);
         var read = await session.Dialect.ReadBackAsync(session, plan.Table, columns, rows, cancellationToken).ConfigureAwait(false);
         foreach (var (place, stored) in read)
@@ -184,7 +186,7 @@ internal sealed class BatchWriter(DatabaseSource source, Session session, RowPla
             var (row, isSame) = (rows[place], true);
             for (var i = 0; i < columns.Count; i++)
             {
-                var (old, expected) = (row.Old[plan.Plaintexts[i]], row.New[plan.Plaintexts[i]]);
+                var (old, expected) = (row.Old[plan.ReadBack[i]], row.New[plan.ReadBack[i]]);
                 if (Equals(old, expected) || session.Dialect.IsSameStored(columns[i], expected!, stored[i]))
                     continue;
                 if (!Equals(old, stored[i]))

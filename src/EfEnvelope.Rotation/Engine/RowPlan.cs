@@ -18,8 +18,14 @@ internal sealed class RowPlan(
 
     public IReadOnlyList<RowTask> Tasks => tasks;
 
-    /// <summary>Gets the columns that plaintexts are written into, by their places in <see cref="Columns" />.</summary>
-    public IReadOnlyList<int> Plaintexts { get; } = [.. tasks.Where(t => t.WritesPlaintext).Select(t => t.Writes!.Value).Distinct()];
+    /// <summary>
+    /// Gets the columns that are read again after they were written, by their places in <see cref="Columns" />: those that hold plaintexts, and those that
+    /// hold envelopes as text, which a trigger for texts may change.
+    /// </summary>
+    public IReadOnlyList<int> ReadBack { get; } =
+    [
+        .. tasks.Where(t => t.Writes is { } at && (t.WritesPlaintext || columns[at].Form != StoredForm.Binary)).Select(t => t.Writes!.Value).Distinct(),
+    ];
 
     public string NameOf(int column) => $"{table.DisplayName}.{columns[column].Name}";
 

@@ -167,8 +167,9 @@ internal sealed class PostgresDialect(Func<string, string> quote) : Dialect(quot
     private string SelectStored(RowColumn column, string alias)
     {
         var name = $"{alias}.{Quote(column.Name)}";
-        return column.StoreType.StartsWith("character(", StringComparison.Ordinal) ? $"CASE WHEN {name} IS NOT NULL THEN format('%s', {name}) END"
-            : column.StoreType == "real" ? $"{name}::double precision::text"
+        return column.Form != StoredForm.Plain ? SelectValue(column, alias)
+            : column.PlaintextType is "string" or "char" ? $"CASE WHEN {name} IS NOT NULL THEN format('%s', {name}) END"
+            : column.PlaintextType is "float32" or "float64" ? $"{name}::double precision::text"
             : SelectValue(column, alias);
     }
 

@@ -74,7 +74,10 @@ internal sealed class SqliteDialect(Func<string, string> quote) : Dialect(quote)
         var where = table.Key.Select((k, i) => $"{Quote(k.Name)} = @k{i}");
         if (compares)
             where = where.Concat(columns.Select((c, i) => $"({Quote(c.Name)} COLLATE BINARY) IS @o{i} AND typeof({Quote(c.Name)}) = typeof(@o{i})"));
-        var command = session.CreateCommand($"UPDATE {Table(table)} SET {SetClause(columns, (_, i) => $"@n{i}")} WHERE {string.Join(" AND ", where)}");
+
+        // A constraint may be declared to delete the other row, or to skip this one: the statement overrides that.
+        var command = session.CreateCommand(
+            $"UPDATE OR ABORT {Table(table)} SET {SetClause(columns, (_, i) => $"@n{i}")} WHERE {string.Join(" AND ", where)}");
         await using (command.ConfigureAwait(false))
         {
             var keys = table.Key.Select((_, i) => AddParameter(command, $"@k{i}", null)).ToList();

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Text.RegularExpressions;
 using EfEnvelope.Specification.TestUtilities;
 using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore;
@@ -16,10 +17,16 @@ public sealed class SqlServerTestDatabase : TestDatabase
 {
     private static readonly Lazy<Task<string?>> Server = new(FindServerAsync);
 
+    private readonly ParsedSqlServer? _parsed = ParsedSqlServer.Current;
+
     private string? _connectionString;
+
+    public static async Task<bool> ExistsAsync() => await Server.Value is not null;
 
     public override async ValueTask CreateAsync()
     {
+        if (_parsed is not null)
+            return;
         _connectionString = await Server.Value;
         Assert.SkipWhen(_connectionString is null, "No SQL Server: EFENVELOPE_SQLSERVER is not set, and no Docker engine answers.");
         await EmptyAsync();
@@ -27,11 +34,30 @@ public sealed class SqlServerTestDatabase : TestDatabase
 
     // How many configurations all tests together have is told by none of them.
     public override DbContextOptionsBuilder UseProvider(DbContextOptionsBuilder options)
-        => options.UseSqlServer(_connectionString).ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
+        => (_parsed is null ? options.UseSqlServer(_connectionString) : options.UseSqlServer(CreateConnection(), contextOwnsConnection: true))
+            .ConfigureWarnings(w => w.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning));
 
-    public override DbConnection CreateConnection() => new SqlConnection(_connectionString);
+    public override DbConnection CreateConnection() => _parsed is null ? new SqlConnection(_connectionString) : new ParsedSqlServerConnection(_parsed);
 
-    public override string Quote(string identifier) => $"[{identifier}]";
+    public override string Quote(string identifier) => $"[{identifier.Replace("]", "]]", StringComparison.Ordinal)}]";
+
+    public override string Literal(string text) => "N" + base.Literal(text);
+
+    // A text that is compared by its characters, and short enough for a key beside another column.
+    public override string OwnWords(string sql)
+    {
+        if (sql.StartsWith("CREATE TABLE", StringComparison.Ordinal) || sql.StartsWith("ALTER TABLE", StringComparison.Ordinal))
+        {
+            sql = Regex.Replace(sql, @" text\b", " nvarchar(400) COLLATE Latin1_General_100_BIN2").Replace(" boolean", " bit", StringComparison.Ordinal)
+                .Replace(" ADD COLUMN ", " ADD ", StringComparison.Ordinal).Replace("length(", "LEN(", StringComparison.Ordinal);
+            return Regex.Replace(sql, @"^ALTER TABLE (\w+) RENAME COLUMN (\w+) TO (\w+)", "EXEC sp_rename '$1.$2', '$3', 'COLUMN'");
+        }
+
+        sql = Regex.Replace(sql.Replace(" AS text)", " AS nvarchar(max))", StringComparison.Ordinal), @"('[^']*') \|\| (\w+)", "CONCAT($1, $2)");
+        sql = Regex.Replace(sql, @"(?<=VALUES \(|\), \()(true|false)(?=, )", m => m.Value == "true" ? "1" : "0");
+        const string recursive = "WITH RECURSIVE ";
+        return sql.StartsWith(recursive, StringComparison.Ordinal) ? $"WITH {sql[recursive.Length..]} OPTION (MAXRECURSION 0)" : sql;
+    }
 
     public override async ValueTask DisposeAsync()
     {

@@ -212,6 +212,37 @@ public sealed class SqliteHostileStoreTests() : HostileStoreTests(new SqliteTest
     [InlineData("CREATE TRIGGER undo BEFORE DELETE ON kms_grants BEGIN SELECT RAISE(IGNORE); END")]
     public Task Trigger_that_would_undo_a_revocation_is_refused(string sql) => RefusesTrapAsync(sql);
 
+    [Theory]
+    [InlineData("INSERT INTO kms_principals VALUES ('evil', 'x', x'00', NULL, NULL, 0, '2024-01-01 00:00:00+00:00', 1, x'00')")]
+    [InlineData("INSERT INTO kms_grants SELECT 'g', name, principal_id, 'clinic', '[]', '{}', 0, NULL, '2024-01-01 00:00:00+00:00', x'00' FROM kms_principals")]
+    [InlineData("UPDATE kms_aliases SET mac = x'00'")]
+    [InlineData("UPDATE kms_keys SET created = 'abc' WHERE name = 'second'")]
+    public async Task Row_that_was_altered_keeps_nobody_from_enforcing_access(string sql)
+    {
+        using var kms = await Store.CreateAsync();
+        await kms.CreateKeyAsync("second", Cancellation);
+        await kms.SetAliasAsync("alias/a", TestStore.KeyName, Cancellation);
+        await PrincipalAsync(kms, "app");
+        await Store.ExecuteAsync(sql);
+
+        await kms.Access.EnforceAsync(Cancellation);
+
+        Assert.True(await kms.Access.IsEnforcedAsync(Cancellation));
+        await Assert.ThrowsAsync<KmsException>(() => kms.Access.ListKeysWithoutAdministratorAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task Primary_version_that_was_altered_leaves_the_others_usable()
+    {
+        using var kms = await Store.CreateAsync();
+        var key = TestKms.NewKey();
+        var wrapped = await kms.WrapAsync(TestStore.KeyName, key, TestKms.Context, Cancellation);
+        await kms.RotateKeyAsync(TestStore.KeyName, Cancellation);
+        await Store.ExecuteAsync("UPDATE kms_key_versions SET created = 'abc' WHERE version = 2");
+
+        Assert.Equal(key, await kms.UnwrapAsync(wrapped, TestKms.Context, Cancellation));
+    }
+
     [Fact]
     public async Task View_in_the_place_of_a_table_is_refused()
     {

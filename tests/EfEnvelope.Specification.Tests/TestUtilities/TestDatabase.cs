@@ -19,7 +19,13 @@ public abstract class TestDatabase : IAsyncDisposable
     public abstract DbConnection CreateConnection();
 
     /// <summary>Quotes an identifier as the server does.</summary>
-    public virtual string Quote(string identifier) => $"\"{identifier}\"";
+    public virtual string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    /// <summary>Writes a text as a literal of the server.</summary>
+    public virtual string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+
+    /// <summary>Writes a statement that SQLite and PostgreSQL understand in the server's own words: types, concatenation, columns added and renamed.</summary>
+    public virtual string OwnWords(string sql) => sql;
 
     /// <summary>Gets the condition by which the tables of EfEnvelope show the scopes of applications, without the product's own.</summary>
     public string OfApplications => $"{Quote("Scope")} NOT LIKE '~%'";
