@@ -182,7 +182,7 @@ internal static class RotationMessages
     public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
 
     public static string TransactionOpen()
-        => "A transaction that began before is still open, and may have written what nobody can see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity', SQL Server in 'sys.dm_tran_locks'), and retry.";
+        => "A transaction that began before is still open, and may have written what others cannot see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity', SQL Server in 'sys.dm_tran_locks'), and retry.";
 
     public static string TableNotRead(string table, string code)
         => $"Table '{table}' could not be read ({code}), so its columns may hold values under the key version. Nothing was changed. See the inner exception, let the user that connects read the table, or drop it if nothing needs it, and retry.";

@@ -64,7 +64,7 @@ public sealed class FileTests : IDisposable
     [Fact]
     public async Task Another_file_that_is_moved_into_its_place_between_two_calls_is_noticed()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows lets nobody replace a file that is open.");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows lets no one replace a file that is open.");
         using var kms = await _test.CreateAsync();
         var key = TestKms.NewKey();
         var wrapped = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);
@@ -121,7 +121,7 @@ public sealed class FileTests : IDisposable
     [Fact]
     public async Task Key_is_made_in_the_file_that_is_there_now()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows lets nobody replace a file that is open.");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows lets no one replace a file that is open.");
         using var kms = await _test.CreateAsync();
         var key = TestKms.NewKey();
         var wrapped = await kms.WrapAsync(TestKms.KeyName, key, TestKms.Context, TestKms.Cancellation);

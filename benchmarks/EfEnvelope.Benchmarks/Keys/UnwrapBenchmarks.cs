@@ -11,8 +11,9 @@ using Microsoft.EntityFrameworkCore;
 namespace EfEnvelope.Benchmarks.Keys;
 
 /// <summary>
-/// How many data keys a KMS unwraps in a second, for one caller and for eight. The embedded KMS reads its rules anew and records each call in its trail
-/// before it answers; SoftHSM, through PKCS#11, keeps no trail and stands beside it for orientation. "ms each" is the time of all callers together.
+/// How many data keys a KMS unwraps in a second, for one caller and for eight. The embedded KMS reads its rules for each call, and records the call in its
+/// trail before it answers; SoftHSM, through PKCS#11, keeps no trail and stands beside it for orientation. "ms each" is the time of all callers
+/// together.
 /// </summary>
 [Question(
     "How many data keys does the embedded KMS unwrap in a second?",

@@ -63,7 +63,7 @@ internal static class KmsPoliciesCommand
             (_, _) => CliMessages.KmsDone());
     }
 
-    // A row that was altered keeps nobody from enforcing access.
+    // Access can be enforced beside a row that was altered.
     private static async Task<IEnumerable<(string Name, string Value)>> WarnAsync(Call call, LocalKms kms)
     {
         try

@@ -71,7 +71,7 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         return rows.ConvertAll(p => new LocalKmsPrincipal(p.Name, p.Disabled, p.Created, now < p.FormerUntil ? p.FormerUntil : null));
     }
 
-    /// <summary>Names the keys that nobody could describe and rotate if access were enforced.</summary>
+    /// <summary>Names the keys that no one could describe and rotate if access were enforced.</summary>
     public async Task<IReadOnlyList<string>> ListUnadministeredAsync(KmsSession db, RootKey root, CancellationToken cancellationToken)
     {
         var reader = new AccessReader(db, root, file);

@@ -195,7 +195,7 @@ public sealed class LocalKmsAccess
         => ReadAsync("list grants", _administration.ListGrantsAsync, cancellationToken);
 
     /// <summary>
-    /// Names the keys that nobody could administer if access were enforced: neither an enabled principal nor <c>root</c> is allowed both
+    /// Names the keys that no one could administer if access were enforced: neither an enabled principal nor <c>root</c> is allowed both
     /// <see cref="LocalKmsOperation.DescribeKey" /> and <see cref="LocalKmsOperation.RotateKey" /> with them.
     /// </summary>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -204,7 +204,7 @@ public sealed class LocalKmsAccess
         => ReadAsync("list keys without administrator", _administration.ListUnadministeredAsync, cancellationToken);
 
     /// <summary>
-    /// From now on nobody may use a key whom no rule allows to, not even who holds the seal. Keys that nobody can administer then are logged as a
+    /// From now on only those may use a key whom a rule allows to; who holds the seal alone may not. Keys that no one can administer then are logged as a
     /// warning: see <see cref="ListKeysWithoutAdministratorAsync" />.
     /// </summary>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -8,7 +8,7 @@ namespace EfEnvelope.Kms.Local.Storage;
 /// </summary>
 internal sealed class ConnectionPool(Func<StoreConnection> connect)
 {
-    /// <summary>For how long a connection that nobody uses stays open.</summary>
+    /// <summary>For how long a connection that is not in use stays open.</summary>
     public static readonly TimeSpan Keep = TimeSpan.FromMilliseconds(50);
 
     // Under a load that never rests, a file that was replaced is noticed after this time.
@@ -17,6 +17,7 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
     private const int Maximum = 32;
 
     private readonly Lock _gate = new();
+    private readonly Lock _closing = new();
     private readonly Stack<StoreConnection> _idle = new();
     private Timer? _timer;
     private long _lastUse;
@@ -28,7 +29,8 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
         {
             if (idle.IsOfStore() && Environment.TickCount64 - idle.MadeAt < MaximumAge.TotalMilliseconds)
                 return idle;
-            Close(idle);
+            lock (_closing)
+                Close(idle);
         }
 
         return connect();
@@ -54,11 +56,14 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
         await connection.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Closes all connections that are not in use.</summary>
+    /// <summary>Closes all connections that are not in use. None is being closed any more when it returns: closing writes the log into the file.</summary>
     public void Release()
     {
-        while (TryPop() is { } idle)
-            Close(idle);
+        lock (_closing)
+        {
+            while (TryPop() is { } idle)
+                Close(idle);
+        }
     }
 
     private StoreConnection? TryPop()

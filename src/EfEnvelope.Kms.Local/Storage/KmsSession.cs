@@ -87,8 +87,8 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
     }
 
     /// <summary>
-    /// Reads in one command what the next calls of <see cref="ListAsync{T}" /> and <see cref="FindAsync{T}" /> with the same conditions will ask for;
-    /// each result serves one of them. Over a network, each command costs more than the store has to do for it.
+    /// Reads in one command what the next calls of <see cref="ListAsync{T}" /> and <see cref="FindAsync{T}" /> with the same conditions will
+    /// ask for; each result serves one of them. Over a network, each command costs more than the store has to do for it.
     /// </summary>
     /// <param name="queries">What is asked.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -224,13 +224,17 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
                 // Alone, because whether such a row is kept is asked later, in words of its own.
                 if (!table.IsTrail)
                     await RunAsync(batch, cancellationToken).ConfigureAwait(false);
-                await AddAsync(batch, added.Length * table.Columns.Count, () => Insert(batch, table, added), cancellationToken).ConfigureAwait(false);
+                await AddAsync(batch, added.Length * table.Columns.Count, () => Insert(batch, table, added), cancellationToken)
+                    .ConfigureAwait(false);
                 if (!table.IsTrail)
                     await RunAsync(batch, cancellationToken).ConfigureAwait(false);
             }
 
             foreach (var kept in pending[table].Where(t => t.State == RowState.Stored))
-                await AddAsync(batch, table.Columns.Count + table.KeyLength + 1, () => Update(batch, kept), cancellationToken).ConfigureAwait(false);
+            {
+                await AddAsync(batch, table.Columns.Count + table.KeyLength + 1, () => Update(batch, kept), cancellationToken)
+                    .ConfigureAwait(false);
+            }
         }
 
         await RunAsync(batch, cancellationToken).ConfigureAwait(false);
@@ -366,7 +370,8 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
             Note(row, removed: false);
         }
 
-        batch.Add($"INSERT INTO {Quote(table.Name)} ({ColumnsOf(table)}) VALUES {string.Join(", ", lists)}", table.IsTrail ? added.Length : 0);
+        batch.Add(
+            $"INSERT INTO {Quote(table.Name)} ({ColumnsOf(table)}) VALUES {string.Join(", ", lists)}", table.IsTrail ? added.Length : 0);
     }
 
     private void Update(Batch batch, Tracked row)
@@ -438,7 +443,8 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
         return result;
     }
 
-    private Task<int> ExecuteOnceAsync(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, CancellationToken cancellationToken)
+    private Task<int> ExecuteOnceAsync(
+        string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters, CancellationToken cancellationToken)
         => CommandOf(text, parameters).ExecuteNonQueryAsync(cancellationToken);
 
     private DbCommand CommandOf(string text, IReadOnlyList<(KmsColumn Column, object? Value)> parameters)

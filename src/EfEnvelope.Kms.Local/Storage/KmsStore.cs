@@ -38,7 +38,9 @@ internal sealed class KmsStore(StorePlace place)
 
     /// <summary>Reads the header, and what else the next queries ask for, in one command; nothing when it cannot be read so.</summary>
     public Task ReadHeaderAheadAsync(KmsSession db, IEnumerable<Query> queries, CancellationToken cancellationToken)
-        => place.MayExist() ? ReadAheadAsync(db, [new Query(HeaderQuery.Table, HeaderQuery.Where), .. queries], cancellationToken) : Task.CompletedTask;
+        => place.MayExist()
+            ? ReadAheadAsync(db, [new Query(HeaderQuery.Table, HeaderQuery.Where), .. queries], cancellationToken)
+            : Task.CompletedTask;
 
     /// <summary>Reads what the next queries ask for in one command; nothing when it cannot be read so.</summary>
     public static async Task ReadAheadAsync(KmsSession db, IReadOnlyList<Query> queries, CancellationToken cancellationToken)
@@ -49,7 +51,7 @@ internal sealed class KmsStore(StorePlace place)
         }
         catch (DbException e) when (StoreErrors.IsMissingTable(e))
         {
-            // There is no KMS yet, or one of another format.
+            // The KMS is not made yet, or is of another format.
         }
         catch (Exception e) when (e is InvalidCastException or FormatException or OverflowException)
         {
@@ -145,8 +147,7 @@ internal sealed class KmsStore(StorePlace place)
         Func<KmsSession, CancellationToken, Task<T>> work, CancellationToken cancellationToken, IsolationLevel isolation = IsolationLevel.Unspecified)
         => WriteAsync(work, fresh: true, isolation, cancellationToken);
 
-    /// <summary>Appends to the trail alone, as <see cref="WriteAsync{T}(Func{KmsSession, CancellationToken, Task{T}}, CancellationToken, IsolationLevel)" />
-    /// does, over a connection that may have served another call.</summary>
+    /// <summary>Appends to the trail alone, in one transaction, over a connection that may have served another call.</summary>
     public Task AppendAsync(Func<KmsSession, CancellationToken, Task> work, CancellationToken cancellationToken)
         => WriteAsync(
             async (db, token) =>
@@ -182,7 +183,8 @@ internal sealed class KmsStore(StorePlace place)
         }
     }
 
-    private Task<T> TryWriteAsync<T>(Func<KmsSession, CancellationToken, Task<T>> work, bool fresh, IsolationLevel isolation, CancellationToken cancellationToken)
+    private Task<T> TryWriteAsync<T>(
+        Func<KmsSession, CancellationToken, Task<T>> work, bool fresh, IsolationLevel isolation, CancellationToken cancellationToken)
         => KmsSession.TransactAsync(
             () => place.Open(tracks: true, fresh),
             async (db, token) =>
@@ -223,7 +225,8 @@ internal sealed class KmsStore(StorePlace place)
         KmsHeader? header;
         try
         {
-            var found = await db.ListAsync(HeaderQuery.Table, HeaderQuery.Where, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var found = await db.ListAsync(HeaderQuery.Table, HeaderQuery.Where, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             header = found is [var only] ? only : null;
         }
         catch (Exception e) when (StoreErrors.IsMissingTable(e))
