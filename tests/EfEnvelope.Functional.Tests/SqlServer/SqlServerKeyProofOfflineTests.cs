@@ -42,12 +42,12 @@ public sealed class SqlServerKeyProofOfflineTests() : AdHocSpecification(new Off
     }
 
     [Theory]
-    [InlineData(1222, true)]
-    [InlineData(-2, true)]
-    [InlineData(1205, false)]
-    [InlineData(18456, false)]
-    public void Lock_that_is_waited_for_too_long_is_told_from_an_outage(int number, bool isLockWait)
-        => Assert.Equal(isLockWait, Outages.IsLockWait(SqlExceptions.Of(number)));
+    [InlineData(1222, true, false)]
+    [InlineData(-2, false, true)]
+    [InlineData(1205, false, false)]
+    [InlineData(18456, false, false)]
+    public void Lock_that_is_waited_for_too_long_is_told_from_an_outage(int number, bool isLockWait, bool isOverdue)
+        => Assert.Equal((isLockWait, isOverdue), (Outages.IsLockWait(SqlExceptions.Of(number)), Outages.IsOverdue(SqlExceptions.Of(number))));
 
     public sealed class Note
     {

@@ -37,7 +37,7 @@ public sealed class ComplianceTests
     };
 
     // Classes whose service is not on every machine; without it their tests skip with a reason.
-    private static readonly string[] Optional = ["OtherModulePkcs11ConformanceTests", "RealVaultConformanceTests"];
+    private static readonly string[] Optional = ["OtherModulePkcs11ConformanceTests", "RealVaultConformanceTests", "SqlServerLocalConformanceTests"];
 
     private static readonly string[] Providers = ["Aws", "Azure", "GoogleCloud", "Local", "Oci", "Pkcs11", "Vault"];
 

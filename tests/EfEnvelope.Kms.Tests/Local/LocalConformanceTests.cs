@@ -11,3 +11,8 @@ public sealed class PostgresLocalConformanceTests : KmsConformance
 {
     protected override async ValueTask<KmsHarness> StartAsync() => await LocalHarness.StartOnPostgresAsync();
 }
+
+public sealed class SqlServerLocalConformanceTests : KmsConformance
+{
+    protected override async ValueTask<KmsHarness> StartAsync() => await LocalHarness.StartOnSqlServerAsync();
+}

@@ -1,6 +1,7 @@
 using EfEnvelope.Kms.Local;
 using EfEnvelope.Kms.Tests.Conformance;
 using EfEnvelope.Kms.Tests.Http;
+using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
@@ -62,6 +63,17 @@ internal sealed class LocalHarness : KmsHarness
                 async () => await ExecuteAsync(server, $"DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
     }
 
+    /// <summary>In the one database that EFENVELOPE_SQLSERVER names: the tables of the KMS are dropped before and after.</summary>
+    public static async ValueTask<LocalHarness> StartOnSqlServerAsync()
+    {
+        var server = Environment.GetEnvironmentVariable("EFENVELOPE_SQLSERVER");
+        Assert.SkipWhen(string.IsNullOrEmpty(server), "EFENVELOPE_SQLSERVER names no database of a SQL Server.");
+        await DropTablesAsync(server!);
+        return await StartAsync(
+            new LocalHarness(
+                (_, seal, time, log) => new LocalKms(store => store.UseSqlServer(server), seal, time, log), async () => await DropTablesAsync(server!)));
+    }
+
     public override async ValueTask RotateAsync() => await _kms.RotateKeyAsync("clinic");
 
     public override async ValueTask DisableAsync() => await _kms.DisableKeyAsync("clinic");
@@ -95,6 +107,22 @@ internal sealed class LocalHarness : KmsHarness
         await harness._kms.Access.PutPolicyAsync(
             "suite", """{ "statements": [ { "effect": "allow", "principals": ["suite"], "operations": ["*"], "keys": ["*"] } ] }""");
         return harness;
+    }
+
+    private static async Task DropTablesAsync(string server)
+    {
+        await using var connection = new SqlConnection(server);
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText =
+            """
+            DECLARE @sql nvarchar(max) = N'';
+            SELECT @sql += N'ALTER TABLE ' + QUOTENAME(OBJECT_NAME(parent_object_id)) + N' DROP CONSTRAINT ' + QUOTENAME(name) + N';'
+                FROM sys.foreign_keys WHERE OBJECT_NAME(parent_object_id) LIKE N'kms[_]%';
+            SELECT @sql += N'DROP TABLE ' + QUOTENAME(name) + N';' FROM sys.tables WHERE schema_id = SCHEMA_ID() AND name LIKE N'kms[_]%';
+            EXEC sp_executesql @sql;
+            """;
+        await command.ExecuteNonQueryAsync();
     }
 
     private static async Task ExecuteAsync(string server, string sql)
