@@ -92,10 +92,15 @@ internal static class EnvelopeMessages
         => $"'{property}' asks for deterministic encryption, but equal values of type '{type}' may have different bytes, so that equal ones would be missed. {(type == "json" ? "Leave it randomized, or give it a converter of your own to one text and encrypt them as text." : "Call 'HasBlindIndex()' instead, which compares them by value, or encrypt them as text.")}";
 
     public static string IndexTooLong(string property, int limit, int maxLength)
-        => string.Create(CultureInfo.InvariantCulture, $"'{property}' is indexed, but its envelopes may be longer than the {limit} bytes that SQL Server allows in {(limit == 900 ? "a clustered" : "an")} index. Call 'HasMaxLength({maxLength})' or less, or encrypt it randomized with 'HasBlindIndex()'.");
+        => string.Create(CultureInfo.InvariantCulture, $"'{property}' is indexed, but its envelopes may be longer than the {limit} "
+            + $"bytes that SQL Server allows in {(limit == 900 ? "a clustered" : "an")} index. Call 'HasMaxLength({maxLength})' or "
+            + $"less, or encrypt it randomized with 'HasBlindIndex()'.");
 
     public static string IndexKeyTooLong(string type, IEnumerable<string> properties, int length, int limit)
-        => string.Create(CultureInfo.InvariantCulture, $"The index over '{type}.{string.Join(", ", properties)}' may have keys of {length} bytes, but SQL Server allows {limit} in {(limit == 900 ? "a clustered" : "an")} index and refuses the first row that has more. Call 'HasMaxLength' with less for its properties (encrypted, each character counts three bytes, and 21 are added), or encrypt randomized with 'HasBlindIndex()', whose hash has a few bytes.");
+        => string.Create(CultureInfo.InvariantCulture, $"The index over '{type}.{string.Join(", ", properties)}' may have keys of "
+            + $"{length} bytes, but SQL Server allows {limit} in {(limit == 900 ? "a clustered" : "an")} index and refuses the first "
+            + $"row that has more. Call 'HasMaxLength' with less for its properties (encrypted, each character counts three bytes, and "
+            + $"21 are added), or encrypt randomized with 'HasBlindIndex()', whose hash has a few bytes.");
 
     public static string TextNeedsString(string property, string type)
         => $"'{property}' is to be kept as text, but its values are of type '{type}'. Give it a value converter to 'string', or use 'EncryptedStorage.Binary'.";
@@ -249,7 +254,10 @@ internal static class EnvelopeMessages
         => "This query is being precompiled, which would send encrypted properties to the database in clear text. Do not precompile queries of a context that uses envelope encryption.";
 
     public static string NotInJson()
-        => "An encrypted value would have been written into, or read from, JSON, where it cannot be encrypted. EF Core sends a list as JSON that is too long to be sent value by value: on SQL Server one of more than 1,000 values, because each takes two of the 2,098 parameters of a command (three while the column may hold plaintext, so that 650 are the most). Look for it in parts, such as 'Chunk(500)'.";
+        => "An encrypted value would have been written into, or read from, JSON, where it cannot be encrypted. EF Core sends a list as "
+            + "JSON that is too long to be sent value by value: on SQL Server one of more than 1,000 values, because each takes two of "
+            + "the 2,098 parameters of a command (three while the column may hold plaintext, so that 650 are the most). Look for it in "
+            + "parts, such as 'Chunk(500)'.";
 
     public static string EncryptInPlace(string column)
         => $"Column '{column}' becomes encrypted in place, which would keep its rows in clear text. Add a new column for the encrypted property ('HasColumnName'), copy the values through EF Core, then drop the old column; or keep a text column one, with 'EncryptedStorage.Text' and 'AllowPlaintextWhileBackfilling()'.";
@@ -288,7 +296,11 @@ internal static class EnvelopeMessages
         => $"The row of '{scope}:v{version}' in table '{table}' could not be read. It was altered, or written by something else; restore it from a backup.";
 
     public static string ScopeTakenForAnother(object? scope, string table)
-        => $"The scope '{scope}' has no row in table '{table}', but the database takes its name for that of another scope, by the collation of the column 'Scope'. Nothing was encrypted. Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it; elsewhere give the column the database's binary collation ('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite). Or choose a name that differs by more than case, accents or trailing spaces.";
+        => $"The scope '{scope}' has no row in table '{table}', but the database takes its name for that of another scope, by the "
+            + $"collation of the column 'Scope'. Nothing was encrypted. Let the column compare byte by byte: on SQL Server add a "
+            + $"migration with this version of EfEnvelope and apply it; elsewhere give the column the database's binary collation "
+            + $"('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite). Or choose a name that differs by more than case, accents or "
+            + $"trailing spaces.";
 
     public static string UsedInUsage(string table, object version) => $"table '{table}' counts values that were encrypted under '{version}'";
 

@@ -31,7 +31,8 @@ internal static partial class LocalKmsLog
 
     [LoggerMessage(
         2019, LogLevel.Warning,
-        "Access to the KMS '{File}' is enforced, and no rule lets anybody rotate, disable or delete the keys '{Keys}'. Make a principal and a policy that does.",
+        "Access to the KMS '{File}' is enforced, and no rule lets anybody rotate, disable or delete the keys '{Keys}'. Make a principal "
+            + "and a policy that does.",
         EventName = "KeysWithoutAdministrator")]
     public static partial void KeysWithoutAdministrator(ILogger logger, string file, string keys);
 

@@ -21,7 +21,8 @@ internal static class LocalKmsMessages
     // The file.
 
     public static string NoKms(string file)
-        => $"'{file}' contains no KMS. Correct the path, restore the file from a backup, or create a new one with 'LocalKms.CreateAsync()' or 'efenvelope kms keys create'.";
+        => $"'{file}' contains no KMS. Correct the path, restore the file from a backup, or create a new one with "
+            + $"'LocalKms.CreateAsync()' or 'efenvelope kms keys create'.";
 
     public static string NoKmsForUnwrap(string file, string key)
         => $"There is no KMS in '{file}', so nothing wrapped under 'local:{key}' can be unwrapped. Correct the path, or restore the file "
@@ -42,7 +43,8 @@ internal static class LocalKmsMessages
             + "SQLite file instead.";
 
     public static string NoDatabase(string store)
-        => $"The database '{store}' does not exist, or the login may not open it. Create it, grant the login access to it, or correct the connection string of the KMS.";
+        => $"The database '{store}' does not exist, or the login may not open it. Create it, grant the login access to it, or correct "
+            + $"the connection string of the KMS.";
 
     public static string Damaged(string file)
         => $"The KMS '{file}' is damaged or was altered. Restore it from a backup.";
@@ -140,7 +142,8 @@ internal static class LocalKmsMessages
     // The keys and what they wrapped.
 
     public static string NoKey(string file, string key)
-        => $"'{file}' contains no KEK '{key}'. Correct its name, create it with 'LocalKms.CreateKeyAsync(\"{key}\")' or 'efenvelope kms keys create {key}', or, to unwrap what it "
+        => $"'{file}' contains no KEK '{key}'. Correct its name, create it with 'LocalKms.CreateKeyAsync(\"{key}\")' or 'efenvelope kms "
+            + $"keys create {key}', or, to unwrap what it "
             + "wrapped, restore the file that held it.";
 
     public static string NoKeyVersion(string file, string key, uint version)

@@ -32,7 +32,8 @@ internal static class RotationMessages
         => $"There is no table '{table}' in this database. Check its name, its schema, and that this is the right database; names are compared letter by letter.";
 
     public static string TableSpelledOtherwise(string table, string known)
-        => $"Table '{table}' is called '{known}' in the encryption map, which compares names letter by letter. Nothing was changed. Use that name.";
+        => $"Table '{table}' is called '{known}' in the encryption map, which compares names letter by letter. Nothing was changed. Use "
+            + $"that name.";
 
     public static string ColumnMissing(string table, string column) => $"Table '{table}' has no column '{column}'. Check its name, which is compared letter by letter, and the encryption map.";
 
@@ -43,7 +44,8 @@ internal static class RotationMessages
     public static string KeyTypeNotSupported(string? type) => $"A primary key holds a value of type '{type}', which cannot be kept in a checkpoint. Report the type of the column.";
 
     public static string KeyNotExact(string table)
-        => $"A primary key of '{table}' does not come back as it is stored: it holds a NUL or bytes that are not UTF-8, or it is rounded on its way. Give the row another key, and resume the job.";
+        => $"A primary key of '{table}' does not come back as it is stored: it holds a NUL or bytes that are not UTF-8, or it is "
+            + $"rounded on its way. Give the row another key, and resume the job.";
 
     public static string TableTaken(string table, string job)
         => $"Job {job} works on table '{table}' already, and two would undo each other. Wait for it, or cancel it: 'efenvelope jobs show {job}'.";
@@ -80,15 +82,20 @@ internal static class RotationMessages
     public static string IndexBecomesUseless(string column) => $"'{column}' is indexed; random envelopes are never equal, so the index will be of no use.";
 
     public static string IndexInTheWay(string column, string type, string index)
-        => $"'{column}' would become '{type}' to hold envelopes, which no index can compare, and the index '{index}' has it in its key. Drop the index, then plan the job again; or encrypt into another column ('Into', in the tool '--into'), with a blind index if it is searched.";
+        => $"'{column}' would become '{type}' to hold envelopes, which no index can compare, and the index '{index}' has it in its key. "
+            + $"Drop the index, then plan the job again; or encrypt into another column ('Into', in the tool '--into'), with a blind "
+            + $"index if it is searched.";
 
     public static string CompatibilityLevelTooLow(int level, int needed)
         => FormattableString.Invariant($"The database has compatibility level {level}, and jobs need {needed} or more, because they write rows by OPENJSON. Nothing was changed. Raise it: 'ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = {needed}'.");
 
-    public static string WaitsForLocks() => "another transaction holds locks for longer than a statement may wait, or a statement takes that long; it is tried again";
+    public static string WaitsForLocks() => "another transaction holds locks for longer than a statement may wait, or a statement takes "
+        + "that long; it is tried again";
 
     public static string StatementOverdue()
-        => "The database did not finish a statement in time: another transaction holds locks that it needs, or it takes longer than the command time-out. Nothing was changed by this call. Retry when that transaction has ended, or raise the time-out ('Command Timeout' in the connection string).";
+        => "The database did not finish a statement in time: another transaction holds locks that it needs, or it takes longer than the "
+            + "command time-out. Nothing was changed by this call. Retry when that transaction has ended, or raise the time-out "
+            + "('Command Timeout' in the connection string).";
 
     public static string BackfillWarning(string column)
         => $"Until the job has ended, and for as long as an application writes '{column}' in clear text, every reader has to take both forms: 'AllowPlaintextWhileBackfilling()'.";
@@ -136,7 +143,10 @@ internal static class RotationMessages
     public static string DatabaseRefused(string code) => $"The database refused the row ({code}). It was left as it is; see which constraint of the table it breaks.";
 
     public static string ValueWouldChange(string type)
-        => $"The column is '{type}', which does not hold the value that was to be written as it is, or a trigger changes it. The row was left as it is. Let the trigger leave envelopes alone, change the column to a type that holds every value ('nvarchar' on SQL Server, 'text' on PostgreSQL and SQLite for texts), or decrypt into another column ('Into', in the tool '--into'); then run the job again.";
+        => $"The column is '{type}', which does not hold the value that was to be written as it is, or a trigger changes it. The row "
+            + $"was left as it is. Let the trigger leave envelopes alone, change the column to a type that holds every value "
+            + $"('nvarchar' on SQL Server, 'text' on PostgreSQL and SQLite for texts), or decrypt into another column ('Into', in the "
+            + $"tool '--into'); then run the job again.";
 
     public static string KeyChangedMeanwhile(object scope)
         => $"A key version of scope '{scope}' that rows were sealed under was disabled, retired or exchanged meanwhile. Nothing was written. Retry.";
@@ -182,22 +192,31 @@ internal static class RotationMessages
     public static string WaitsForOutage(string cause) => $"waiting for what is out of reach: {cause}";
 
     public static string TransactionOpen()
-        => "A transaction that began before is still open, and may have written what others cannot see yet. Nothing was changed. End it (PostgreSQL shows it in 'pg_stat_activity', SQL Server in 'sys.dm_tran_locks'), and retry.";
+        => "A transaction that began before is still open, and may have written what others cannot see yet. Nothing was changed. End it "
+            + "(PostgreSQL shows it in 'pg_stat_activity', SQL Server in 'sys.dm_tran_locks'), and retry.";
 
     public static string TableNotRead(string table, string code)
-        => $"Table '{table}' could not be read ({code}), so its columns may hold values under the key version. Nothing was changed. See the inner exception, let the user that connects read the table, or drop it if nothing needs it, and retry.";
+        => $"Table '{table}' could not be read ({code}), so its columns may hold values under the key version. Nothing was changed. See "
+            + $"the inner exception, let the user that connects read the table, or drop it if nothing needs it, and retry.";
 
     public static string MemoryOptimized(string table)
-        => $"Table '{table}' is memory-optimized, so no job can lock or skip its rows. Let the application read and save its rows again, or move them into a table on disk, and retry.";
+        => $"Table '{table}' is memory-optimized, so no job can lock or skip its rows. Let the application read and save its rows "
+            + $"again, or move them into a table on disk, and retry.";
 
     public static string KeepsHistory(string table, Sql.TableHistory history, bool keepsPlaintext)
     {
-        var kept = keepsPlaintext ? "the plaintext that the job overwrites stays readable there" : "the envelopes that the job overwrites stay there, and their key version is needed for as long";
+        var kept = keepsPlaintext ? "the plaintext that the job overwrites stays readable there" : "the envelopes that the job "
+            + "overwrites stay there, and their key version is needed for as long";
         return history switch
         {
-            Sql.TableHistory.Temporal => $"'{table}' is a temporal table: its history keeps every row that is overwritten, so {kept}. Either switch history off ('ALTER TABLE … SET (SYSTEM_VERSIONING = OFF)'), run the job, clean the history table and switch it on again; or keep the key version, which is not retired while the history refers to it.",
-            Sql.TableHistory.Ledger => $"'{table}' is a ledger table: its history keeps every row that is overwritten and cannot be cleaned, so {kept}. Keep the key version for as long as the ledger; it is not retired while the history refers to it.",
-            _ => $"'{table}' is tracked by change data capture: its change tables keep every row that is overwritten, so {kept}. Either switch capture off ('sys.sp_cdc_disable_table'), run the job and switch it on again; or keep the key version until the retention time of the change tables has passed.",
+            Sql.TableHistory.Temporal => $"'{table}' is a temporal table: its history keeps every row that is overwritten, so {kept}. "
+                + $"Either switch history off ('ALTER TABLE … SET (SYSTEM_VERSIONING = OFF)'), run the job, clean the history table and "
+                + $"switch it on again; or keep the key version, which is not retired while the history refers to it.",
+            Sql.TableHistory.Ledger => $"'{table}' is a ledger table: its history keeps every row that is overwritten and cannot be "
+                + $"cleaned, so {kept}. Keep the key version for as long as the ledger; it is not retired while the history refers to it.",
+            _ => $"'{table}' is tracked by change data capture: its change tables keep every row that is overwritten, so {kept}. Either "
+                + $"switch capture off ('sys.sp_cdc_disable_table'), run the job and switch it on again; or keep the key version until "
+                + $"the retention time of the change tables has passed.",
         };
     }
 

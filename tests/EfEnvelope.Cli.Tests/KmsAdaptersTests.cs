@@ -152,7 +152,8 @@ public sealed class KmsAdaptersTests : IDisposable
     [Fact]
     public async Task Resource_principal_of_OCI_is_asked_for_its_token()
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("OCI_RESOURCE_PRINCIPAL_VERSION") is null, "This process has a resource principal.");
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("OCI_RESOURCE_PRINCIPAL_VERSION") is null, "This process has a resource "
+            + "principal.");
         _environment["EFENVELOPE_KMS_CRYPTO_ENDPOINT"] = "https://127.0.0.1:9";
         _environment["EFENVELOPE_KMS_PRINCIPAL"] = "resource";
 

@@ -9,7 +9,8 @@ using EfEnvelope.Cli.TestUtilities;
 namespace EfEnvelope.Cli;
 
 /// <summary>
-/// What the <c>vault</c> command takes from the environment, and whom the tool trusts: against a server with a certificate of an authority of its own.
+/// What the <c>vault</c> command takes from the environment, and whom the tool trusts: against a server with a certificate of an authority
+/// of its own.
 /// </summary>
 public sealed class VaultEnvironmentTests : IAsyncLifetime
 {
@@ -206,7 +207,8 @@ public sealed class VaultEnvironmentTests : IAsyncLifetime
                 _requests.Add(request.ToString());
             const string Body = "{\"errors\":[\"refused\"]}";
             await stream.WriteAsync(Encoding.UTF8.GetBytes(
-                $"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\nConnection: close\r\n\r\n{Body}"));
+                $"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\nConnection: "
+                    + $"close\r\n\r\n{Body}"));
         }
 
         private static bool IsWhole(string request)

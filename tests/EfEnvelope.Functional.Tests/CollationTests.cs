@@ -12,7 +12,8 @@ public sealed class SqliteCollationTests() : CollationSpecification(new SqliteTe
         create = create.Replace($"{Q(column)} TEXT", $"{Q(column)} TEXT COLLATE NOCASE", StringComparison.Ordinal);
         if (!withKey && create.IndexOf(Q(column), create.IndexOf("PRIMARY KEY", StringComparison.Ordinal), StringComparison.Ordinal) is var at and >= 0)
             create = create.Insert(at + Q(column).Length, " COLLATE BINARY");
-        await Database.QueryAsync($"ALTER TABLE {Q(table)} RENAME TO old; {create.TrimStart()}; INSERT INTO {Q(table)} SELECT * FROM old; DROP TABLE old");
+        await Database.QueryAsync($"ALTER TABLE {Q(table)} RENAME TO old; {create.TrimStart()}; INSERT INTO {Q(table)} SELECT * FROM "
+            + $"old; DROP TABLE old");
     }
 }
 
@@ -20,14 +21,17 @@ public sealed class PostgresCollationTests() : CollationSpecification(new Postgr
 {
     protected override async Task IgnoreCaseAsync(string table, string column, bool withKey)
     {
-        await Database.QueryAsync("CREATE COLLATION IF NOT EXISTS nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
-        var key = (string?)(await Database.QueryAsync($"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '{Q(table)}'::regclass AND contype = 'p'"))[0];
+        await Database.QueryAsync("CREATE COLLATION IF NOT EXISTS nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = "
+            + "false)");
+        var key = (string?)(await Database.QueryAsync($"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = "
+            + $"'{Q(table)}'::regclass AND contype = 'p'"))[0];
         await Database.QueryAsync($"ALTER TABLE {Q(table)} DROP CONSTRAINT {Q($"PK_{table}")}");
         await Database.QueryAsync($"ALTER TABLE {Q(table)} ALTER COLUMN {Q(column)} TYPE varchar(200) COLLATE nocase");
         if (withKey)
             await Database.QueryAsync($"ALTER TABLE {Q(table)} ADD CONSTRAINT {Q($"PK_{table}")} {key}");
         else
-            await Database.QueryAsync($"CREATE UNIQUE INDEX ON {Q(table)} {key!["PRIMARY KEY ".Length..].Replace(Q(column), $"{Q(column)} COLLATE \"C\"", StringComparison.Ordinal)}");
+            await Database.QueryAsync($"CREATE UNIQUE INDEX ON {Q(table)} "
+                + $"{key!["PRIMARY KEY ".Length..].Replace(Q(column), $"{Q(column)} COLLATE \"C\"", StringComparison.Ordinal)}");
     }
 }
 

@@ -44,7 +44,8 @@ public sealed class SqliteJobKeysTests() : JobKeysSpecification(new SqliteTestDa
     [Fact]
     public async Task A_key_that_is_no_UTF_8_fails_the_job_instead_of_cutting_there_for_ever()
     {
-        await SqlAsync("CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text); INSERT INTO t VALUES ('a', 'a'), (CAST(x'62FF62' AS text), 'b'), ('c', 'c')");
+        await SqlAsync("CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text); INSERT INTO t VALUES ('a', 'a'), (CAST(x'62FF62' AS "
+            + "text), 'b'), ('c', 'c')");
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         var job = await EnqueueAsync(Backfill() with { RangeSize = 1 });
         job = (await Encrypted.Jobs.RunAsync([job.Id], cancellationToken: limit.Token))[0];
@@ -59,7 +60,8 @@ public sealed class SqliteJobKeysTests() : JobKeysSpecification(new SqliteTestDa
             i => $"'2024-01-0{1 + (i % 3)} 03:04:05.{i % 4}234567', '2024-01-01 00:00:0{i % 5}.0000001+02:00', '03:04:05.00000{i:00}'");
 
     [Fact]
-    public Task Times_as_numbers() => VisitAsync("a real NOT NULL, b integer NOT NULL", "a, b", i => $"julianday('2024-01-01', '+{i / 7} seconds'), {1_700_000_000_000 + i}");
+    public Task Times_as_numbers() => VisitAsync("a real NOT NULL, b integer NOT NULL", "a, b", i => $"julianday('2024-01-01', "
+        + $"'+{i / 7} seconds'), {1_700_000_000_000 + i}");
 }
 
 public sealed class PostgresJobKeysTests() : JobKeysSpecification(new PostgresTestDatabase())
@@ -84,7 +86,9 @@ public sealed class PostgresJobKeysTests() : JobKeysSpecification(new PostgresTe
     public Task Times_of_a_day_and_dates_that_never_end()
         => VisitAsync(
             "a time NOT NULL, b timetz NOT NULL, c date NOT NULL, d timestamptz(0) NOT NULL", "a, b, c, d",
-            i => $"'03:04:05.00000{i % 5}', '03:04:05.00000{i % 3}+0{i % 4}', '{(i % 3 == 0 ? "infinity" : $"2024-01-{1 + (i % 28):00}")}', '{(i % 4 == 0 ? "-infinity" : $"2024-01-02 03:04:{i:00}+02")}'");
+            i => $"'03:04:05.00000{i % 5}', '03:04:05.00000{i % 3}+0{i % 4}', "
+                + $"'{(i % 3 == 0 ? "infinity" : $"2024-01-{1 + (i % 28):00}")}', "
+                + $"'{(i % 4 == 0 ? "-infinity" : $"2024-01-02 03:04:{i:00}+02")}'");
 
     [Fact]
     public Task Addresses_bits_and_money()

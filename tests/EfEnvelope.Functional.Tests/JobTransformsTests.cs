@@ -30,7 +30,8 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
     [InlineData("v text CHECK (id <> 7 OR v NOT LIKE 'efe%') ON CONFLICT ROLLBACK")]
     public async Task A_row_whose_refusal_ends_the_transaction_is_listed_and_the_others_are_written(string column)
     {
-        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, {column.Replace(" ON CONFLICT ROLLBACK", "", StringComparison.Ordinal)})");
+        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, "
+            + $"{column.Replace(" ON CONFLICT ROLLBACK", "", StringComparison.Ordinal)})");
         if (column == "v text")
             await SqlAsync("CREATE TRIGGER g BEFORE UPDATE ON t WHEN OLD.id = 7 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
         await SqlAsync($"INSERT INTO t VALUES {string.Join(", ", Enumerable.Range(1, 20).Select(i => $"({i}, 'value {i}')"))}");
@@ -60,7 +61,8 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
     {
         await MakeAsync(["007", "agent", "1e3", "42"]);
         await RunAsync(Backfill());
-        await SqlAsync("ALTER TABLE t RENAME TO o; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v POINTTEXT); INSERT INTO t SELECT id, v FROM o");
+        await SqlAsync("ALTER TABLE t RENAME TO o; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v POINTTEXT); INSERT INTO t SELECT "
+            + "id, v FROM o");
         await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3, 4);
         Assert.Equal("agent", (await TextsAsync())[1]);
     }
@@ -89,7 +91,8 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
         }
 
         var before = await TextsAsync();
-        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> lower(NEW.v) BEGIN UPDATE t SET v = lower(NEW.v) WHERE id = NEW.id; END");
+        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> lower(NEW.v) BEGIN UPDATE t SET v = lower(NEW.v) WHERE id = "
+            + "NEW.id; END");
         var job = await RunAsync(rotates ? new JobRequest { Kind = JobKind.Reencrypt, Table = "t" } : Backfill());
         Assert.Equal((0L, 3L), (job.RowsWritten, job.RowsRefused));
         Assert.Equal(before, await TextsAsync());
@@ -115,7 +118,8 @@ public sealed class SqliteJobTransformsTests() : JobTransformsSpecification(new 
     {
         await MakeAsync([" a", "b", "c "]);
         await RunAsync(Backfill());
-        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> trim(NEW.v) BEGIN UPDATE t SET v = trim(NEW.v) WHERE id = NEW.id; END");
+        await SqlAsync("CREATE TRIGGER g AFTER UPDATE ON t WHEN NEW.v <> trim(NEW.v) BEGIN UPDATE t SET v = trim(NEW.v) WHERE id = "
+            + "NEW.id; END");
         await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3);
     }
 }
@@ -141,7 +145,8 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
         await MakeAsync(["a", "b", "c"]);
         await RunAsync(Backfill());
         await SqlAsync(
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = upper(NEW.v) WHERE id = NEW.id AND v <> upper(NEW.v)"
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = upper(NEW.v) WHERE id = NEW.id AND v <> "
+                + "upper(NEW.v)"
                 + " AND v NOT LIKE 'efe%'; RETURN NULL; END $$;"
                 + " CREATE CONSTRAINT TRIGGER g AFTER UPDATE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()");
         var job = await RunAsync(Decrypt());
@@ -154,7 +159,8 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
     [InlineData("float64", "double precision", "0.1", "real")]
     public async Task A_value_that_a_domain_pads_or_rounds_is_not_copied_into_it(string type, string from, string value, string of)
     {
-        await SqlAsync($"CREATE DOMAIN d AS {of}; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p d); INSERT INTO t VALUES (1, {value})");
+        await SqlAsync($"CREATE DOMAIN d AS {of}; CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p d); INSERT INTO t VALUES "
+            + $"(1, {value})");
         await RunAsync(Backfill(column: "n") with { Into = "v", PlaintextType = type });
         var job = await RunAsync(Decrypt() with { Into = "p" });
         Assert.Equal((0L, 1L), (job.RowsWritten, job.RowsRefused));
@@ -208,7 +214,8 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
     [InlineData("timespan", "interval", "'3 days 00:00:00.7'", "'3 days'", "interval(0)")]
     public async Task A_value_that_a_column_pads_or_rounds_is_not_copied_into_it(string type, string from, string changed, string kept, string to)
     {
-        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p {to}); INSERT INTO t VALUES (1, {changed}), (2, {kept}), (3, NULL)");
+        await SqlAsync($"CREATE TABLE t (id integer NOT NULL PRIMARY KEY, n {from}, p {to}); INSERT INTO t VALUES (1, {changed}), (2, "
+            + $"{kept}), (3, NULL)");
         AssertCompleted(await RunAsync(Backfill(column: "n") with { Into = "v", PlaintextType = type }), 2);
         await AssertRefusedAsync(Decrypt() with { Into = "p" }, "p", 1, 1);
         Assert.Equal([false], await Database.QueryAsync("SELECT p IS NULL FROM t WHERE id = 2 AND p = n"));
@@ -219,7 +226,8 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
     {
         await MakeAsync([" a", "b", "c "]);
         await RunAsync(Backfill());
-        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := trim(NEW.v); RETURN NEW; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := trim(NEW.v); RETURN NEW; END $$; "
+            + "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
         await AssertRefusedAsync(Decrypt(), "v", 1, 1, 3);
     }
 
@@ -228,7 +236,8 @@ public sealed class PostgresJobTransformsTests() : JobTransformsSpecification(ne
     {
         await MakeAsync(["a", "b", "c"]);
         await RunAsync(Backfill());
-        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN OLD.id = 2 THEN OLD ELSE NEW END; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+        await SqlAsync("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN OLD.id = 2 THEN OLD ELSE NEW "
+            + "END; END $$; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
         await AssertRefusedAsync(Decrypt(), "v", 2, 2);
     }
 

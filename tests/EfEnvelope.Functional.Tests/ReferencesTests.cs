@@ -23,7 +23,8 @@ public sealed class SqliteReferencesTests() : ReferencesSpecification(new Sqlite
         await SqlAsync("INSERT INTO lost VALUES (1, 'x')");
 
         // Its pages are those of an index, so the database refuses to read it.
-        await SqlAsync($"PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'i') WHERE name = '{table}'");
+        await SqlAsync($"PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE "
+            + $"name = 'i') WHERE name = '{table}'");
         await Task.Delay(TimeSpan.FromSeconds(1.2));
 
         var refused = await Assert.ThrowsAsync<OperationRefusedException>(() => Reopen().Keys.RetireAsync(new KeyVersion(Scope, 1)));
@@ -45,7 +46,8 @@ public sealed class PostgresReferencesTests() : ReferencesSpecification(new Post
         await RunAsync(Backfill() with { Kind = JobKind.Reencrypt, Columns = [] });
         await Task.Delay(TimeSpan.FromSeconds(1.2));
         var role = $"efenvelope_{Guid.NewGuid():N}";
-        await SqlAsync($"CREATE ROLE {role} LOGIN PASSWORD '{role}'; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; CREATE TABLE other (id integer PRIMARY KEY, w text)");
+        await SqlAsync($"CREATE ROLE {role} LOGIN PASSWORD '{role}'; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; CREATE TABLE "
+            + $"other (id integer PRIMARY KEY, w text)");
         try
         {
             await using var database = EncryptedDatabase.Open(

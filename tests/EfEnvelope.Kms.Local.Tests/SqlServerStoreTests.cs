@@ -24,7 +24,8 @@ public sealed class SqlServerStoreTests
         Assert.DoesNotContain("IDENTITY", script);
     }
 
-    /// <summary>What the KMS sends to a SQL Server is parsed by Microsoft's own parser: tables, queries, changes, and what looks for traps.</summary>
+    /// <summary>What the KMS sends to a SQL Server is parsed by Microsoft's own parser: tables, queries, changes, and what looks for
+    /// traps.</summary>
     [Fact]
     public async Task Each_text_is_of_the_language_of_SQL_Server()
     {

@@ -124,7 +124,8 @@ public abstract class CollationSpecification(TestDatabase database) : EnvelopeSp
     {
         await Database.QueryAsync($"CREATE TABLE {Q("t")} ({Q("Id")} int NOT NULL PRIMARY KEY, {Q("Note")} {Text} NULL)");
         var columns = string.Join(", ", new[] { "TableSchema", "TableName", "ColumnName", "Field", "Mode", "PlaintextType" }.Select(Q));
-        await Database.QueryAsync($"INSERT INTO {Q("__EnvelopeMap")} ({columns}) VALUES ('', 'T', 'Note', 'other', 'randomized', 'string')");
+        await Database.QueryAsync($"INSERT INTO {Q("__EnvelopeMap")} ({columns}) VALUES ('', 'T', 'Note', 'other', 'randomized', "
+            + $"'string')");
         await IgnoreCaseAsync("__EnvelopeMap", "TableName", withKey: false);
 
         await EnqueueAsync(new JobRequest { Kind = JobKind.Backfill, Table = "t", Columns = ["Note"], Scope = "tenant-a" });

@@ -144,7 +144,8 @@ public abstract class JobTransformsSpecification(TestDatabase database) : Engine
         Assert.Equal(["value 1", "changed", "value 3"], await ColumnAsync("t", "p", "id"));
     }
 
-    /// <summary>Runs a job that some rows are refused of, for a reason that names the way out and not the value, and that stays encrypted.</summary>
+    /// <summary>Runs a job that some rows are refused of, for a reason that names the way out and not the value, and that stays
+    /// encrypted.</summary>
     protected async Task AssertRefusedAsync(JobRequest request, string column, long written, params int[] refused)
     {
         var before = await ColumnAsync("t", request.Columns[0], "id");

@@ -11,14 +11,16 @@ using Microsoft.EntityFrameworkCore;
 namespace EfEnvelope.Benchmarks.Keys;
 
 /// <summary>
-/// How many data keys a KMS unwraps in a second, for one caller and for eight. The embedded KMS reads its rules for each call, and records the call in its
-/// trail before it answers; SoftHSM, through PKCS#11, keeps no trail and stands beside it for orientation. "ms each" is the time of all callers
-/// together.
+/// How many data keys a KMS unwraps in a second, for one caller and for eight. The embedded KMS reads its rules for each call, and records
+/// the call in its trail before it answers; SoftHSM, through PKCS#11, keeps no trail and stands beside it for orientation. "ms each" is the
+/// time of all callers together.
 /// </summary>
 [Question(
     "How many data keys does the embedded KMS unwrap in a second?",
-    Note = "Each call reads keys and rules from the store, and is recorded in the audit trail before it answers; a file is synchronized with the disk. "
-        + "Callers at the same time share one transaction. *SoftHsm* goes through PKCS#11 and keeps no trail; it is there for orientation, and measured "
+    Note = "Each call reads keys and rules from the store, and is recorded in the audit trail before it answers; a file is synchronized "
+        + "with the disk. "
+        + "Callers at the same time share one transaction. *SoftHsm* goes through PKCS#11 and keeps no trail; it is there for "
+            + "orientation, and measured "
         + "where Debian's package softhsm2 is installed. *ms each* is the time divided by all calls: 1 is 1,000 in a second.")]
 [Macro(5, 3)]
 public class UnwrapBenchmarks

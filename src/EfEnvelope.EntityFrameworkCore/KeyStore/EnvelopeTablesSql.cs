@@ -30,7 +30,8 @@ internal sealed class EnvelopeTablesSql(ISqlGenerationHelper sql, IRelationalTyp
     }
 
     /// <summary>
-    /// Makes the condition that a name is another one byte by byte, whatever the collation of its column, which the table's owner may change.
+    /// Makes the condition that a name is another one byte by byte, whatever the collation of its column, which the table's owner may
+    /// change.
     /// </summary>
     /// <param name="provider">The name of the provider.</param>
     /// <param name="column">The column, quoted.</param>

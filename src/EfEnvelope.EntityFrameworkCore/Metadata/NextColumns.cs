@@ -93,7 +93,8 @@ internal sealed partial class NextColumns(IMutableModel model, ColumnNames names
 
     /// <summary>
     /// Gives the copies their filters, once the columns have their last names. SQL Server takes two nulls for equal: there each unique
-    /// index over a column of ours gets a filter. EF Core makes one for the main table of a type only, and none where a base type has no table.
+    /// index over a column of ours gets a filter. EF Core makes one for the main table of a type only, and none where a base type has no
+    /// table.
     /// </summary>
     public static void SetFilters(IMutableModel model, ISqlGenerationHelper sql, string provider)
     {

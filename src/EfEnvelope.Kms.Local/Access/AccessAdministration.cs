@@ -79,7 +79,8 @@ internal sealed class AccessAdministration(string file, TimeProvider timeProvide
         var documents = policies.ConvertAll(p => (p.Name, reader.Parse(p)));
         var principals = new List<(string Name, List<AccessGrant> Grants)> { (PrincipalName.Root, []) };
         foreach (var row in (await reader.ListPrincipalsAsync(cancellationToken).ConfigureAwait(false)).Where(p => !p.Disabled))
-            principals.Add((row.Name, (await reader.ReadGrantsAsync(row, cancellationToken).ConfigureAwait(false)).ConvertAll(reader.Parse)));
+            principals.Add((row.Name, (await reader.ReadGrantsAsync(row, cancellationToken)
+                .ConfigureAwait(false)).ConvertAll(reader.Parse)));
 
         var (now, names) = (timeProvider.GetUtcNow(), new List<string>());
         var keys = await db.ListAsync(KmsTables.Keys, [], "name", cancellationToken: cancellationToken).ConfigureAwait(false);

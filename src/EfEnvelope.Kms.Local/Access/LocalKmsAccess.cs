@@ -204,8 +204,8 @@ public sealed class LocalKmsAccess
         => ReadAsync("list keys without administrator", _administration.ListUnadministeredAsync, cancellationToken);
 
     /// <summary>
-    /// From now on only those may use a key whom a rule allows to; who holds the seal alone may not. Keys that no one can administer then are logged as a
-    /// warning: see <see cref="ListKeysWithoutAdministratorAsync" />.
+    /// From now on only those may use a key whom a rule allows to; who holds the seal alone may not. Keys that no one can administer then
+    /// are logged as a warning: see <see cref="ListKeysWithoutAdministratorAsync" />.
     /// </summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>A task that ends when access is enforced in every process.</returns>
@@ -214,7 +214,7 @@ public sealed class LocalKmsAccess
         await WriteAsync("enforce access", (db, root, token) => _administration.SetEnforcedAsync(db, root, true, token), cancellationToken)
             .ConfigureAwait(false);
 
-        // Whoever can write the store must not be able to keep access from being enforced.
+        // Access is enforced already, also where the store has a row that was altered.
         IReadOnlyList<string> left;
         try
         {

@@ -21,12 +21,15 @@ internal static class LocalKmsAccessMessages
         => $"The principal '{name}' of the KMS '{file}' is disabled. Have it enabled if it may use the KMS again.";
 
     public static string Denied(string file, string principal, string operation, string? key)
-        => $"'{principal}' may not do '{operation}'{(key is null ? "" : $" with the key '{key}'")} in the KMS '{file}': no rule allows it. Have a policy or a grant made "
+        => $"'{principal}' may not do '{operation}'{(key is null ? "" : $" with the key '{key}'")} in the KMS '{file}': no rule allows "
+            + $"it. Have a policy or a grant made "
             + "that does"
-            + (principal == PrincipalName.Root ? ", or call with the credential of a principal that may: access is enforced, so the seal alone is not enough." : ".");
+            + (principal == PrincipalName.Root ? ", or call with the credential of a principal that may: access is enforced, so the "
+                + "seal alone is not enough." : ".");
 
     public static string NoPrincipal(string file, string name)
-        => $"The KMS '{file}' contains no principal '{name}'. Correct the name, or create it with 'Access.CreatePrincipalAsync(\"{name}\")' or 'efenvelope kms principals create {name}'.";
+        => $"The KMS '{file}' contains no principal '{name}'. Correct the name, or create it with "
+            + $"'Access.CreatePrincipalAsync(\"{name}\")' or 'efenvelope kms principals create {name}'.";
 
     public static string PrincipalExists(string file, string name)
         => $"There is a principal '{name}' in the KMS '{file}' already. Rotate its credential, or choose another name.";

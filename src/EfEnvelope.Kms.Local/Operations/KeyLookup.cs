@@ -53,7 +53,8 @@ internal static class KeyLookup
     {
         if (number is < int.MinValue or > int.MaxValue)
             return null;
-        var version = await db.FindAsync(KmsTables.KeyVersions, IsVersion(key, (int)number), cancellationToken: cancellationToken).ConfigureAwait(false);
+        var version = await db.FindAsync(KmsTables.KeyVersions, IsVersion(key, (int)number), cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         return version is null || RowMacs.IsGenuine(root, version) ? version : throw Altered(store);
     }
 

@@ -3,8 +3,10 @@ using System.Data.Common;
 namespace EfEnvelope.Kms.Local.Storage;
 
 /// <summary>
-/// Keeps connections for the calls that follow at once, because to open a file and to read its schema takes longer than a whole call. A moment after
-/// the last call the file is released, and its log is in it. A change of keys or rules has a connection of its own, and leaves the log empty.
+/// Keeps connections for the calls that follow at once, because to open a file and to read its schema takes longer than a whole call. A
+/// moment after
+/// the last call the file is released, and its log is in it. A change of keys or rules has a connection of its own, and leaves the log
+/// empty.
 /// </summary>
 internal sealed class ConnectionPool(Func<StoreConnection> connect)
 {
@@ -56,7 +58,8 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
         await connection.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Closes all connections that are not in use. None is being closed any more when it returns: closing writes the log into the file.</summary>
+    /// <summary>Closes all connections that are not in use. None is being closed any more when it returns: closing writes the log into the
+    /// file.</summary>
     public void Release()
     {
         lock (_closing)
@@ -108,14 +111,14 @@ internal sealed class ConnectionPool(Func<StoreConnection> connect)
         Release();
     }
 
-    // The file may be gone, or on a disk that fails: whoever uses it next hears of it.
+    // If the file is gone or its disk fails, the next call reports it. On the timer's thread, an exception would end the process.
     private static void Close(StoreConnection connection)
     {
         try
         {
             connection.DisposeAsync().AsTask().GetAwaiter().GetResult();
         }
-        catch (DbException)
+        catch (Exception e) when (e is DbException or InvalidOperationException or IOException)
         {
         }
     }

@@ -87,7 +87,8 @@ internal sealed class KmsSession(ConnectionPool pool, StoreDialect dialect, bool
     }
 
     /// <summary>
-    /// Reads in one command what the next calls of <see cref="ListAsync{T}" /> and <see cref="FindAsync{T}" /> with the same conditions will
+    /// Reads in one command what the next calls of <see cref="ListAsync{T}" /> and <see cref="FindAsync{T}" /> with the same conditions
+    /// will
     /// ask for; each result serves one of them. Over a network, each command costs more than the store has to do for it.
     /// </summary>
     /// <param name="queries">What is asked.</param>

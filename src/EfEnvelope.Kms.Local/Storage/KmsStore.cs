@@ -55,7 +55,7 @@ internal sealed class KmsStore(StorePlace place)
         }
         catch (Exception e) when (e is InvalidCastException or FormatException or OverflowException)
         {
-            // A row was altered: whoever needs it refuses it.
+            // A row was altered. The query that needs it reads it again, and refuses it.
         }
     }
 

@@ -35,7 +35,8 @@ internal sealed record LocalKmsFile(string Path, string ConnectionString, int Ti
         if (given.DefaultTimeout < 1)
             throw Malformed("'Default Timeout' is in seconds, at least 1");
 
-        // Not pooled by the driver: ConnectionPool releases the file, and notices another one in its place. Never creating, because a file is made with mode 0600
+        // Not pooled by the driver: ConnectionPool releases the file, and notices another one in its place. Never creating, because a file
+        // is made with mode 0600
         // by our own hand and unwrapping must not make one at all.
         var path = System.IO.Path.GetFullPath(source);
         var normalized = new SqliteConnectionStringBuilder

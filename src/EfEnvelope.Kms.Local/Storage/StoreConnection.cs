@@ -39,7 +39,8 @@ internal abstract class StoreConnection : IAsyncDisposable
     public abstract DbParameter NewParameter(DbCommand command, string name, KmsColumn column, object? value);
 
     /// <summary>
-    /// Returns a command of this text, without parameters. It belongs to the connection, which keeps it: SQLite takes as long to compile a statement as
+    /// Returns a command of this text, without parameters. It belongs to the connection, which keeps it: SQLite takes as long to compile a
+    /// statement as
     /// to run it.
     /// </summary>
     public DbCommand Command(string text)

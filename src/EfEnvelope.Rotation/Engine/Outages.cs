@@ -12,7 +12,8 @@ internal static class Outages
             || (e is DbException failure && (IsTransient(failure) || failure.InnerException is IOException or TimeoutException or SocketException))
             || (e is InvalidOperationException or ObjectDisposedException && (IsOfDriver(e) || (e.InnerException is { } inner && IsOutage(inner))));
 
-    /// <summary>Tells whether a statement waited for the lock of another transaction for longer than it may: the database itself is well.</summary>
+    /// <summary>Tells whether a statement waited for the lock of another transaction for longer than it may: the database itself is
+    /// well.</summary>
     public static bool IsLockWait(Exception e) => e is DbException failure && (failure.SqlState == "55P03" || NumberOf(failure) == 1222);
 
     /// <summary>Tells whether a statement took longer than a command may, of which SQL Server's client knows no more.</summary>

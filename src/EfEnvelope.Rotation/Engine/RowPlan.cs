@@ -19,7 +19,8 @@ internal sealed class RowPlan(
     public IReadOnlyList<RowTask> Tasks => tasks;
 
     /// <summary>
-    /// Gets the columns that are read again after they were written, by their places in <see cref="Columns" />: those that hold plaintexts, and those that
+    /// Gets the columns that are read again after they were written, by their places in <see cref="Columns" />: those that hold plaintexts,
+    /// and those that
     /// hold envelopes as text, which a trigger for texts may change.
     /// </summary>
     public IReadOnlyList<int> ReadBack { get; } =

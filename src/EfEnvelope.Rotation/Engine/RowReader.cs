@@ -17,7 +17,8 @@ internal sealed class RowReader(Session session, RowPlan plan, string? filter, b
         var key = plan.Table.Key;
         var select = key.Select(k => _dialect.SelectKey(k, "t")).Concat(plan.Columns.Select(c => _dialect.SelectValue(c, "t")));
         var from = $"{_dialect.Table(plan.Table)} AS t{(waits ? _dialect.ScanHint(plan.Table) : "")}";
-        var query = $"SELECT {string.Join(", ", select)} FROM {from}{Where(_dialect, key, after, upTo, filter)} ORDER BY {_dialect.OrderBy(key, "t")}";
+        var query = $"SELECT {string.Join(", ", select)} FROM {from}{Where(_dialect, key, after, upTo, filter)} ORDER BY "
+            + $"{_dialect.OrderBy(key, "t")}";
         var command = session.CreateCommand(_dialect.Page(query, 0, count));
         await using (command.ConfigureAwait(false))
         {

@@ -28,7 +28,8 @@ internal static class TableRanges
     public static async Task<long> CountAsync(Session session, TableInfo table, object?[]? after, CancellationToken cancellationToken)
     {
         var command = session.CreateCommand(
-            $"SELECT {session.Dialect.Count()} FROM {session.Dialect.Table(table)} AS t{RowReader.Where(session.Dialect, table.Key, after, null, null)}");
+            $"SELECT {session.Dialect.Count()} FROM {session.Dialect.Table(table)} AS "
+                + $"t{RowReader.Where(session.Dialect, table.Key, after, null, null)}");
         await using (command.ConfigureAwait(false))
         {
             RowReader.Bind(session, command, after, null);

@@ -29,7 +29,8 @@ public sealed partial class KeyAdministration
                 var dialect = session.Dialect;
                 var scope = EnvelopeTablesSql.ByBytes(dialect.Provider, dialect.Quote(EnvelopeTables.Scope));
                 var names = await session.QueryAsync(
-                    $"SELECT DISTINCT {scope} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken).ConfigureAwait(false);
+                    $"SELECT DISTINCT {scope} FROM {dialect.Table(session.Schema, EnvelopeTables.Keys)}", [], cancellationToken)
+                        .ConfigureAwait(false);
                 var scopes = StoredRows.ReadAll(EnvelopeTables.Keys, names, n => StoredRows.Display(n[0]), n => StoredRows.Value(EnvelopeTables.Scope, n[0], v => KeyScope.FromStore((string)v))).Rows;
                 return [.. scopes.Where(s => !s.IsReserved).OrderBy(s => s.Name, StringComparer.Ordinal)];
             },

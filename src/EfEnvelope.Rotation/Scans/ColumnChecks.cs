@@ -129,7 +129,8 @@ internal sealed class ColumnChecks(Session session, TableInfo table, IReadOnlyLi
         var complete = string.Join(" AND ", index.Sources.Select(s => $"t.{_dialect.Quote(s)} IS NOT NULL"));
         var missing = Convert.ToInt64(
             await session.ScalarAsync(
-                $"SELECT {_dialect.Count()} FROM {_dialect.Table(table)} AS t WHERE {complete} AND t.{_dialect.Quote(index.Column)} IS NULL", [], cancellationToken).ConfigureAwait(false),
+                $"SELECT {_dialect.Count()} FROM {_dialect.Table(table)} AS t WHERE {complete} AND t.{_dialect.Quote(index.Column)} IS "
+                    + $"NULL", [], cancellationToken).ConfigureAwait(false),
             CultureInfo.InvariantCulture);
         if (missing > 0)
             _found.Add(DoctorMessages.IndexMissingValues(index, missing, BlindIndexDefinition.Parse(index.Definition!).AllowsMissing));

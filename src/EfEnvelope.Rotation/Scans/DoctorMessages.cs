@@ -23,8 +23,11 @@ internal static class DoctorMessages
         => Error("compatibility-level", database, fault, "Ask the database's administrator to raise its compatibility level.");
 
     public static Diagnosis NamesIgnoreCase(string table, string column)
-        => Warning("names-ignore-case", $"{table}.{column}", "The column's collation takes names that differ in case for one name, so a scope or a table whose name differs in nothing else is refused.",
-            "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it (without migrations, run what 'Database.GenerateCreateScript()' has for the table), or begin a job as a user who may alter its table; "
+        => Warning("names-ignore-case", $"{table}.{column}", "The column's collation takes names that differ in case for one name, so a "
+            + "scope or a table whose name differs in nothing else is refused.",
+            "Let the column compare byte by byte: on SQL Server add a migration with this version of EfEnvelope and apply it (without "
+                + "migrations, run what 'Database.GenerateCreateScript()' has for the table), or begin a job as a user who may alter "
+                + "its table; "
             + "elsewhere give it the binary collation ('COLLATE \"C\"' on PostgreSQL, 'BINARY' on SQLite).");
 
     public static Diagnosis TableMissing(string table)
@@ -40,7 +43,8 @@ internal static class DoctorMessages
             "Mark the property as encrypted and migrate, or retire no key version before the column is emptied.");
 
     public static Diagnosis TableNotRead(string table, string code)
-        => Error("table-not-read", table, $"The table could not be read ({code}), so its columns may hold envelopes that are not counted: no key version is retired.",
+        => Error("table-not-read", table, $"The table could not be read ({code}), so its columns may hold envelopes that are not "
+            + $"counted: no key version is retired.",
             "Look up the code; let the user that connects read the table, repair it, or drop it if nothing needs it.");
 
     public static Diagnosis ColumnWrongType(MapColumn column, string type)

@@ -176,7 +176,8 @@ internal abstract partial class Dialect(Func<string, string> quote)
         CancellationToken cancellationToken);
 
     /// <summary>Reads what columns of rows hold now, in the transaction that is open.</summary>
-    /// <returns>The places of the rows in the list, and their values. A row that is gone is left out, and one that is locked may be.</returns>
+    /// <returns>The places of the rows in the list, and their values. A row that is gone is left out, and one that is locked may
+    /// be.</returns>
     public abstract ValueTask<List<(int Place, object?[] Values)>> ReadBackAsync(
         Session session, TableInfo table, IReadOnlyList<RowColumn> columns, IReadOnlyList<RowChange> rows, CancellationToken cancellationToken);
 

@@ -47,7 +47,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
 
     public override async ValueTask<List<(string Schema, string Name)>> ListTablesAsync(Session session, CancellationToken cancellationToken)
         => [.. (await session.QueryAsync(
-                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE o.is_ms_shipped = 0 AND o.is_external = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
+                "SELECT CASE WHEN o.schema_id = SCHEMA_ID() THEN N'' ELSE SCHEMA_NAME(o.schema_id) END, o.name FROM sys.tables o WHERE "
+                    + "o.is_ms_shipped = 0 AND o.is_external = 0 AND o.name NOT LIKE N'[_][_]E%' ORDER BY 1, 2",
                 [], cancellationToken).ConfigureAwait(false))
             .Select(r => ((string)r[0]!, (string)r[1]!))];
 
@@ -174,7 +175,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     // Where readers see versions of rows instead of waiting for locks, locks can be read past only with 'READCOMMITTEDLOCK'.
     public string UpdateStatement(TableInfo table, IReadOnlyList<RowColumn> columns, bool compares)
     {
-        var fields = KeyFields(table).Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} '$.n{i}'" }));
+        var fields = KeyFields(table).Concat(columns.SelectMany((c, i) => new[] { $"o{i} {TypeOf(c)} '$.o{i}'", $"n{i} {TypeOf(c)} "
+            + $"'$.n{i}'" }));
         var where = SameKey(table);
         if (compares)
             where = where.Concat(columns.Select((c, i) => SameBytes(c, i)));
@@ -187,7 +189,8 @@ internal sealed class SqlServerDialect(Func<string, string> quote) : Dialect(quo
     // a text of more digits than it has; one that was rounded instead is found when the row is read back.
     private static string Assigned(RowColumn column, int i)
         => IsBytes(column) || column.Form == StoredForm.Text || HoldsText(column.StoreType) ? $"u.n{i}"
-            : column.StoreType is "datetime" or "smalldatetime" ? $"CONVERT({column.StoreType}, CONVERT(datetime2(7), REPLACE(u.n{i}, ' ', 'T'), 126))"
+            : column.StoreType is "datetime" or "smalldatetime" ? $"CONVERT({column.StoreType}, CONVERT(datetime2(7), REPLACE(u.n{i}, ' "
+                + $"', 'T'), 126))"
             : IsTime(column.StoreType) ? $"CONVERT({column.StoreType}, REPLACE(u.n{i}, ' ', 'T'), 126)"
             : $"CONVERT({column.StoreType}, u.n{i})";
 

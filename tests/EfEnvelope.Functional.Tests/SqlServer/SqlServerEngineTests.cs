@@ -19,7 +19,8 @@ public sealed class SqlServerJobKeysTests() : JobKeysSpecification(new SqlServer
     [InlineData("datetime2(3)")]
     [InlineData("datetimeoffset(7)")]
     public Task Times(string type)
-        => VisitAsync($"k {type} NOT NULL, n int NOT NULL", "k, n", i => $"DATEADD({(type[0] == 's' ? "minute" : "millisecond")}, {i % 5 * 10}, CAST('2024-01-02T03:04:05.123' AS datetime2(7))), {i}");
+        => VisitAsync($"k {type} NOT NULL, n int NOT NULL", "k, n", i => $"DATEADD({(type[0] == 's' ? "minute" : "millisecond")}, "
+            + $"{i % 5 * 10}, CAST('2024-01-02T03:04:05.123' AS datetime2(7))), {i}");
 
     [Fact]
     public Task Many_equal_times() => VisitAsync("k datetime2(7) NOT NULL, n int NOT NULL", "k, n", i => $"'2024-01-02T03:04:05.1234567', {i}");
@@ -53,7 +54,8 @@ public sealed class SqlServerJobTransformsTests() : JobTransformsSpecification(n
     [Fact]
     public async Task Characters_outside_the_code_page_of_a_column_stay_encrypted()
     {
-        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v nvarchar(400)); INSERT INTO t VALUES (1, N'Łódź Привет 😀'), (2, N'naïve')");
+        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v nvarchar(400)); INSERT INTO t VALUES (1, N'Łódź Привет 😀'), (2, "
+            + "N'naïve')");
         await RunAsync(Backfill());
         await SqlAsync("ALTER TABLE t ALTER COLUMN v varchar(400) COLLATE SQL_Latin1_General_CP1_CI_AS");
         await AssertRefusedAsync(Decrypt(), "v", 1, 1);
@@ -63,7 +65,8 @@ public sealed class SqlServerJobTransformsTests() : JobTransformsSpecification(n
     [Fact]
     public async Task A_column_of_another_code_page_than_the_database_is_encrypted_and_decrypted()
     {
-        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(400) COLLATE Cyrillic_General_CI_AS); INSERT INTO t VALUES (1, N'Привет')");
+        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(400) COLLATE Cyrillic_General_CI_AS); INSERT INTO t "
+            + "VALUES (1, N'Привет')");
         AssertCompleted(await RunAsync(Backfill()), 1);
         AssertCompleted(await RunAsync(Decrypt()), 1);
         Assert.Equal(["Привет"], await ColumnAsync("t", "v", "id"));
@@ -100,7 +103,8 @@ public sealed class SqlServerJobTransformsTests() : JobTransformsSpecification(n
     [Fact]
     public async Task The_plan_says_that_a_temporal_table_keeps_what_is_overwritten()
     {
-        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v nvarchar(max), a datetime2 GENERATED ALWAYS AS ROW START NOT NULL, b datetime2 GENERATED ALWAYS AS ROW END NOT NULL, PERIOD FOR SYSTEM_TIME (a, b)) WITH (SYSTEM_VERSIONING = ON)");
+        await SqlAsync("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v nvarchar(max), a datetime2 GENERATED ALWAYS AS ROW START NOT "
+            + "NULL, b datetime2 GENERATED ALWAYS AS ROW END NOT NULL, PERIOD FOR SYSTEM_TIME (a, b)) WITH (SYSTEM_VERSIONING = ON)");
         Assert.Contains((await Encrypted.Jobs.PlanAsync(Backfill())).Warnings, w => w.Contains("temporal table", StringComparison.Ordinal));
         await SqlAsync("ALTER TABLE t SET (SYSTEM_VERSIONING = OFF)");
         Assert.DoesNotContain((await Encrypted.Jobs.PlanAsync(Backfill())).Warnings, w => w.Contains("temporal table", StringComparison.Ordinal));

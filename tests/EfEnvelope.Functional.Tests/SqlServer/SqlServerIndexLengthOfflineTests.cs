@@ -13,7 +13,8 @@ public sealed class SqlServerIndexLengthOfflineTests() : AdHocSpecification(new 
     [InlineData(294, false)]
     public void Key_of_a_clustered_index_has_900_bytes(int maxLength, bool fits)
         => AssertFits(
-            fits, "'Item.Code' is indexed, but its envelopes may be longer than the 900 bytes that SQL Server allows in a clustered index. Call 'HasMaxLength(293)'",
+            fits, "'Item.Code' is indexed, but its envelopes may be longer than the 900 bytes that SQL Server allows in a clustered "
+                + "index. Call 'HasMaxLength(293)'",
             b => Map(b, maxLength, 20).HasIndex(i => i.Code).IsClustered());
 
     [Theory]

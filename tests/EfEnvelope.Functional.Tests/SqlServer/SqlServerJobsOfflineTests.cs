@@ -65,8 +65,10 @@ public sealed class SqlServerJobsOfflineTests
     {
         var sql = _dialect.ReadBackStatement(Table, Columns);
         Assert.IsType<SelectStatement>(Parse(sql));
-        Assert.StartsWith("SELECT u.i, t.[Secret], CONVERT(nvarchar(max), t.[Memo]), CONVERT(nvarchar(max), t.[Born], 126), CONVERT(nvarchar(max), t.[Nick]) FROM", sql, StringComparison.Ordinal);
-        Assert.Contains(" AS t WITH (READCOMMITTEDLOCK, READPAST) JOIN OPENJSON(@rows) WITH (i int '$.i', k0 int '$.k0', k1 nvarchar(450) '$.k1') AS u ON ", sql, StringComparison.Ordinal);
+        Assert.StartsWith("SELECT u.i, t.[Secret], CONVERT(nvarchar(max), t.[Memo]), CONVERT(nvarchar(max), t.[Born], 126), "
+            + "CONVERT(nvarchar(max), t.[Nick]) FROM", sql, StringComparison.Ordinal);
+        Assert.Contains(" AS t WITH (READCOMMITTEDLOCK, READPAST) JOIN OPENJSON(@rows) WITH (i int '$.i', k0 int '$.k0', k1 "
+            + "nvarchar(450) '$.k1') AS u ON ", sql, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -316,7 +318,8 @@ public sealed class SqlServerJobsOfflineTests
     {
         foreach (var form in new[] { StoredForm.Binary, StoredForm.Text })
         {
-            Parse($"SELECT COUNT(*) FROM t{_dialect.ScanHint(Table)} WHERE {_dialect.HasHeader("t.[v]", form, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, 7)])}");
+            Parse($"SELECT COUNT(*) FROM t{_dialect.ScanHint(Table)} WHERE "
+                + $"{_dialect.HasHeader("t.[v]", form, [new EnvelopeHeader(EnvelopeAlgorithm.Aes256Siv, 7)])}");
             Parse($"SELECT {_dialect.Header("t.[v]", form)} FROM t WHERE NOT {_dialect.LooksLikeText("t.[v]")}");
 
             // A column of type 'text' is not taken by LEFT, nor by LEN.

@@ -29,7 +29,8 @@ public sealed class SqlServerStoreTablesOfflineTests() : AdHocSpecification(new 
         var script = db.Database.GenerateCreateScript();
 
         Parse(script);
-        Assert.Contains($"IF OBJECT_ID({literal}) IS NULL\nCREATE TABLE {name} (\n    [Scope] varchar(200) COLLATE Latin1_General_100_BIN2 NOT NULL,", script, StringComparison.Ordinal);
+        Assert.Contains($"IF OBJECT_ID({literal}) IS NULL\nCREATE TABLE {name} (\n    [Scope] varchar(200) COLLATE "
+            + $"Latin1_General_100_BIN2 NOT NULL,", script, StringComparison.Ordinal);
         Assert.Contains("[Reserved] bigint NOT NULL", script, StringComparison.Ordinal);
         Assert.Contains("[Field] nvarchar(256) COLLATE Latin1_General_100_BIN2 NOT NULL", script, StringComparison.Ordinal);
         Assert.Contains("[Definition] nvarchar(max) NULL", script, StringComparison.Ordinal);

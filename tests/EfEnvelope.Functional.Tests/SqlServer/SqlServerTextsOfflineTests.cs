@@ -8,8 +8,10 @@ using Xunit.v3;
 namespace EfEnvelope.Functional.SqlServer;
 
 /// <summary>
-/// Every test of SQL Server, run against a server that only parses: no text that Microsoft's parser refuses is sent to it, neither by the product nor by
-/// the tests themselves, and no value that an identity column or the length of a column refuses. Whether the server would carry it out is not known by
+/// Every test of SQL Server, run against a server that only parses: no text that Microsoft's parser refuses is sent to it, neither by the
+/// product nor by
+/// the tests themselves, and no value that an identity column or the length of a column refuses. Whether the server would carry it out is
+/// not known by
 /// that. Of each theory four cases are run, or all with EFENVELOPE_LONG=1.
 /// </summary>
 public sealed class SqlServerTextsOfflineTests

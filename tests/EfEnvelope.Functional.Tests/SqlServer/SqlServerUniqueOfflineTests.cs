@@ -87,9 +87,11 @@ public sealed class SqlServerUniqueOfflineTests() : AdHocSpecification(new Offli
                 }),
             "CREATE UNIQUE INDEX [IX_Details_Number] ON [Details] ([Number]);",
             "CREATE UNIQUE INDEX [IX_Details_Number_Next] ON [Details] ([Number_Next]) WHERE [Number_Next] IS NOT NULL;",
-            "CREATE UNIQUE INDEX [IX_Details_Lot_Number_Next] ON [Details] ([Lot], [Number_Next]) WHERE [Lot] IS NOT NULL AND [Number_Next] IS NOT NULL;",
+            "CREATE UNIQUE INDEX [IX_Details_Lot_Number_Next] ON [Details] ([Lot], [Number_Next]) WHERE [Lot] IS NOT NULL AND "
+                + "[Number_Next] IS NOT NULL;",
             "CREATE UNIQUE INDEX [IX_Details_Mail_BlindIndex] ON [Details] ([Mail_BlindIndex]) WHERE [Mail_BlindIndex] IS NOT NULL;",
-            "CREATE UNIQUE INDEX [IX_Details_Mail_BlindIndex_Next] ON [Details] ([Mail_BlindIndex_Next]) WHERE [Mail_BlindIndex_Next] IS NOT NULL;");
+            "CREATE UNIQUE INDEX [IX_Details_Mail_BlindIndex_Next] ON [Details] ([Mail_BlindIndex_Next]) WHERE [Mail_BlindIndex_Next] "
+                + "IS NOT NULL;");
 
     [Fact]
     public void Filter_that_is_asked_for_names_the_columns_of_the_second_table()
@@ -124,15 +126,18 @@ public sealed class SqlServerUniqueOfflineTests() : AdHocSpecification(new Offli
             {
                 "TPC" =>
                 [
-                    "ON [Gadget] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Gadget] ([Mail_BlindIndex]) WHERE [Mail_BlindIndex] IS NOT NULL;",
+                    "ON [Gadget] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Gadget] ([Mail_BlindIndex]) WHERE "
+                        + "[Mail_BlindIndex] IS NOT NULL;",
                     "ON [Gadget] ([Mail_BlindIndex_Next]) WHERE [Mail_BlindIndex_Next] IS NOT NULL;",
                 ],
                 "TPT" =>
                 [
-                    "ON [Thing] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Gadget] ([Mail_BlindIndex]) WHERE [Mail_BlindIndex] IS NOT NULL;",
+                    "ON [Thing] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Gadget] ([Mail_BlindIndex]) WHERE [Mail_BlindIndex] "
+                        + "IS NOT NULL;",
                     "ON [Gadget] ([Mail_BlindIndex_Next]) WHERE [Mail_BlindIndex_Next] IS NOT NULL;",
                 ],
-                _ => ["ON [Thing] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Thing] ([Mail_BlindIndex_Next]) WHERE [Mail_BlindIndex_Next] IS NOT NULL;"],
+                _ => ["ON [Thing] ([Code_Next]) WHERE [Code_Next] IS NOT NULL;", "ON [Thing] ([Mail_BlindIndex_Next]) WHERE "
+                    + "[Mail_BlindIndex_Next] IS NOT NULL;"],
             });
 
     [Fact]

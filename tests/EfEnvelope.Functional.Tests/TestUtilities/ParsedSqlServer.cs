@@ -12,7 +12,8 @@ using IsolationLevel = System.Data.IsolationLevel;
 namespace EfEnvelope.Functional.TestUtilities;
 
 /// <summary>
-/// A SQL Server that knows its clock and its key rows alone: it parses what is sent to it, by Microsoft's own parser, keeps what cannot be parsed, says
+/// A SQL Server that knows its clock and its key rows alone: it parses what is sent to it, by Microsoft's own parser, keeps what cannot be
+/// parsed, says
 /// that each statement changed a row, and that each other query finds none. A test comes as far on it as it does not depend on an answer.
 /// </summary>
 public sealed class ParsedSqlServer(ConcurrentDictionary<string, string?> faults)
@@ -104,7 +105,8 @@ public sealed class ParsedSqlServer(ConcurrentDictionary<string, string?> faults
     {
         public string? Fault { get; private set; }
 
-        /// <summary>Gets what the statements answer about the rows that they changed: numbers that were generated, and places in the batch.</summary>
+        /// <summary>Gets what the statements answer about the rows that they changed: numbers that were generated, and places in the
+        /// batch.</summary>
         public List<List<object[]>> Outputs { get; } = [];
 
         public override void Visit(OutputClause node) => _output = node;

@@ -8,7 +8,8 @@ using Microsoft.AspNetCore.Http;
 
 namespace EfEnvelope.Kms.Tests.Oci;
 
-/// <summary>The metadata service of a compute instance and OCI's authentication service, which Oracle's own client understands, too.</summary>
+/// <summary>The metadata service of a compute instance and OCI's authentication service, which Oracle's own client understands,
+/// too.</summary>
 internal sealed class OciPrincipalServer : KmsServer
 {
     public const string Tenancy = "ocid1.tenancy.oc1..clinic";

@@ -36,7 +36,8 @@ public sealed class OtherModulePkcs11ConformanceTests : KmsConformance
     }
 }
 
-/// <summary>The same on the software token of NSS, whose answers differ from SoftHSM's: it does not say how long a ciphertext with its tag is.</summary>
+/// <summary>The same on the software token of NSS, whose answers differ from SoftHSM's: it does not say how long a ciphertext with its tag
+/// is.</summary>
 [Collection("PKCS#11")]
 public sealed class NssPkcs11ConformanceTests : KmsConformance
 {

@@ -24,7 +24,8 @@ public abstract class TestDatabase : IAsyncDisposable
     /// <summary>Writes a text as a literal of the server.</summary>
     public virtual string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 
-    /// <summary>Writes a statement that SQLite and PostgreSQL understand in the server's own words: types, concatenation, columns added and renamed.</summary>
+    /// <summary>Writes a statement that SQLite and PostgreSQL understand in the server's own words: types, concatenation, columns added and
+    /// renamed.</summary>
     public virtual string OwnWords(string sql) => sql;
 
     /// <summary>Gets the condition by which the tables of EfEnvelope show the scopes of applications, without the product's own.</summary>
